@@ -1,0 +1,58 @@
+# Everything runs in a virtual environment of its own (.venv); Python >= 3.11, git and make suffice.
+# PYTHON=python3.12 make test   chooses another interpreter.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test check fix bench lock clean
+
+help:
+	@echo "make demo   push a release to 44 lab hosts over SSH and show it"
+	@echo "make test   run every check and every test"
+	@echo "make check  lint, types, layers and the quick tests (under 2 minutes)"
+	@echo "make fix    format and mend what can be mended"
+	@echo "make bench  time fleetctl against other tools, in one run"
+	@echo "make lock   renew the locked dependencies"
+
+$(VENV)/.run: pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[lab]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.run
+	$(BIN)/fleetctl lab demo
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest -q -n auto -m "not slow"
+
+test: $(VENV)/.dev
+	tests/install-servers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest -n auto
+
+fix: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev
+	$(BIN)/python bench/push.py
+
+lock:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet '.[dev]'
+	$(VENV)-lock/bin/python -m pip freeze --exclude fleetctl > requirements.lock
+	rm -rf $(VENV)-lock
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,24 @@
+"""Finding what somebody meant by a name that does not exist."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name most like `word`, or None when nothing is close."""
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint such as `did you mean "web001"?`; names some of what exists when nothing is close."""
+    choices = sorted(known)
+    match = nearest(word, choices)
+    if match is not None:
+        return f'did you mean "{match}"?'
+    if not choices:
+        return ""
+    shown = ", ".join(choices[:6])
+    return f"known: {shown}" + (", ..." if len(choices) > 6 else "")

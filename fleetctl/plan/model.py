@@ -1,0 +1,125 @@
+"""The plan: all the rollout needs, and nothing it would have to look up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from fleetctl.inventory.model import Host
+from fleetctl.playbook.operations import Operation, Probe
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """Trying a step again after it failed; only for steps declared idempotent."""
+
+    attempts: int
+    """Tries in all, the first one included."""
+    delay_s: float = 1.0
+    factor: float = 2.0
+    delay_max_s: float = 60.0
+
+
+class PlanStep(msgspec.Struct, frozen=True):
+    """One step as it will be ordered; texts are still templates, `render` fills them per host."""
+
+    key: str
+    """Unique in the plan, stable over resume, safe as a file name: `p1-s03-deploy.switch`."""
+    title: str
+    operation: Operation
+    timeout_s: float
+    retry: Retry | None = None
+    once: Literal["", "fleet", "batch", "shard"] = ""
+    """Run on one host for the whole of this; all others of it wait for its success."""
+    barrier: bool = False
+    """Every host of the batch ends this step before any starts the next."""
+    reads_release: bool = False
+    """Its last line of standard output is the host's live release, read back."""
+    expects: str = ""
+    """With `reads_release`: what must be read (a template), else the step failed."""
+    secret: bool = False
+    """Its output is never kept."""
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """What must hold before the next batch (or, before the phase's first batch, `before`)."""
+
+    key: str
+    title: str
+    probe: Probe
+    when: Literal["before", "after"] = "after"
+    """`before`: once, before the phase touches a host. `after`: after each batch."""
+    timeout_s: float = 60.0
+    """Asked again every `interval_s` until it holds or this has passed."""
+    interval_s: float = 2.0
+    soak_s: float = 0.0
+    """It must go on holding this long, on all hosts of the phase done so far."""
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """Hosts that may be lost before everything stops; counts, already worked out."""
+
+    per_phase: int = 0
+    per_batch: int | None = None
+
+
+class PlanPhase(msgspec.Struct, frozen=True):
+    """One phase: its hosts in batches, each host worked through all steps."""
+
+    name: str
+    needs: tuple[str, ...]
+    """Phases that must have ended well before this one starts."""
+    batches: tuple[tuple[str, ...], ...]
+    """Host names. Never both of a pair in one batch."""
+    steps: tuple[PlanStep, ...]
+    gates: tuple[Gate, ...]
+    budget: Budget
+    limit: int
+    """Most hosts in flight at once; at least 1."""
+    throttle_per_min: float = 0.0
+    on_failure: Literal["leave", "undo"] = "leave"
+    """What becomes of a lost host: left as it is, or its done steps undone, last first."""
+    release: str = ""
+    """The release this phase deploys; empty when it deploys none."""
+    already: tuple[str, ...] = ()
+    """Hosts last known to run `release`: shown as no-ops; they are checked all the same."""
+
+
+class TierGuard(msgspec.Struct, frozen=True):
+    """How many hosts of a tier may be down or in flight at once, over all phases."""
+
+    tier: str
+    size: int
+    floor: int
+    """Hosts that must stay up and untouched; `size - floor` is what may be out at once."""
+    limit: int
+    """Most in flight at once."""
+    hosts: tuple[str, ...]
+    """Every host of the tier, the unselected ones too: those found down count."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """playbook x fleet x releases, compiled."""
+
+    fleet: str
+    title: str
+    hosts: Mapping[str, Host]
+    """Every host some phase works on, and the bastions they are reached through."""
+    phases: tuple[PlanPhase, ...]
+    guards: tuple[TierGuard, ...]
+    budget: Budget
+    """Over the whole run: `per_phase` here means per run."""
+    releases: Mapping[str, str]
+    """Tier -> release id it is to run."""
+    live: Mapping[str, str]
+    """Host -> release it was last known to run; a host never read back is missing."""
+    inputs: Mapping[str, str]
+    """What it was made from: label (`playbook saturday-push.yaml`) -> hash; for naming what
+    changed when the plan is stale."""
+    fanout: int = 50
+    """Most connections at once."""
+    known_hosts: str = ""
+    variables: Mapping[str, str] = {}
+    """Given on the command line."""
+    estimate_s: float | None = None

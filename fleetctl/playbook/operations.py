@@ -1,0 +1,79 @@
+"""The few things a step or gate can come down to. Everything downstream knows only these.
+
+Texts are templates (see `substitute`) until a host's values are put in.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Exec(msgspec.Struct, frozen=True, tag="exec"):
+    """A POSIX sh text for the host's step runner."""
+
+    act: str
+    check: str = ""
+    """Read-only; exit 0 means nothing is to be done and the step is skipped. Empty: always act."""
+    undo: str = ""
+
+
+class Put(msgspec.Struct, frozen=True, tag="put"):
+    """A file laid down on the host: streamed to a temporary name, hash verified, fsynced, renamed.
+
+    Skipped when the host's file already has the hash.
+    """
+
+    source: str
+    """Absolute path here."""
+    sha256: str
+    size: int
+    dest: str
+    """Path on the host; relative means relative to the login's home."""
+    mode: int = 0o644
+
+
+class Pause(msgspec.Struct, frozen=True, tag="pause"):
+    """Nothing is sent; the host run continues after `seconds`."""
+
+    seconds: float
+
+
+Operation = Exec | Put | Pause
+
+
+class HostProbe(msgspec.Struct, frozen=True, tag="host"):
+    """Read-only sh text run on each host of the batch; all must exit 0."""
+
+    script: str
+
+
+class LocalProbe(msgspec.Struct, frozen=True, tag="local"):
+    """Read-only argv run on this machine; per host when it has host values, else once."""
+
+    argv: tuple[str, ...]
+    per_host: bool = False
+
+
+class HttpProbe(msgspec.Struct, frozen=True, tag="http"):
+    """GET `url` from this machine for each host of the batch."""
+
+    url: str
+    status: int = 200
+    contains: str = ""
+
+
+class TcpProbe(msgspec.Struct, frozen=True, tag="tcp"):
+    """Connect from this machine to each host of the batch."""
+
+    port: int
+    address: str = ""
+    """A template; empty means the host's address."""
+
+
+class Approval(msgspec.Struct, frozen=True, tag="approval"):
+    """A person says yes."""
+
+    question: str
+
+
+Probe = HostProbe | LocalProbe | HttpProbe | TcpProbe | Approval

@@ -1,0 +1,177 @@
+"""The facts of a run, in the journal's words: past tense, append-only, enough to rebuild the state.
+
+`RunState.apply(record)` is the only way a run's state changes, live and in replay. Changing a
+record is a change of the journal's format.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from fleetctl.base.outcome import Outcome
+
+
+class RunOpened(msgspec.Struct, frozen=True, tag="run-opened"):
+    """First record: who asked for what."""
+
+    run: str
+    digest: str
+    fence: int
+    by: str
+    """user@machine pid"""
+    words: tuple[str, ...]
+    """The command line, secrets already taken out."""
+    seed: int
+    """All chance of the run (jitter) comes from this."""
+    check_only: bool = False
+
+
+class RunResumed(msgspec.Struct, frozen=True, tag="run-resumed"):
+    """A controller took the run up again under a newer fence."""
+
+    fence: int
+    by: str
+    only_failed: bool = False
+
+
+class PhaseBegan(msgspec.Struct, frozen=True, tag="phase-began"):
+    phase: str
+
+
+class BatchBegan(msgspec.Struct, frozen=True, tag="batch-began"):
+    phase: str
+    batch: int
+    """Counts from 0 within the phase."""
+
+
+class FoundDown(msgspec.Struct, frozen=True, tag="found-down"):
+    """Hosts of guarded tiers that did not answer the preflight; they count against the floor."""
+
+    hosts: tuple[str, ...]
+
+
+class HostBegan(msgspec.Struct, frozen=True, tag="host-began"):
+    """Written before the first order of this attempt is sent."""
+
+    phase: str
+    host: str
+    attempt: int
+
+
+class SegmentSent(msgspec.Struct, frozen=True, tag="segment-sent"):
+    """Written before these steps are sent; until each has ended its effect is not known."""
+
+    phase: str
+    host: str
+    ticket: int
+    keys: tuple[str, ...]
+
+
+class StepSettled(msgspec.Struct, frozen=True, tag="step-settled"):
+    """A step on a host has its outcome."""
+
+    phase: str
+    host: str
+    key: str
+    outcome: Outcome
+    exit_status: int | None = None
+    duration_s: float = 0.0
+    stdout: bytes = b""
+    stderr: bytes = b""
+    """Bounded: head and tail of what it said."""
+    replayed: bool = False
+    undo: bool = False
+    cause: str = ""
+
+
+class OrderLost(msgspec.Struct, frozen=True, tag="order-lost"):
+    """The connection went before the order's end was told."""
+
+    phase: str
+    host: str
+    ticket: int
+    sent: bool
+    cause: str
+    detail: str
+
+
+class AskSent(msgspec.Struct, frozen=True, tag="ask-sent"):
+    phase: str
+    host: str
+    ticket: int
+    keys: tuple[str, ...]
+
+
+class RetryPlanned(msgspec.Struct, frozen=True, tag="retry-planned"):
+    """The host will be tried again after a delay: reconnecting, or an idempotent step."""
+
+    phase: str
+    host: str
+    after_s: float
+    reason: Literal["connect", "step", "ask"]
+    key: str = ""
+    try_no: int = 1
+
+
+class HostSettled(msgspec.Struct, frozen=True, tag="host-settled"):
+    """The host's work in this phase is over."""
+
+    phase: str
+    host: str
+    outcome: Outcome
+    release: str = ""
+    """Live release, read back; empty when the phase reads none."""
+    key: str = ""
+    """The step it ended on, when it did not end well."""
+    cause: str = ""
+
+
+class GateAsked(msgspec.Struct, frozen=True, tag="gate-asked"):
+    phase: str
+    batch: int
+    """-1: the gates before the phase."""
+    key: str
+
+
+class GateSettled(msgspec.Struct, frozen=True, tag="gate-settled"):
+    phase: str
+    batch: int
+    key: str
+    passed: bool
+    by: str = ""
+    """Who approved or refused, for approvals."""
+    cause: str = ""
+
+
+class BatchEnded(msgspec.Struct, frozen=True, tag="batch-ended"):
+    phase: str
+    batch: int
+
+
+class PhaseEnded(msgspec.Struct, frozen=True, tag="phase-ended"):
+    phase: str
+    passed: bool
+
+
+class StopOrdered(msgspec.Struct, frozen=True, tag="stop-ordered"):
+    """Nothing new starts after this record. Its reasons: a budget, a gate, or a person."""
+
+    reason: Literal["budget", "gate", "floor", "drain", "kill", "fence", "abort"]
+    cause: str
+    by: str = ""
+
+
+class RunEnded(msgspec.Struct, frozen=True, tag="run-ended"):
+    """Last record (until a resume)."""
+
+    exit_code: int
+    cause: str = ""
+
+
+Record = (
+    RunOpened | RunResumed | PhaseBegan | BatchBegan | FoundDown | HostBegan | SegmentSent
+    | StepSettled | OrderLost | AskSent | RetryPlanned | HostSettled | GateAsked | GateSettled
+    | BatchEnded | PhaseEnded | StopOrdered | RunEnded
+)  # fmt: skip
