@@ -8,17 +8,7 @@ from typing import Literal
 import msgspec
 
 from fleetctl.inventory.model import Host
-from fleetctl.playbook.operations import Operation, Probe
-
-
-class Retry(msgspec.Struct, frozen=True):
-    """Trying a step again after it failed; only for steps declared idempotent."""
-
-    attempts: int
-    """Tries in all, the first one included."""
-    delay_s: float = 1.0
-    factor: float = 2.0
-    delay_max_s: float = 60.0
+from fleetctl.playbook.operations import Once, Operation, Probe, Retry
 
 
 class PlanStep(msgspec.Struct, frozen=True):
@@ -30,7 +20,7 @@ class PlanStep(msgspec.Struct, frozen=True):
     operation: Operation
     timeout_s: float
     retry: Retry | None = None
-    once: Literal["", "fleet", "batch", "shard"] = ""
+    once: Once = ""
     """Run on one host for the whole of this; all others of it wait for its success."""
     barrier: bool = False
     """Every host of the batch ends this step before any starts the next."""

@@ -5,6 +5,8 @@ Texts are templates (see `substitute`) until a host's values are put in.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -77,3 +79,15 @@ class Approval(msgspec.Struct, frozen=True, tag="approval"):
 
 
 Probe = HostProbe | LocalProbe | HttpProbe | TcpProbe | Approval
+
+Once = Literal["", "fleet", "batch", "shard"]
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """Trying a step again after it failed; only for steps declared idempotent."""
+
+    attempts: int
+    """Tries in all, the first one included."""
+    delay_s: float = 1.0
+    factor: float = 2.0
+    delay_max_s: float = 60.0

@@ -1,0 +1,1 @@
+"""Benchmarks: fleetctl against named tools, as ratios in one run."""
