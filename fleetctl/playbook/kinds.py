@@ -16,7 +16,6 @@ import msgspec
 
 from fleetctl.playbook.operations import Once, Operation, Probe, Retry
 
-
 Kind = TypeVar("Kind")
 
 
@@ -47,7 +46,7 @@ class StepDraft(msgspec.Struct, frozen=True):
     operation: Operation
     title: str
     part: str = ""
-    """Names it among several drafts of one authored step: `switch` gives key `...-deploy.switch`."""
+    """Names it among the drafts of one authored step: `switch` gives key `...-deploy.switch`."""
     timeout_s: float | None = None
     retry: Retry | None = None
     once: Once = ""
