@@ -1,0 +1,67 @@
+"""The entry point: finds a command by its word, and turns every ending into an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from fleetctl import __version__
+from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode
+from fleetctl.cli.lazy import LazyGroup
+
+# word -> (module:attribute, short help). The help stands here so that `--help` imports no command.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "push": ("fleetctl.cli.push:push", "Run a playbook over the fleet."),
+    "deploy": ("fleetctl.cli.deploy:deploy", "Deploy a release to one tier."),
+    "plan": ("fleetctl.cli.plan:plan", "Show what a push would do, without doing it."),
+    "run": ("fleetctl.cli.run:run", "Run a command on hosts, now."),
+    "status": ("fleetctl.cli.status:status", "Ask hosts which release they run."),
+    "runs": ("fleetctl.cli.runs:runs", "Look at runs; resume, approve or stop one."),
+    "inventory": ("fleetctl.cli.inventory:inventory", "List and check tiers and hosts."),
+    "releases": ("fleetctl.cli.releases:releases", "Keep releases and pin them to tiers."),
+    "hosts": ("fleetctl.cli.hosts:hosts", "Collect and check host keys."),
+    "lab": ("fleetctl.cli.lab:lab", "A local fleet of real SSH servers to rehearse on."),
+}
+
+
+class FleetctlGroup(LazyGroup):
+    """The root command: whatever happens below it leaves by one of our exit codes."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        try:
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        except (Exception, KeyboardInterrupt) as ending:  # noqa: BLE001  # the last net
+            from fleetctl.cli.endings import tell_ending
+
+            code = tell_ending(ending)
+        sys.exit(int(code) if isinstance(code, int) else ExitCode.OK)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Exit codes, one meaning each."""
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(int(code)), words) for code, words in EXIT_CODE_WORDS.items()])
+
+
+@click.group(cls=FleetctlGroup, commands_table=COMMANDS)
+@click.version_option(__version__, "--version", prog_name="fleetctl")
+@click.help_option("-h", "--help")
+def fleetctl() -> None:
+    """Push releases to many hosts over SSH, and account for every one of them."""
+
+
+def main() -> NoReturn:
+    """What the `fleetctl` program runs."""
+    fleetctl(prog_name="fleetctl")
+    raise AssertionError("the root command always exits")
