@@ -7,18 +7,42 @@ import re
 from collections.abc import Iterable, Iterator
 
 _BRACKET = re.compile(r"\[([0-9,\-]+)\]")
-_TRAILING_NUMBER = re.compile(r"^(.*?)(\d+)(\D*)$")
+_COMMA_OUTSIDE = re.compile(r",(?![^\[\]]*\])")
+_TRAILING_NUMBER = re.compile(r"^(.*?)([0-9]+)([^0-9]*)$", re.DOTALL)
+_UNREADABLE = "unbalanced or unreadable range in {!r}; write it as db[001-016]"
 HOSTS_PER_RANGE_MAX = 1_000_000
 
 
 def expand(pattern: str) -> Iterator[str]:
-    """Every name `pattern` stands for, in order; raises ValueError on a malformed range."""
-    pieces = _BRACKET.split(pattern)
-    if any("[" in text or "]" in text for text in pieces[::2]):
-        raise ValueError(f"unbalanced or unreadable range in {pattern!r}; write it as db[001-016]")
-    if len(pieces) == 1:
+    """Every name `pattern` stands for, in order; a comma outside brackets parts patterns.
+
+    Raises ValueError on a malformed range.
+    """
+    if "[" not in pattern and "," not in pattern:
+        if "]" in pattern:
+            raise ValueError(_UNREADABLE.format(pattern))
         return iter((pattern,))
-    texts, ranges = pieces[::2], [_numbers(body, pattern) for body in pieces[1::2]]
+    parts = _split(pattern)
+    if len(parts) == 1:
+        return _expand_one(pattern)
+    return itertools.chain.from_iterable([_expand_one(part) for part in parts])
+
+
+def _split(pattern: str) -> list[str]:
+    parts = [part.strip() for part in _COMMA_OUTSIDE.split(pattern)]
+    if not all(parts):
+        raise ValueError(f"a name is missing beside a comma in {pattern!r}")
+    return parts
+
+
+def _expand_one(pattern: str) -> Iterator[str]:
+    pieces = _BRACKET.split(pattern)
+    texts, bodies = pieces[::2], pieces[1::2]
+    if any("[" in text or "]" in text for text in texts):
+        raise ValueError(_UNREADABLE.format(pattern))
+    if not bodies:
+        return iter((pattern,))
+    ranges = [_numbers(body, pattern) for body in bodies]
     if _size(ranges) > HOSTS_PER_RANGE_MAX:
         raise ValueError(f"{pattern!r} means more than {HOSTS_PER_RANGE_MAX} hosts")
     if len(ranges) == 1:
@@ -56,30 +80,55 @@ def _numbers(body: str, pattern: str) -> list[str]:
 
 
 def fold(names: Iterable[str]) -> str:
-    """Names as one short text, `db[001-015],web002`; the reverse of `expand`, sorted."""
-    return ",".join(_fold_groups(set(names)))
+    """Names as one short text, `db[001-015],web002`; the reverse of `expand`, sorted, each once.
 
-
-def _fold_groups(names: set[str]) -> list[str]:
-    groups: dict[tuple[str, str, int], list[int]] = {}
+    Padded numbers (`001`) fold with those of their width only; unpadded ones over all widths.
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
     plain: list[str] = []
-    for name in names:
+    for name in set(names):
         match = _TRAILING_NUMBER.match(name)
         if match is None:
             plain.append(name)
             continue
         head, digits, tail = match.groups()
-        groups.setdefault((head, tail, len(digits)), []).append(int(digits))
-    folded = [_fold_one(*key, sorted(numbers)) for key, numbers in groups.items()]
-    return sorted(folded + plain)
+        groups.setdefault((head, tail), []).append(digits)
+    folded = [
+        _fold_one(head, tail, numbers)
+        for (head, tail), digits in groups.items()
+        for numbers in _by_width(digits)
+    ]
+    return ",".join(sorted(folded + plain))
 
 
-def _fold_one(head: str, tail: str, width: int, numbers: list[int]) -> str:
+def _by_width(digits: list[str]) -> Iterator[tuple[int, list[int]]]:
+    """Numbers that may stand in one range, with its width; width 1 means unpadded.
+
+    `100` counts as padded to three digits when another number is (`001`), else as unpadded.
+    """
+    padded = {len(text) for text in digits if text[0] == "0" and len(text) > 1}
+    widths: dict[int, list[int]] = {}
+    for text in digits:
+        widths.setdefault(len(text) if len(text) in padded else 1, []).append(int(text))
+    return ((width, sorted(numbers)) for width, numbers in widths.items())
+
+
+def _fold_one(head: str, tail: str, group: tuple[int, list[int]]) -> str:
+    width, numbers = group
     if len(numbers) == 1:
         return f"{head}{numbers[0]:0{width}d}{tail}"
     spans: list[str] = []
-    for _, run in itertools.groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0]):
-        members = [number for _, number in run]
-        first, last = f"{members[0]:0{width}d}", f"{members[-1]:0{width}d}"
-        spans.append(first if first == last else f"{first}-{last}")
+    first = last = numbers[0]
+    for number in [*numbers[1:], None]:
+        if number is not None and number == last + 1:
+            last = number
+            continue
+        spans.append(_span(first, last, width))
+        if number is not None:
+            first = last = number
     return f"{head}[{','.join(spans)}]{tail}"
+
+
+def _span(first: int, last: int, width: int) -> str:
+    start = f"{first:0{width}d}"
+    return start if first == last else f"{start}-{last:0{width}d}"
