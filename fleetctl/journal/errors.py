@@ -1,0 +1,13 @@
+"""Trouble with the journal itself. Without its journal nothing may start."""
+
+from __future__ import annotations
+
+from fleetctl.base.errors import FleetError, Refused
+
+
+class JournalUnusable(Refused):
+    """The file is not a journal, is damaged, or is of a newer format; nothing was touched."""
+
+
+class JournalFull(FleetError):
+    """A record could not be made durable (disk full, I/O error): nothing may start any more."""

@@ -1,0 +1,78 @@
+"""One live controller a run: an operating system lock that a dying process cannot leave behind."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from fleetctl.base.errors import LockHeld
+
+
+class RunLock:
+    """Holds the lock file of one run from `take` to `release`; the file says who holds it."""
+
+    def __init__(self, folder: Path, run: str) -> None:
+        self._path = folder / f"{run}.lock"
+        self._run = run
+        self._fd: int | None = None
+
+    def take(self, by: str) -> None:
+        """Raises LockHeld naming the holder when another live process drives the run."""
+        assert self._fd is None
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = self._locked_fd()
+        if fd is None:
+            raise LockHeld(
+                f"run {self._run} is being driven already",
+                why=f"by {self.holder() or 'another process'}",
+                hint=f"watch it with `fleetctl runs show {self._run}`, "
+                f"end it with `fleetctl runs abort {self._run}`",
+            )
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, by.encode(), 0)
+        self._fd = fd
+
+    def holder(self) -> str:
+        """Who drives the run right now; empty when nobody does."""
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return ""
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return os.pread(fd, 4096, 0).decode(errors="replace") or "another process"
+        else:
+            return ""
+        finally:
+            os.close(fd)
+
+    def release(self) -> None:
+        """Idempotent. The file goes first: who opens it meanwhile sees that it is gone."""
+        if self._fd is None:
+            return
+        self._path.unlink(missing_ok=True)
+        os.close(self._fd)
+        self._fd = None
+
+    def _locked_fd(self) -> int | None:
+        """A locked descriptor of the file that is at the path; None when somebody holds it."""
+        while True:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(fd)
+                return None
+            if self._is_at_path(fd):
+                return fd
+            os.close(fd)  # its last holder removed the file between our open and our lock
+
+    def _is_at_path(self, fd: int) -> bool:
+        try:
+            at_path = self._path.stat()
+        except FileNotFoundError:
+            return False
+        mine = os.fstat(fd)
+        return (mine.st_dev, mine.st_ino) == (at_path.st_dev, at_path.st_ino)
