@@ -1,0 +1,169 @@
+"""The live picture of a run as lines of text: pure, so it is tested without a terminal.
+
+The last line is always true: whether it is safe to leave now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from fleetctl.base.durations import format_duration
+from fleetctl.base.outcome import LOST, Outcome
+from fleetctl.cli.output import printable
+from fleetctl.cli.progress import HostView, PhaseView, RunView, remaining_s
+
+LOST_ORDER = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.UNREACHABLE, Outcome.UNKNOWN)
+OUTCOME_ORDER = (Outcome.CHANGED, Outcome.OK, Outcome.SKIPPED, *LOST_ORDER)
+
+
+class Line(NamedTuple):
+    """A line of the picture; `style` is decoration, never the only bearer of meaning."""
+
+    text: str
+    style: str = ""
+
+
+class Glance(NamedTuple):
+    """What a picture needs besides the run: the time, the room, and what earlier runs took."""
+
+    now_s: float
+    width: int = 80
+    height: int = 24
+    expected_s: Mapping[str, float] = {}
+    """Step key -> seconds it took in earlier runs."""
+
+
+def draw(view: RunView, glance: Glance) -> list[Line]:
+    """The whole picture: at most `height` - 1 lines of at most `width` columns."""
+    room = glance.height - 1
+    foot = [*_warnings(view), Line(safe_line(view, glance), "bold")]
+    head = [Line(_headline(view, glance), "bold")]
+    room -= len(head) + len(foot)
+    phases = _phase_lines(view, max(2, room // 2))
+    hosts = _host_lines(view, glance, room - len(phases))
+    return [
+        Line(_clip(line.text, glance.width), line.style) for line in (*head, *phases, *hosts, *foot)
+    ]
+
+
+def safe_line(view: RunView, glance: Glance) -> str:
+    """Whether leaving now (Ctrl-C, closing the lid) would leave something running on a host."""
+    busy = view.in_flight()
+    if not busy:
+        return "safe to leave: nothing in flight"
+    titles = sorted({view.titles.get(host.pending[0], host.pending[0]) for host in busy})
+    what = f"`{titles[0]}`" if len(titles) == 1 else f"`{titles[0]}` and {len(titles) - 1} more"
+    mid = f"{hosts_word(len(busy))} mid {what}"
+    asked = sum(host.lost_sent for host in busy)
+    if asked:
+        mid += f", {asked} of them not answering"
+    left = [remaining_s(host, glance.expected_s, glance.now_s) for host in busy]
+    known = [seconds for seconds in left if seconds is not None]
+    return mid + (f", about {format_duration(max(known))}" if len(known) == len(left) else "")
+
+
+def hosts_word(count: int) -> str:
+    """`1 host`, `3 hosts`."""
+    return f"{count} host" + ("" if count == 1 else "s")
+
+
+def counts_text(counts: Mapping[Outcome, int]) -> str:
+    """`40 changed, 3 ok, 1 failed`, in that order always."""
+    return ", ".join(f"{counts[word]} {word}" for word in OUTCOME_ORDER if counts.get(word))
+
+
+def eta_s(view: RunView, now_s: float) -> float | None:
+    """Seconds the run should still take: from the plan's estimate, mended by how it really goes."""
+    if view.ended is not None:
+        return None
+    total = sum(phase.hosts for phase in view.phases.values())
+    done = sum(host.settled is not None for host in view.hosts.values())
+    elapsed = now_s - view.opened_s
+    estimate = view.plan.estimate_s
+    share = done / total if total else 0.0
+    pace = elapsed / share if share >= 0.2 else None
+    guesses = [guess for guess in (estimate, pace) if guess is not None]
+    if not guesses:
+        return None
+    weight = share if len(guesses) == 2 else 0.0
+    whole = guesses[0] * (1 - weight) + guesses[-1] * weight
+    return max(1.0, whole - elapsed)
+
+
+def _headline(view: RunView, glance: Glance) -> str:
+    left = eta_s(view, glance.now_s)
+    tail = f", about {format_duration(left)} left" if left is not None else ""
+    mode = "  (check only)" if view.check_only else ""
+    time = format_duration(glance.now_s - view.opened_s) + tail
+    title_width = max(12, glance.width - len(time) - len(view.run) - len(mode) - 10)
+    return f"{_clip(view.plan.title, title_width)}{mode}  run {view.run}  {time}"
+
+
+def _phase_lines(view: RunView, room: int) -> list[Line]:
+    lines = [_phase_line(phase, view) for phase in view.phases.values()]
+    if len(lines) <= room:
+        return lines
+    first = next((i for i, phase in enumerate(view.phases.values()) if phase.passed is None), 0)
+    start = max(0, min(first, len(lines) - room + 1))
+    shown = lines[start : start + room - 1]
+    return [*shown, Line(f"  ... {len(lines) - len(shown)} more phases")]
+
+
+def _phase_line(phase: PhaseView, view: RunView) -> Line:
+    counts = view.counts(phase.plan.name)
+    done = sum(counts.values())
+    batch = f"batch {phase.batch + 1}/{len(phase.plan.batches)}"
+    state = f"{phase.word:<8}{batch if phase.word in ('running', 'gate') else '':<11}"
+    text = f"{phase.plan.name:<14.14} {state}{done:>4} of {phase.hosts:<4}  {counts_text(counts)}"
+    if phase.gate:
+        text += f"  gate: {view.titles.get(phase.gate, phase.gate)}"
+    lost = any(counts.get(word) for word in LOST)
+    return Line(
+        text.rstrip(), "red" if lost else {"to do": "dim", "done": "green"}.get(phase.word, "")
+    )
+
+
+def _host_lines(view: RunView, glance: Glance, room: int) -> list[Line]:
+    open_ = view.unsettled()
+    if not open_ or room < 2:
+        return []
+    if len(open_) > room:
+        more = len(open_) - (room - 1)
+        return [
+            *(_host_line(h, view, glance) for h in open_[: room - 1]),
+            Line(f"  ... {more} more"),
+        ]
+    return [_host_line(host, view, glance) for host in open_]
+
+
+def _host_line(host: HostView, view: RunView, glance: Glance) -> Line:
+    head = f"  {host.host:<12.12} "
+    if not host.in_flight:
+        return Line(head + (host.note or "between steps"), "dim")
+    title = view.titles.get(host.pending[0], host.pending[0])
+    since = format_duration(max(0.0, glance.now_s - host.sent_s))
+    text = f"{head}{title:<22.22} {since:>8}  {host.note or printable(host.line.strip())}"
+    return Line(text.rstrip(), "yellow" if host.lost_sent else "")
+
+
+def _warnings(view: RunView) -> list[Line]:
+    lines = []
+    lost = sum(
+        host.settled.outcome.lost for host in view.hosts.values() if host.settled is not None
+    )
+    if lost:
+        left = view.plan.budget.per_phase + 1 - lost
+        then = f"{left} more and the run stops" if left > 0 else "the budget is spent"
+        lines.append(Line(f"lost {hosts_word(lost)}; {then}", "red"))
+    if view.stop is not None:
+        lines.append(
+            Line(f"stopping ({view.stop.reason}): {view.stop.cause}; nothing new starts", "red")
+        )
+    return lines
+
+
+def _clip(text: str, width: int) -> str:
+    """At most `width` columns, on one line."""
+    flat = printable(text).replace("\n", " ").replace("\t", " ")
+    return flat if len(flat) <= width else flat[: width - 1] + "…"

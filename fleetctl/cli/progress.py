@@ -1,0 +1,277 @@
+"""A run as somebody watches it: a model built from records alone, live or in replay.
+
+Pure: `apply` takes a record and the wall time it was made at; nothing here draws or asks a clock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import singledispatchmethod
+
+from fleetctl.base.outcome import Outcome
+from fleetctl.plan.model import Plan, PlanPhase
+from fleetctl.rollout import records as r
+
+PhaseKey = tuple[str, str]
+"""Phase and host: a host may be worked on by several phases."""
+
+
+@dataclass(slots=True)
+class HostView:
+    """One host in one phase."""
+
+    phase: str
+    host: str
+    began_s: float
+    attempt: int = 1
+    pending: list[str] = field(default_factory=list)
+    """Keys of steps sent whose end is not known yet, in order."""
+    sent_s: float = 0.0
+    lost_sent: bool = False
+    """The connection went with orders out: what became of them is being asked."""
+    note: str = ""
+    """Why it is not at work just now: `retry in 2 s`."""
+    line: str = ""
+    steps: dict[str, r.StepSettled] = field(default_factory=dict)
+    settled: r.HostSettled | None = None
+    settled_s: float = 0.0
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether something of ours may be running on it now."""
+        return bool(self.pending) and self.settled is None
+
+
+@dataclass(slots=True)
+class PhaseView:
+    """One phase: where it is in its batches."""
+
+    plan: PlanPhase
+    hosts: int
+    batch: int = -1
+    began_s: float | None = None
+    ended_s: float | None = None
+    passed: bool | None = None
+    gate: str = ""
+    """Key of the gate being asked now."""
+    gate_began_s: float = 0.0
+
+    @property
+    def word(self) -> str:
+        """`to do`, `running`, `gate`, `done` or `stopped`."""
+        if self.began_s is None:
+            return "to do"
+        if self.passed is None:
+            return "gate" if self.gate else "running"
+        return "done" if self.passed else "stopped"
+
+
+class RunView:
+    """Everything a watcher may want to know about one run."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.run = ""
+        self.check_only = False
+        self.opened_s = 0.0
+        self.now_s = 0.0
+        """Wall time of the newest record."""
+        self.phases = {phase.name: PhaseView(phase, _size(phase)) for phase in plan.phases}
+        self.hosts: dict[PhaseKey, HostView] = {}
+        self.down: tuple[str, ...] = ()
+        self.gates: dict[tuple[str, int, str], r.GateSettled] = {}
+        self.stop: r.StopOrdered | None = None
+        self.ended: r.RunEnded | None = None
+        self.titles = {step.key: step.title for phase in plan.phases for step in phase.steps}
+        self.titles |= {gate.key: gate.title for phase in plan.phases for gate in phase.gates}
+
+    def take(self, entries: Iterable[tuple[int, float, r.Record]]) -> RunView:
+        """Apply journal entries `(seq, wall_s, record)` in order; itself again."""
+        for _, wall_s, record in entries:
+            self.apply(record, wall_s)
+        return self
+
+    def apply(self, record: r.Record, wall_s: float) -> None:
+        """Bring the model up to `record`, which was made at Unix time `wall_s`."""
+        self.now_s = wall_s
+        self._apply(record)
+
+    def said(self, host: str, line: str) -> None:
+        """A line of a running step; only ever shown."""
+        for view in self.hosts.values():
+            if view.host == host and view.in_flight:
+                view.line = line
+
+    def _host(self, phase: str, host: str) -> HostView:
+        key = (phase, host)
+        if key not in self.hosts:
+            self.hosts[key] = HostView(phase, host, self.now_s)
+        return self.hosts[key]
+
+    @singledispatchmethod
+    def _apply(self, record: r.Record) -> None:
+        """Records nobody watches change nothing."""
+
+    @_apply.register
+    def _(self, record: r.RunOpened) -> None:
+        self.run, self.check_only, self.opened_s = record.run, record.check_only, self.now_s
+
+    @_apply.register
+    def _(self, record: r.RunResumed) -> None:
+        self.stop = self.ended = None
+        for phase in self.phases.values():
+            if phase.passed is False:
+                phase.passed = phase.ended_s = None
+
+    @_apply.register
+    def _(self, record: r.FoundDown) -> None:
+        self.down = record.hosts
+
+    @_apply.register
+    def _(self, record: r.PhaseBegan) -> None:
+        phase = self.phases[record.phase]
+        phase.began_s = self.now_s if phase.began_s is None else phase.began_s
+        phase.passed = None
+
+    @_apply.register
+    def _(self, record: r.BatchBegan) -> None:
+        self.phases[record.phase].batch = record.batch
+
+    @_apply.register
+    def _(self, record: r.PhaseEnded) -> None:
+        phase = self.phases[record.phase]
+        phase.passed, phase.ended_s, phase.gate = record.passed, self.now_s, ""
+
+    @_apply.register
+    def _(self, record: r.HostBegan) -> None:
+        view = self._host(record.phase, record.host)
+        view.attempt, view.settled, view.note = record.attempt, None, ""
+
+    @_apply.register
+    def _(self, record: r.SegmentSent) -> None:
+        view = self._host(record.phase, record.host)
+        view.pending, view.sent_s = list(record.keys), self.now_s
+        view.lost_sent, view.note, view.line = False, "", ""
+
+    @_apply.register
+    def _(self, record: r.AskSent) -> None:
+        view = self._host(record.phase, record.host)
+        view.pending, view.lost_sent, view.note = list(record.keys), True, "asking what happened"
+
+    @_apply.register
+    def _(self, record: r.StepSettled) -> None:
+        view = self._host(record.phase, record.host)
+        view.steps[record.key + (".undo" if record.undo else "")] = record
+        view.sent_s, view.line = self.now_s, ""
+        if record.outcome.lost:
+            view.pending = []
+        elif record.key in view.pending:
+            view.pending.remove(record.key)
+
+    @_apply.register
+    def _(self, record: r.OrderLost) -> None:
+        view = self._host(record.phase, record.host)
+        view.lost_sent = record.sent
+        view.note = f"connection lost ({record.cause})"
+        if not record.sent:
+            view.pending = []
+
+    @_apply.register
+    def _(self, record: r.RetryPlanned) -> None:
+        view = self._host(record.phase, record.host)
+        view.note = f"{record.reason} again in {record.after_s:.0f} s"
+
+    @_apply.register
+    def _(self, record: r.HostSettled) -> None:
+        view = self._host(record.phase, record.host)
+        view.settled, view.settled_s, view.pending, view.note = record, self.now_s, [], ""
+
+    @_apply.register
+    def _(self, record: r.GateAsked) -> None:
+        phase = self.phases[record.phase]
+        phase.gate, phase.gate_began_s = record.key, self.now_s
+
+    @_apply.register
+    def _(self, record: r.GateSettled) -> None:
+        self.gates[(record.phase, record.batch, record.key)] = record
+        if self.phases[record.phase].gate == record.key:
+            self.phases[record.phase].gate = ""
+
+    @_apply.register
+    def _(self, record: r.StopOrdered) -> None:
+        self.stop = self.stop or record
+
+    @_apply.register
+    def _(self, record: r.RunEnded) -> None:
+        self.ended = record
+
+    def in_flight(self) -> list[HostView]:
+        """Hosts on which something of ours may be running, the longest at it first."""
+        busy = [view for view in self.hosts.values() if view.in_flight]
+        return sorted(busy, key=lambda view: (view.sent_s, view.host))
+
+    def unsettled(self) -> list[HostView]:
+        """Hosts begun and not yet ended in their phase, those at work first."""
+        open_ = [view for view in self.hosts.values() if view.settled is None]
+        return sorted(open_, key=lambda view: (not view.in_flight, view.sent_s, view.host))
+
+    def counts(self, phase: str) -> Counter[Outcome]:
+        """Outcomes of the phase's hosts so far."""
+        views = (view for view in self.hosts.values() if view.phase == phase)
+        return Counter(view.settled.outcome for view in views if view.settled is not None)
+
+    def outcomes(self) -> dict[str, Outcome | None]:
+        """The worst outcome of every host of the plan over its phases; None: not accounted for.
+
+        A host no phase has begun is skipped once the run has ended, for it was not touched.
+        """
+        ended = self.ended is not None
+        worst: dict[str, Outcome | None] = {}
+        for phase in self.plan.phases:
+            for host in (host for batch in phase.batches for host in batch):
+                view = self.hosts.get((phase.name, host))
+                now = _outcome(view, ended)
+                worst[host] = _worse(worst[host], now) if host in worst else now
+        return worst
+
+    def untouched(self) -> list[str]:
+        """Hosts of the plan that no phase has begun."""
+        begun = {view.host for view in self.hosts.values() if view.steps or view.pending}
+        return [host for host in self.outcomes() if host not in begun]
+
+
+def remaining_s(view: HostView, expected_s: Mapping[str, float], now_s: float) -> float | None:
+    """Seconds until the orders out on this host should have ended; None when never seen before."""
+    known = [expected_s[key] for key in view.pending if key in expected_s]
+    if len(known) < len(view.pending):
+        return None
+    return max(1.0, sum(known) - (now_s - view.sent_s))
+
+
+_SEVERITY = (
+    Outcome.SKIPPED,
+    Outcome.OK,
+    Outcome.CHANGED,
+    Outcome.UNREACHABLE,
+    Outcome.TIMED_OUT,
+    Outcome.FAILED,
+    Outcome.UNKNOWN,
+)
+
+
+def _worse(one: Outcome | None, other: Outcome | None) -> Outcome | None:
+    if one is None or other is None:
+        return None
+    return max(one, other, key=_SEVERITY.index)
+
+
+def _outcome(view: HostView | None, ended: bool) -> Outcome | None:
+    if view is None:
+        return Outcome.SKIPPED if ended else None
+    return view.settled.outcome if view.settled is not None else None
+
+
+def _size(phase: PlanPhase) -> int:
+    return sum(len(batch) for batch in phase.batches)

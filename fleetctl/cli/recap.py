@@ -1,0 +1,172 @@
+"""What a person reads when a run is over: every host accounted for, failures folded by cause."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+from fleetctl.base.durations import format_duration
+from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode
+from fleetctl.base.hostrange import fold
+from fleetctl.base.outcome import Outcome
+from fleetctl.cli.picture import counts_text, hosts_word
+from fleetctl.cli.progress import HostView, RunView
+from fleetctl.cli.telling import last_lines
+
+LAST_LINES = 5
+
+
+class Failure(NamedTuple):
+    """Hosts lost in one phase in the same way."""
+
+    phase: str
+    outcome: Outcome
+    title: str
+    """Of the step it ended on; empty when it was none."""
+    cause: str
+    hosts: tuple[HostView, ...]
+
+
+def recap(view: RunView) -> list[str]:
+    """The account of a run, in lines; the last says what the exit code means."""
+    lines = [accounted(view), *_unaccounted(view)]
+    for failure in failures(view):
+        lines += ["", *_failure_lines(view, failure)]
+    lines += ["", *_phase_lines(view), ""]
+    if view.stop is not None:
+        by = f" by {view.stop.by}" if view.stop.by else ""
+        lines.append(f"stopped ({view.stop.reason}{by}): {view.stop.cause}")
+    return lines + _ending(view)
+
+
+def accounted(view: RunView) -> str:
+    """`44 of 44 accounted for: 40 changed, 3 ok, 1 failed`."""
+    outcomes = view.outcomes()
+    known = [outcome for outcome in outcomes.values() if outcome is not None]
+    unknown = sum(outcome is Outcome.UNKNOWN for outcome in known)
+    sure = len(known) - unknown
+    counts = counts_text(Counter(known))
+    return f"{sure} of {len(outcomes)} accounted for" + (f": {counts}" if counts else "")
+
+
+def exit_code(view: RunView) -> ExitCode:
+    """What the run answers its caller; never OK while a host is not accounted for."""
+    if view.ended is None:
+        return ExitCode.UNKNOWN
+    code = ExitCode(view.ended.exit_code)
+    if code is ExitCode.OK and any(outcome is None for outcome in view.outcomes().values()):
+        return ExitCode.UNKNOWN
+    return code
+
+
+def failures(view: RunView) -> list[Failure]:
+    """Lost hosts folded by how they were lost, the largest group first."""
+    groups: dict[tuple[str, Outcome, str, str], list[HostView]] = {}
+    for host in view.hosts.values():
+        end = host.settled
+        if end is None or not end.outcome.lost:
+            continue
+        groups.setdefault((host.phase, end.outcome, end.key, _fingerprint(view, host)), []).append(
+            host
+        )
+    folded = []
+    for (phase, outcome, key, _), hosts in groups.items():
+        end = hosts[0].settled
+        assert end is not None
+        ordered = tuple(sorted(hosts, key=lambda host: host.host))
+        folded.append(Failure(phase, outcome, view.titles.get(key, key), end.cause, ordered))
+    return sorted(folded, key=lambda one: (-len(one.hosts), one.phase, one.hosts[0].host))
+
+
+def _fingerprint(view: RunView, host: HostView) -> str:
+    """What hosts lost in the same way have in common: their words without names and numbers."""
+    assert host.settled is not None
+    step = host.steps.get(host.settled.key)
+    said = "\n".join(last_lines(step, LAST_LINES)) if step is not None else ""
+    text = f"{host.settled.cause}\n{said}".replace(host.host, "{host}")
+    planned = view.plan.hosts.get(host.host)
+    if planned is not None and planned.address:
+        text = text.replace(planned.address, "{host}")
+    return re.sub(r"\d+", "#", text)
+
+
+def _failure_lines(view: RunView, failure: Failure) -> list[str]:
+    names = [host.host for host in failure.hosts]
+    at = f" at `{failure.title}`" if failure.title else ""
+    same = ", same error" if len(names) > 1 else ""
+    lines = [f"{hosts_word(len(names))} {failure.outcome}{at}{same}: {fold(names)}"]
+    if failure.cause:
+        lines.append(f"  why: {failure.cause}")
+    first = failure.hosts[0]
+    step = first.steps.get(first.settled.key) if first.settled is not None else None
+    said = last_lines(step, LAST_LINES) if step is not None else []
+    if said:
+        lines += [f"  last lines of {first.host}:", *(f"    | {line}" for line in said)]
+    lines += _release_lines(view, failure)
+    return [*lines, f"  see: fleetctl runs logs {view.run} --host {names[0]}"]
+
+
+def _release_lines(view: RunView, failure: Failure) -> list[str]:
+    """What the lost hosts run now, as far as it was read back; nothing when none deploys."""
+    wanted = view.phases[failure.phase].plan.release
+    if not wanted:
+        return []
+    groups: dict[str, list[str]] = {}
+    for host in failure.hosts:
+        groups.setdefault(_release_words(view, host, wanted), []).append(host.host)
+    return [
+        f"  {words}" if len(groups) == 1 else f"  {fold(names)}: {words}"
+        for words, names in groups.items()
+    ]
+
+
+def _release_words(view: RunView, host: HostView, wanted: str) -> str:
+    assert host.settled is not None
+    if host.settled.release:
+        word = "runs the planned release" if host.settled.release == wanted else "runs"
+        return f"{word} {host.settled.release} (read back)"
+    switched = any(".switch" in key for key in host.steps)
+    old = view.plan.live.get(host.host)
+    if not switched and host.settled.outcome is not Outcome.UNKNOWN and old:
+        return f"still runs the OLD release {old} (not switched to {wanted})"
+    last = f"; last read back {old}" if old else ""
+    return f"what it runs is not known{last}; ask it: fleetctl status"
+
+
+def _unaccounted(view: RunView) -> list[str]:
+    outcomes = view.outcomes()
+    lines = []
+    missing = [host for host, outcome in outcomes.items() if outcome is None]
+    unknown = [host for host, outcome in outcomes.items() if outcome is Outcome.UNKNOWN]
+    if missing:
+        lines.append(f"  no outcome: {fold(missing)} ({len(missing)})")
+    if unknown:
+        lines.append(f"  unknown, sent but not answered: {fold(unknown)} ({len(unknown)})")
+    untouched = view.untouched() if view.ended is not None else []
+    if untouched:
+        lines.append(f"  not touched: {fold(untouched)} ({len(untouched)})")
+    return lines
+
+
+def _phase_lines(view: RunView) -> list[str]:
+    width = max(len(name) for name in view.phases) if view.phases else 0
+    lines = []
+    for name, phase in view.phases.items():
+        if phase.began_s is None:
+            lines.append(f"{name:<{width}}  not begun ({hosts_word(phase.hosts)})")
+            continue
+        took = format_duration(max(0.0, (phase.ended_s or view.now_s) - phase.began_s))
+        lines.append(f"{name:<{width}}  {took:>12}  {counts_text(view.counts(name))}".rstrip())
+    return lines
+
+
+def _ending(view: RunView) -> list[str]:
+    took = format_duration(max(0.0, view.now_s - view.opened_s))
+    code = exit_code(view)
+    state = "took" if view.ended is not None else "has not ended; so far"
+    lines = [f"run {view.run} {state} {took}; exit {int(code)}: {EXIT_CODE_WORDS[code]}"]
+    if code is not ExitCode.OK:
+        only = " --failed" if failures(view) and view.stop is None else ""
+        lines.append(f"next: fleetctl runs resume {view.run}{only}")
+    return lines

@@ -1,0 +1,128 @@
+"""A record as one plain line for people: what logs and pipes get instead of the live picture."""
+
+from __future__ import annotations
+
+from functools import singledispatchmethod
+
+from fleetctl.base.durations import format_duration
+from fleetctl.base.hostrange import fold
+from fleetctl.cli.output import printable
+from fleetctl.cli.picture import counts_text, hosts_word
+from fleetctl.cli.progress import RunView
+from fleetctl.rollout import records as r
+
+
+class Teller:
+    """Tells records in the words of one run; feed the view before asking."""
+
+    def __init__(self, view: RunView) -> None:
+        self._view = view
+
+    def line(self, record: r.Record) -> str:
+        """The line for `record`; empty for records that only matter to a resume."""
+        return self._line(record)
+
+    def _title(self, key: str) -> str:
+        return self._view.titles.get(key, key)
+
+    @singledispatchmethod
+    def _line(self, record: r.Record) -> str:
+        return ""
+
+    @_line.register
+    def _(self, record: r.RunOpened) -> str:
+        mode = " (check only)" if record.check_only else ""
+        hosts = hosts_word(len(self._view.outcomes()))
+        return f"run {record.run} opened{mode}: {self._view.plan.title}, {hosts}"
+
+    @_line.register
+    def _(self, record: r.RunResumed) -> str:
+        return f"run {self._view.run} resumed" + (
+            ", failed hosts only" if record.only_failed else ""
+        )
+
+    @_line.register
+    def _(self, record: r.FoundDown) -> str:
+        return f"found down before the start: {fold(record.hosts)}"
+
+    @_line.register
+    def _(self, record: r.PhaseBegan) -> str:
+        phase = self._view.phases[record.phase]
+        batches = len(phase.plan.batches)
+        word = "1 batch" if batches == 1 else f"{batches} batches"
+        return f"phase {record.phase}: {hosts_word(phase.hosts)} in {word}"
+
+    @_line.register
+    def _(self, record: r.BatchBegan) -> str:
+        batches = self._view.phases[record.phase].plan.batches
+        hosts = batches[record.batch]
+        return (
+            f"phase {record.phase} batch {record.batch + 1} of {len(batches)}: "
+            f"{hosts_word(len(hosts))}: {fold(hosts)}"
+        )
+
+    @_line.register
+    def _(self, record: r.StepSettled) -> str:
+        if not record.outcome.lost:
+            return ""
+        cause = record.cause or _exit_words(record.exit_status)
+        undo = "undo of " if record.undo else ""
+        text = f"{record.host} {record.outcome} at {undo}`{self._title(record.key)}`: {cause}"
+        last = last_line(record)
+        return text + (f": {last}" if last else "")
+
+    @_line.register
+    def _(self, record: r.OrderLost) -> str:
+        fate = "what it did is not known yet" if record.sent else "nothing was sent"
+        return f"{record.host} connection lost ({record.cause}: {record.detail}); {fate}"
+
+    @_line.register
+    def _(self, record: r.RetryPlanned) -> str:
+        after = format_duration(record.after_s)
+        return f"{record.host} {record.reason} again in {after} (try {record.try_no})"
+
+    @_line.register
+    def _(self, record: r.HostSettled) -> str:
+        release = f", runs {record.release}" if record.release else ""
+        view = self._view.hosts[(record.phase, record.host)]
+        took = format_duration(max(0.0, view.settled_s - view.began_s))
+        cause = f": {record.cause}" if record.cause and record.outcome.lost else ""
+        return f"{record.host} {record.outcome}{release} ({record.phase}, {took}){cause}"
+
+    @_line.register
+    def _(self, record: r.GateAsked) -> str:
+        return f"gate `{self._title(record.key)}` of phase {record.phase}: asking"
+
+    @_line.register
+    def _(self, record: r.GateSettled) -> str:
+        word = "holds" if record.passed else "does NOT hold"
+        by = f" (by {record.by})" if record.by else ""
+        cause = f": {record.cause}" if record.cause else ""
+        return f"gate `{self._title(record.key)}` of phase {record.phase} {word}{by}{cause}"
+
+    @_line.register
+    def _(self, record: r.PhaseEnded) -> str:
+        word = "done" if record.passed else "stopped"
+        counts = counts_text(self._view.counts(record.phase))
+        return f"phase {record.phase} {word}: {counts or 'no host was begun'}"
+
+    @_line.register
+    def _(self, record: r.StopOrdered) -> str:
+        by = f" by {record.by}" if record.by else ""
+        return f"stop ({record.reason}{by}): {record.cause}; nothing new starts"
+
+
+def last_line(record: r.StepSettled) -> str:
+    """The last line the step said, errors first; empty when it said nothing."""
+    lines = last_lines(record, 1)
+    return lines[0] if lines else ""
+
+
+def last_lines(record: r.StepSettled, count: int) -> list[str]:
+    """The last lines of a step's stderr, or of its stdout when that is empty; safe to print."""
+    text = (record.stderr.strip() or record.stdout.strip()).decode("utf-8", "replace")
+    return [printable(line.replace("\t", " ")) for line in text.splitlines()[-count:]]
+
+
+def _exit_words(status: int | None) -> str:
+    return "no exit status" if status is None else f"exit {status}"

@@ -1,0 +1,108 @@
+"""After a run every host is accounted for, and failures are told once per cause."""
+
+from __future__ import annotations
+
+from fleetctl.base.errors import ExitCode
+from fleetctl.base.outcome import Outcome
+from fleetctl.cli.recap import exit_code, failures, recap
+from fleetctl.rollout import records as r
+from tests.cli.samples import DB, DB_STEPS, WEB, Story
+
+
+def _all_done() -> Story:
+    story = Story().open().send("db", DB).after(60).finish("db", DB)
+    story.tell(r.PhaseEnded("db", True), r.PhaseBegan("web")).send("web", WEB).after(5)
+    return story.finish("web", WEB).tell(r.PhaseEnded("web", True))
+
+
+def test_the_recap_of_a_good_run() -> None:
+    """Few words when all is well."""
+    assert recap(_all_done().tell(r.RunEnded(0)).view()) == [
+        "20 of 20 accounted for: 20 changed",
+        "",
+        "db     1 min 00 s  16 changed",
+        "web         5.0 s  4 changed",
+        "",
+        "run 01RUN took 1 min 05 s; exit 0: all verified",
+    ]
+
+
+def test_failures_are_folded_by_cause() -> None:
+    """Eleven hosts with one error are one paragraph: lines, what they run, what to do next."""
+    story = Story().open().send("db", DB[:5]).finish("db", DB[:2])
+    for host in DB[2:4]:
+        story.fail(host, f"connecting\n{host}: no space on /srv (pid {hash(host) % 999})\n")
+    story.fail("db005", "restart refused\n", step=2)
+    story.tell(r.StopOrdered("budget", "3 hosts lost"), r.PhaseEnded("db", False), r.RunEnded(6))
+    lines = recap(story.view())
+    said = [line for line in lines if "no space" in line]
+    assert len(said) == 1
+    text = "\n".join(lines).replace(said[0], "    | db003: no space on /srv")
+    assert text == (
+        "20 of 20 accounted for: 2 changed, 15 skipped, 3 failed\n"
+        "  not touched: db[006-016],web[001-004] (15)\n"
+        "\n"
+        "2 hosts failed at `schema upgrade`, same error: db[003-004]\n"
+        "  why: exit 1\n"
+        "  last lines of db003:\n"
+        "    | connecting\n"
+        "    | db003: no space on /srv\n"
+        "  still runs the OLD release r1 (not switched to r2)\n"
+        "  see: fleetctl runs logs 01RUN --host db003\n"
+        "\n"
+        "1 host failed at `read the live release`: db005\n"
+        "  why: exit 1\n"
+        "  last lines of db005:\n"
+        "    | restart refused\n"
+        "  what it runs is not known; last read back r1; ask it: fleetctl status\n"
+        "  see: fleetctl runs logs 01RUN --host db005\n"
+        "\n"
+        "db          0.0 s  2 changed, 3 failed\n"
+        "web  not begun (4 hosts)\n"
+        "\n"
+        "stopped (budget): 3 hosts lost\n"
+        "run 01RUN took 0.0 s; exit 6: stopped by gate or budget\n"
+        "next: fleetctl runs resume 01RUN"
+    )
+
+
+def test_different_errors_stay_apart() -> None:
+    """Two causes are two paragraphs, the larger first."""
+    story = (
+        Story().open().send("db", DB[:3]).fail("db001", "a").fail("db002", "b").fail("db003", "b")
+    )
+    assert [[host.host for host in one.hosts] for one in failures(story.view())] == [
+        ["db002", "db003"],
+        ["db001"],
+    ]
+
+
+def test_an_unaccounted_host_is_never_success() -> None:
+    """Even if a run ended with 0, a host without an outcome makes it unknown."""
+    story = _all_done()
+    assert exit_code(story.tell(r.RunEnded(0)).view()) is ExitCode.OK
+    story = Story().open().send("db", DB[:1]).tell(r.RunEnded(0))
+    assert exit_code(story.view()) is ExitCode.UNKNOWN
+    assert recap(story.view())[:2] == [
+        "19 of 20 accounted for: 19 skipped",
+        "  no outcome: db001 (1)",
+    ]
+
+
+def test_an_unknown_host_is_named_and_not_counted_as_known() -> None:
+    """43 of 44 and its name, not 44 of 44."""
+    story = Story().open().send("db", DB).finish("db", DB[1:])
+    story.tell(r.HostSettled("db", "db001", Outcome.UNKNOWN, "", DB_STEPS[0].key, "no answer"))
+    lines = recap(story.tell(r.RunEnded(3)).view())
+    assert lines[0] == "19 of 20 accounted for: 15 changed, 4 skipped, 1 unknown"
+    assert lines[1] == "  unknown, sent but not answered: db001 (1)"
+
+
+def test_a_run_that_has_not_ended_says_so() -> None:
+    """A journal without an end (kill -9) is no success either."""
+    view = Story().open().send("db", DB[:1]).view()
+    assert exit_code(view) is ExitCode.UNKNOWN
+    assert recap(view)[-2:] == [
+        "run 01RUN has not ended; so far 0.0 s; exit 3: an outcome is unknown",
+        "next: fleetctl runs resume 01RUN",
+    ]
