@@ -27,6 +27,8 @@ class Artifact(msgspec.Struct, frozen=True):
     """Absolute path of the gzipped tar archive."""
     sha256: str
     size: int
+    content: str = ""
+    """sha256 of what is in it, the same on every machine that made it from the same files."""
 
 
 class KindContext(msgspec.Struct, frozen=True):
