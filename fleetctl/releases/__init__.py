@@ -1,4 +1,5 @@
-"""Releases: artifacts under immutable ids, and the pin that says which one a tier should run.
+"""Releases on this machine: made from a folder, archive or commit, kept, and pinned to tiers.
 
-A door to the world beside the journal: it keeps files here and knows no host.
+Knows no hosts: how a release gets onto one is `fleetctl.playbook.steps.deploy`. Start reading at
+`store`.
 """
