@@ -46,7 +46,7 @@ fix: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.dev
-	$(BIN)/python bench/push.py
+	$(BIN)/python -m bench.push
 
 lock:
 	$(PYTHON) -m venv $(VENV)-lock

@@ -1,0 +1,143 @@
+"""A fleet of real OpenSSH servers on loopback: one sshd, address, host key and home a host.
+
+No root is needed; the servers run as, and let in, whoever starts the benchmark.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.meter import adopt_orphans, end_children
+
+PORT = 2822
+SUBNET = "127.44"
+READY_S = 30.0
+
+SSHD_CONFIG = """\
+ListenAddress {address}:{port}
+HostKey {folder}/host_key
+AuthorizedKeysFile {keys}
+PidFile none
+UsePAM no
+UseDNS no
+StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+PrintMotd no
+LogLevel ERROR
+Subsystem sftp internal-sftp
+SetEnv HOME={home}
+"""
+
+
+@dataclass(frozen=True)
+class BenchHost:
+    """One server."""
+
+    name: str
+    address: str
+    home: Path
+    """What a command run over SSH finds as $HOME."""
+
+
+@dataclass(frozen=True)
+class BenchFleet:
+    """The servers and how to log in to them."""
+
+    folder: Path
+    hosts: tuple[BenchHost, ...]
+    user: str
+    port: int
+    identity: Path
+    known_hosts: Path
+
+
+@contextmanager
+def running_fleet(size: int) -> Iterator[BenchFleet]:
+    """`size` servers, answering; stopped with all their sessions, and wiped, whatever happens."""
+    adopt_orphans()
+    folder = Path(tempfile.mkdtemp(prefix="fleetctl-bench-"))
+    try:
+        fleet = lay_out(folder, size)
+        for host in fleet.hosts:
+            start(folder / host.name)
+        for host in fleet.hosts:
+            await_banner(host.address, fleet.port)
+        yield fleet
+    finally:
+        end_children(os.getpid())
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def lay_out(folder: Path, size: int) -> BenchFleet:
+    """Keys, homes and configurations of `size` hosts."""
+    identity = folder / "id_ed25519"
+    make_key(identity)
+    hosts = tuple(lay_out_host(folder, number) for number in range(1, size + 1))
+    known_hosts = folder / "known_hosts"
+    with known_hosts.open("w", encoding="utf-8") as file:
+        for host in hosts:
+            kind, key, *_ = (folder / host.name / "host_key.pub").read_text().split()
+            file.write(f"[{host.address}]:{PORT} {kind} {key}\n")
+    return BenchFleet(folder, hosts, getpass.getuser(), PORT, identity, known_hosts)
+
+
+def lay_out_host(folder: Path, number: int) -> BenchHost:
+    """One host's own folder."""
+    name = f"h{number:03d}"
+    address = f"{SUBNET}.{number // 200}.{number % 200 + 1}"
+    own = folder / name
+    home = own / "home"
+    home.mkdir(parents=True)
+    make_key(own / "host_key")
+    config = SSHD_CONFIG.format(
+        address=address, port=PORT, folder=own, keys=folder / "id_ed25519.pub", home=home
+    )
+    (own / "sshd_config").write_text(config, encoding="utf-8")
+    return BenchHost(name, address, home)
+
+
+def make_key(path: Path) -> None:
+    """A new ed25519 key without a passphrase."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+
+
+def sshd_path() -> str:
+    """The server program, which is often outside of an ordinary user's PATH."""
+    found = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise SystemExit("bench: sshd is missing; install the OpenSSH server")
+    return found
+
+
+def start(own: Path) -> None:
+    """Start one server; it stays our child."""
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it when root
+    with (own / "log").open("w") as log:
+        command = [sshd_path(), "-D", "-e", "-f", str(own / "sshd_config")]
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def await_banner(address: str, port: int) -> None:
+    """Return once the server at `address` speaks SSH."""
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        try:
+            with socket.create_connection((address, port), timeout=1.0) as probe:
+                if probe.recv(4) == b"SSH-":
+                    return
+        except OSError:
+            time.sleep(0.02)
+    raise SystemExit(f"bench: the server at {address} port {port} did not start")

@@ -1,0 +1,34 @@
+"""fleetctl in the contest: the command a user types, with every guarantee on."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from bench.fleet import BenchFleet
+from bench.rivals import Tool
+from bench.workload import STEPS
+
+
+def fleetctl(fleet: BenchFleet, folder: Path) -> list[str]:
+    """`fleetctl push`: journal on disk, fence and records on the hosts, host keys verified."""
+    inventory = {
+        "fleet": "bench",
+        "known_hosts": str(fleet.known_hosts),
+        "user": fleet.user,
+        "port": fleet.port,
+        "identity": str(fleet.identity),
+        "tiers": {"all": {"hosts": {host.name: {"address": host.address} for host in fleet.hosts}}},
+    }
+    phase = {"name": "push", "hosts": "tier=all", "lockstep": True, "limit": len(fleet.hosts)}
+    steps = [{"name": f"step {n}", "run": step} for n, step in enumerate(STEPS, 1)]
+    playbook = {"title": "Bench push", "phases": [{**phase, "steps": steps}]}
+    (folder / "inventory.yaml").write_text(json.dumps(inventory))
+    (folder / "push.yaml").write_text(json.dumps(playbook))
+    program = Path(sys.executable).parent / "fleetctl"
+    options = ["--inventory", str(folder / "inventory.yaml"), "--journal", str(folder / "journal")]
+    return [str(program), "push", str(folder / "push.yaml"), *options, "--yes", "--output", "jsonl"]
+
+
+FLEETCTL = Tool("fleetctl", fleetctl)

@@ -1,0 +1,1 @@
+"""Rivals that are libraries: scripts as their users write them, run in their own environments."""
