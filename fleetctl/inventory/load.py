@@ -1,0 +1,116 @@
+"""Finding the inventory and reading it, whichever of the known forms it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from fleetctl.base.errors import InputError, Location, UsageError
+from fleetctl.base.marked import read
+from fleetctl.inventory.model import Fleet
+from fleetctl.inventory.native import read_native
+
+FOUND_NAMES = ("inventory.yaml", "inventory.yml", "inventory.ini")
+_SUFFIXES = (".yaml", ".yml")
+
+
+class Remark(msgspec.Struct, frozen=True):
+    """Something of a foreign inventory that could not be carried over."""
+
+    what: str
+    where: str
+    """The first place it was seen: file:line:column, or the group or host in a program's answer."""
+    count: int = 1
+    """Hosts or places it concerns."""
+
+    def __str__(self) -> str:
+        many = f" ({self.count} times, first here)" if self.count > 1 else ""
+        return f"{self.where}: {self.what}{many}"
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """A fleet, and what was left behind in reading it."""
+
+    fleet: Fleet
+    file: str
+    """As people know it: relative to the current folder where it lies below."""
+    form: str = "native"
+    """`native`, `ansible ini`, `ansible yaml` or `program`."""
+    remarks: tuple[Remark, ...] = ()
+
+
+def find_inventory(start: Path, named: str | None) -> Path:
+    """The inventory `named`, or the one found from `start` upwards; raises UsageError.
+
+    In each folder `inventory.yaml` is looked for, then the one YAML file in its `inventory` folder.
+    """
+    if named:
+        path = start / Path(named).expanduser()
+        if path.is_dir():
+            return _only_one(path, [*_in_folder(path)]) or _nothing(f"no inventory in {named}")
+        return path if path.exists() else _nothing(f"there is no inventory {named}")
+    for folder in (start, *start.parents):
+        for name in FOUND_NAMES:
+            if (folder / name).is_file():
+                return folder / name
+        found = _only_one(folder, _in_folder(folder / "inventory"))
+        if found is not None:
+            return found
+    return _nothing("no inventory found from here upwards")
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    """YAML files that may be inventories: files that belong to one (`x.pins.yaml`) are left out."""
+    if not folder.is_dir():
+        return []
+    files = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES)
+    return [path for path in files if path.is_file() and "." not in path.stem]
+
+
+def _only_one(folder: Path, paths: list[Path]) -> Path | None:
+    if len(paths) > 1:
+        names = ", ".join(path.name for path in paths[:5])
+        raise UsageError(
+            f"there are {len(paths)} inventories in {paths[0].parent}: {names}",
+            hint="name one with --inventory or FLEETCTL_INVENTORY",
+        )
+    return paths[0] if paths else None
+
+
+def _nothing(what: str) -> Path:
+    raise UsageError(
+        what,
+        hint="name one with --inventory or FLEETCTL_INVENTORY, or write inventory.yaml",
+    )
+
+
+def load_fleet(path: Path) -> Fleet:
+    """The fleet of the inventory at `path`; raises InputError or InputErrors."""
+    return read_inventory(path).fleet
+
+
+def read_inventory(path: Path) -> Reading:
+    """The fleet of the inventory at `path`, and what of it could not be carried over."""
+    file = shown(path)
+    text = read_text(path, file)
+    document = read(text, file)
+    return Reading(read_native(document, path), file)
+
+
+def shown(path: Path) -> str:
+    """A path as errors name it: relative to the current folder where it lies below."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def read_text(path: Path, file: str) -> str:
+    """The text of a file; raises InputError when it cannot be read as text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError("not readable as UTF-8 text", Location(file)) from None
+    except OSError as error:
+        raise InputError("cannot be read", Location(file), why=str(error.strerror)) from None
