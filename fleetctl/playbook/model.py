@@ -1,0 +1,184 @@
+"""What an author writes, typed. `load` reads it from YAML; `plan.compile` turns it into a plan.
+
+The `...Text` types are the shapes of the file itself (the JSON Schema is made from them); the
+others are what `load` hands on, each with its places in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from fleetctl.base.errors import InputError, Location
+from fleetctl.inventory.model import Scalar
+from fleetctl.playbook.operations import Once
+from fleetctl.playbook.units import Amount, Ramp, Rate, Seconds
+
+Command = str | tuple[str, ...]
+"""A text is POSIX sh; a list is an argv, each element one word."""
+
+
+class BudgetText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Hosts that may be lost in a phase, and in one batch of it (a count)."""
+
+    phase: Amount | None = None
+    batch: int | None = None
+
+
+class RetryText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often and how soon an idempotent step is tried again."""
+
+    attempts: int
+    delay: Seconds = Seconds(1)
+    factor: float = 2.0
+    delay_max: Seconds = Seconds(60)
+
+
+_AMOUNT_OR_BUDGET = msgspec.Meta(
+    extra_json_schema={"description": "a count, a percentage, or {phase: 2, batch: 1}"}
+)
+_TRIES = msgspec.Meta(
+    extra_json_schema={"description": "tries in all, or {attempts: 3, delay: 1s, factor: 2}"}
+)
+
+
+class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every kind of step may carry beside its own word."""
+
+    name: str = ""
+    check: Command = ""
+    """Read-only; exit 0 means there is nothing to do."""
+    undo: Command = ""
+    once: Once = ""
+    idempotent: bool = False
+    """It may run twice without harm."""
+    retry: Annotated[Any, _TRIES] = None
+    timeout: Seconds | None = None
+    barrier: bool = False
+    secret: bool = False
+
+
+class GateOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every kind of gate may carry beside its own word."""
+
+    name: str = ""
+    when: Literal["before", "after"] | None = None
+    timeout: Seconds | None = None
+    interval: Seconds | None = None
+    soak: Seconds | None = None
+
+
+class PhaseText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A phase as it stands in the file."""
+
+    name: str
+    hosts: str
+    needs: tuple[str, ...] | None = None
+    """Left out: the phase before it."""
+    batches: Ramp | None = None
+    limit: Amount | None = None
+    throttle: Rate | None = None
+    budget: Annotated[Any, _AMOUNT_OR_BUDGET] = None
+    on_failure: Literal["leave", "undo"] = "leave"
+    lockstep: bool = False
+    gates: tuple[Any, ...] = ()
+    steps: tuple[Any, ...]
+
+
+class PlaybookText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A playbook as it stands in the file."""
+
+    title: str
+    variables: dict[str, Scalar] = {}
+    budget: Amount | None = None
+    phases: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Something an author wrote, with the places of its parts."""
+
+    location: Location
+    places: Mapping[tuple[str | int, ...], Location] = field(default_factory=dict, repr=False)
+    """Path inside it -> where that value stands."""
+
+    def at(self, *path: str | int) -> Location:
+        """Where the part at `path` stands; the whole when the part was left out."""
+        return self.places.get(path, self.location)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: the word of its kind, the value of that kind's model, the common options."""
+
+    kind: str
+    value: Any
+    options: StepOptions
+    retry: RetryText | None
+    written: Written
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One gate, as Step."""
+
+    kind: str
+    value: Any
+    options: GateOptions
+    written: Written
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A name used in a text of the playbook, and where."""
+
+    name: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A phase, checked as far as it can be without a fleet."""
+
+    text: PhaseText
+    needs: tuple[str, ...]
+    budget: BudgetText
+    gates: tuple[Gate, ...]
+    steps: tuple[Step, ...]
+    used: tuple[Used, ...]
+    written: Written
+
+    @property
+    def name(self) -> str:
+        return self.text.name
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """A playbook, checked as far as it can be without a fleet."""
+
+    title: str
+    variables: Mapping[str, Scalar]
+    budget: Amount | None
+    phases: tuple[Phase, ...]
+    file: str
+    """As it was named; for messages."""
+    folder: str
+    """Absolute; relative paths of the author start here."""
+    sha256: str
+
+
+class Mistakes:
+    """Collects mistakes so that all of them are told together."""
+
+    def __init__(self) -> None:
+        self.errors: list[InputError] = []
+
+    def add(self, what: str, location: Location, *, why: str = "", hint: str = "") -> None:
+        self.errors.append(InputError(what, location, why=why, hint=hint))
+
+    def extend(self, errors: Sequence[InputError]) -> None:
+        self.errors.extend(errors)

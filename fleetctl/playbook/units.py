@@ -1,0 +1,126 @@
+"""Quantities as an author writes them: durations, counts or percentages, rates, ramps.
+
+Each is a subclass of the plain type it behaves as, so the rest of the house needs no unwrapping.
+Kinds of steps and gates use them as field types; `decode_unit` is msgspec's `dec_hook` for all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from fleetctl.base.durations import parse_duration_s
+
+_AMOUNT = re.compile(r"(0|[1-9][0-9]*)(%?)")
+_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)/(s|min|h)")
+_PER_MIN = {"s": 60.0, "min": 1.0, "h": 1 / 60}
+
+
+class Seconds(float):
+    """A duration: `30s`, `5m`, `1h30m`, or a bare number of seconds."""
+
+    @classmethod
+    def read(cls, value: Any) -> Seconds:
+        if not isinstance(value, (str, int, float)):
+            raise ValueError("expected a duration such as 30s or 5m")
+        return cls(parse_duration_s(value))
+
+
+class Amount(str):
+    """A count or a percentage of some total: `3`, `25%`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, value: Any) -> Amount:
+        match = _AMOUNT.fullmatch(str(value)) if _is_scalar(value) else None
+        if match is None:
+            raise ValueError(f"{_shown(value)} is no count or percentage; write 3 or 25%")
+        if match[2] and int(match[1]) > 100:
+            raise ValueError(f"{value} is more than 100%")
+        return cls(value)
+
+    @property
+    def percent(self) -> bool:
+        return self.endswith("%")
+
+    @property
+    def number(self) -> int:
+        return int(self.rstrip("%"))
+
+    def floor_of(self, total: int) -> int:
+        """How many of `total` this is, rounded down: for what is allowed."""
+        return self.number * total // 100 if self.percent else self.number
+
+    def ceil_of(self, total: int) -> int:
+        """How many of `total` this is, rounded up: for what must remain."""
+        return -(-self.number * total // 100) if self.percent else self.number
+
+
+class Rate(float):
+    """Starts a minute; written `30/min`, `2/s`, `100/h`."""
+
+    @classmethod
+    def read(cls, value: Any) -> Rate:
+        match = _RATE.fullmatch(value.replace(" ", "")) if isinstance(value, str) else None
+        if match is None or not float(match[1]):
+            raise ValueError(f"{_shown(value)} is no rate; write 30/min, 2/s or 100/h")
+        return cls(float(match[1]) * _PER_MIN[match[2]])
+
+
+class Ramp(tuple[Amount, ...]):
+    """Sizes of the batches in turn, the last one repeated: `[1, 25%, 100%]`, or one size."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, value: Any) -> Ramp:
+        sizes: Iterable[Any] = value if isinstance(value, (list, tuple)) else (value,)
+        ramp = cls(Amount.read(size) for size in sizes)
+        if not ramp:
+            raise ValueError("a ramp needs at least one size")
+        if any(size.number == 0 for size in ramp):
+            raise ValueError("a batch of no hosts never ends; write at least 1 or 1%")
+        return ramp
+
+
+def decode_unit(kind: type, value: Any) -> Any:
+    """msgspec's `dec_hook` for every unit of this module; raises ValueError on what is none."""
+    if kind in (Seconds, Amount, Rate, Ramp):
+        return kind.read(value)
+    raise NotImplementedError(f"no unit: {kind}")
+
+
+_AMOUNT_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0},
+        {"type": "string", "pattern": "^(0|[1-9][0-9]*)%?$"},
+    ],
+    "description": "a count or a percentage: 3, 25%",
+}
+_SCHEMAS: dict[type, dict[str, Any]] = {
+    Seconds: {
+        "anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}],
+        "description": "a duration: 30s, 5m, 1h30m, or seconds",
+    },
+    Amount: _AMOUNT_SCHEMA,
+    Rate: {"type": "string", "description": "starts in a time: 30/min, 2/s, 100/h"},
+    Ramp: {
+        "anyOf": [_AMOUNT_SCHEMA, {"type": "array", "items": _AMOUNT_SCHEMA, "minItems": 1}],
+        "description": "sizes of the batches in turn, the last one repeated",
+    },
+}
+
+
+def unit_schema(kind: type) -> dict[str, Any]:
+    """msgspec's `schema_hook` for every unit of this module."""
+    return _SCHEMAS[kind]
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, (str, int)) and not isinstance(value, bool)
+
+
+def _shown(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
