@@ -1,0 +1,63 @@
+"""The inventory of a lab: the original fleet, every host at its loopback address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from fleetctl.inventory.model import Fleet, Host, Tier
+from fleetctl.lab.layout import LabHost, LabState, Layout
+
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def inventory_text(fleet: Fleet, layout: Layout, state: LabState, playbook: str = "") -> str:
+    """Native inventory YAML: tiers, tags, variables, limits and bastions as in `fleet`."""
+    lab_hosts = {host.name: host for host in state.hosts}
+    users = {host.user for host in state.hosts}
+    common_user = users.pop() if len(users) == 1 else ""
+    defaults = {"port": state.port, "identity": layout.identity.name}
+    document: dict[str, Any] = {"fleet": fleet.name}
+    if playbook or fleet.playbook:
+        document["playbook"] = playbook or fleet.playbook
+    document["known_hosts"] = layout.known_hosts.name
+    document["defaults"] = defaults | ({"user": common_user} if common_user else {})
+    document["tiers"] = {
+        tier.name: _tier_block(fleet, tier, lab_hosts, common_user) for tier in fleet.tiers.values()
+    }
+    head = (
+        f"# Written by `fleetctl lab up` from {fleet.source}; `fleetctl lab up` writes it anew.\n"
+    )
+    return head + yaml.dump(document, Dumper=_DUMPER, sort_keys=False, default_flow_style=None)
+
+
+def _tier_block(
+    fleet: Fleet, tier: Tier, lab_hosts: Mapping[str, LabHost], common_user: str
+) -> dict[str, Any]:
+    block: dict[str, Any] = {}
+    if tier.limit:
+        block["limit"] = tier.limit
+    if tier.floor:
+        block["floor"] = tier.floor
+    if tier.throttle_per_min:
+        block["throttle"] = f"{tier.throttle_per_min:g}/min"
+    block["timeout"] = tier.timeout_s
+    block["hosts"] = {
+        name: _host_block(fleet.hosts[name], lab_hosts[name], common_user) for name in tier.hosts
+    }
+    return block
+
+
+def _host_block(host: Host, lab_host: LabHost, common_user: str) -> dict[str, Any]:
+    block: dict[str, Any] = {"address": lab_host.address}
+    if lab_host.user != common_user:
+        block["user"] = lab_host.user
+    if host.login.via:
+        block["via"] = host.login.via
+    if host.tags:
+        block["tags"] = dict(host.tags)
+    if host.variables:
+        block["variables"] = dict(host.variables)
+    return block

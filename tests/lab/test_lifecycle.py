@@ -1,0 +1,125 @@
+"""A lab comes up fast and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from fleetctl.base.errors import LockHeld, UsageError
+from fleetctl.lab.control import NotRunning
+from fleetctl.lab.layout import Layout
+from fleetctl.lab.lifecycle import describe, down, pick_hosts
+from fleetctl.lab.processes import find_marked
+from tests.lab.clients import banner, run
+from tests.labfixture import StartLab, a_fleet, start_lab
+
+pytestmark = pytest.mark.slow
+
+_RUNAWAYS = "(setsid sleep 300 >/dev/null 2>&1 &) ; env -i setsid -f sleep 301 >/dev/null 2>&1"
+
+
+def _runs(command: str) -> bool:
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "cmdline").read_bytes() == command.encode():
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def test_down_ends_every_process(lab_fleet: StartLab) -> None:
+    """Processes that left their session, or wiped their environment, end with the lab too."""
+    lab = lab_fleet({"db": ["db001"]})
+    run(lab, "db001", _RUNAWAYS)
+    assert _runs("sleep\x00300\x00")
+    assert _runs("sleep\x00301\x00")
+    down(lab.layout)
+    assert find_marked(lab.state.id) == {}
+    assert not _runs("sleep\x00300\x00")
+    assert not _runs("sleep\x00301\x00")
+
+
+def test_down_cleans_up_after_a_killed_keeper(lab_fleet: StartLab) -> None:
+    """When the keeper itself was killed, `down` still finds what it left."""
+    lab = lab_fleet({"db": ["db001"]})
+    run(lab, "db001", "setsid -f sleep 302 >/dev/null 2>&1")
+    os.kill(int(lab.layout.pid.read_text()), signal.SIGKILL)
+    assert down(lab.layout) >= 1
+    assert find_marked(lab.state.id) == {}
+    assert not _runs("sleep\x00302\x00")
+    with pytest.raises(NotRunning):
+        describe(lab.layout)
+
+
+def test_44_hosts_come_up_within_3_seconds_in_one_process(lab_fleet: StartLab) -> None:
+    """Every one of 44 hosts answers, and one process is all there is."""
+    began = time.monotonic()
+    lab = lab_fleet({"db": [f"db{number:03d}" for number in range(1, 45)]})
+    assert time.monotonic() - began < 3.0
+    assert len(find_marked(lab.state.id)) == 1
+    assert all(banner(lab, name).startswith(b"SSH-2.0-") for name in lab.fleet.hosts)
+
+
+def test_addresses_and_keys_outlive_a_restart(tmp_path: Path) -> None:
+    """`up` after `down` gives the same addresses and host keys, so known_hosts stays true."""
+    fleet = a_fleet({"db": ["db001", "db002"]})
+    first = start_lab(tmp_path, fleet)
+    known = first.known_hosts.read_text()
+    down(first.layout)
+    second = start_lab(tmp_path, fleet)
+    try:
+        assert second.known_hosts.read_text() == known
+        assert run(second, "db002", "true").exit_status == 0
+    finally:
+        down(second.layout)
+
+
+def test_two_labs_live_side_by_side(lab_fleet: StartLab) -> None:
+    """Each lab has an address block of its own."""
+    one, other = lab_fleet({"db": ["db001"]}), lab_fleet({"db": ["db001"]})
+    assert one.state.block != other.state.block
+    assert run(one, "db001", "pwd").stdout != run(other, "db001", "pwd").stdout
+
+
+def test_a_second_up_is_refused(lab_fleet: StartLab) -> None:
+    """A running lab is not started over."""
+    lab = lab_fleet({"db": ["db001"]})
+    with pytest.raises(LockHeld):
+        start_lab(lab.layout.folder, a_fleet({"db": ["db001"]}))
+    assert run(lab, "db001", "true").exit_status == 0
+
+
+def test_a_wiped_lab_leaves_no_file(tmp_path: Path) -> None:
+    """`down --wipe` removes the folder."""
+    lab = start_lab(tmp_path / "lab", a_fleet({"db": ["db001"]}))
+    down(lab.layout, wipe=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_deep_folder_is_no_trouble(tmp_path: Path) -> None:
+    """A control socket's name has 107 bytes at most; the lab's folder may be deeper."""
+    lab = start_lab(tmp_path / ("deep" * 20) / ("deeper" * 20), a_fleet({"db": ["db001"]}))
+    try:
+        assert set(lab.describe().hosts) == {"db001"}
+    finally:
+        down(lab.layout)
+
+
+def test_no_lab_is_said_with_a_hint(tmp_path: Path) -> None:
+    """A folder without a lab is the user's mistake, told with what to do."""
+    with pytest.raises(UsageError, match="lab up"):
+        down(Layout(tmp_path))
+
+
+def test_hosts_are_named_by_name_glob_or_range(lab_fleet: StartLab) -> None:
+    """A word that names no host is an error with the nearest name."""
+    state = lab_fleet({"db": ["db001", "db002", "db003"], "web": ["web001"]}).state
+    assert pick_hosts(state, "db[002-003]") == ("db002", "db003")
+    assert pick_hosts(state, "*001") == ("db001", "web001")
+    with pytest.raises(UsageError, match="web001"):
+        pick_hosts(state, "wbe001")
