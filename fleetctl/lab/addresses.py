@@ -20,6 +20,12 @@ def address_of(block: int, index: int) -> str:
     return f"127.{block}.{index // 250 + 1}.{index % 250 + 1}"
 
 
+def parked_address(block: int, index: int) -> str:
+    """Where a server that refuses connections listens instead: nobody looks there."""
+    assert 0 <= index < 1000
+    return f"127.{block}.{index // 250 + 251}.{index % 250 + 1}"
+
+
 def guard_address(block: int) -> str:
     """Held by the keeper as long as it lives, so that no other lab takes the block."""
     return f"127.{block}.255.254"

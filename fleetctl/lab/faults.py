@@ -16,6 +16,8 @@ from fleetctl.lab.layout import ServerKind
 
 
 class FaultKind(StrEnum):
+    """What can be wrong with a host; `FAULTS` says what each does."""
+
     REFUSE = "refuse"
     HANG = "hang"
     FREEZE = "freeze"
@@ -50,6 +52,8 @@ class FaultWords:
     options: frozenset[str] = frozenset()
     servers: frozenset[ServerKind] = frozenset(("embedded", "openssh"))
     why_not: str = ""
+    embedded_only: frozenset[str] = frozenset()
+    """Options real sshd processes cannot take."""
 
 
 FAULTS: Mapping[FaultKind, FaultWords] = {
@@ -58,10 +62,12 @@ FAULTS: Mapping[FaultKind, FaultWords] = {
     FaultKind.FREEZE: FaultWords(
         "stops answering on all connections; nothing is closed, processes go on",
         options=frozenset(("after",)),
+        embedded_only=frozenset(("after",)),
     ),
     FaultKind.CUT: FaultWords(
         "drops its connections, now or --after their login; processes go on",
         options=frozenset(("after",)),
+        embedded_only=frozenset(("after",)),
     ),
     FaultKind.SLOW: FaultWords(
         "adds --latency to each round trip and lets no more than --bandwidth through",
@@ -106,6 +112,12 @@ def parse_fault(word: str, options: Mapping[str, str], server: ServerKind) -> Fa
         if option not in words.options:
             taken = ", ".join(f"--{name}" for name in sorted(words.options)) or "no options"
             raise UsageError(f"--{option} says nothing about {kind}", hint=f"it takes {taken}")
+        if server != "embedded" and option in words.embedded_only:
+            raise UsageError(
+                f"the {server} server cannot show {kind} with --{option}",
+                why="the moment of a login is known to the embedded server alone",
+                hint=f"leave out --{option}, or use `fleetctl lab up --server embedded`",
+            )
     try:
         return _with_options(kind, options)
     except ValueError as error:

@@ -17,15 +17,15 @@ def inventory_text(fleet: Fleet, layout: Layout, state: LabState, playbook: str 
     """Native inventory YAML: tiers, tags, variables, limits and bastions as in `fleet`."""
     lab_hosts = {host.name: host for host in state.hosts}
     users = {host.user for host in state.hosts}
-    common_user = users.pop() if len(users) == 1 else ""
+    shared_user = users.pop() if len(users) == 1 else ""
     defaults = {"port": state.port, "identity": layout.identity.name}
     document: dict[str, Any] = {"fleet": fleet.name}
     if playbook or fleet.playbook:
         document["playbook"] = playbook or fleet.playbook
     document["known_hosts"] = layout.known_hosts.name
-    document["defaults"] = defaults | ({"user": common_user} if common_user else {})
+    document["defaults"] = defaults | ({"user": shared_user} if shared_user else {})
     document["tiers"] = {
-        tier.name: _tier_block(fleet, tier, lab_hosts, common_user) for tier in fleet.tiers.values()
+        tier.name: _tier_block(fleet, tier, lab_hosts, shared_user) for tier in fleet.tiers.values()
     }
     head = (
         f"# Written by `fleetctl lab up` from {fleet.source}; `fleetctl lab up` writes it anew.\n"
@@ -34,7 +34,7 @@ def inventory_text(fleet: Fleet, layout: Layout, state: LabState, playbook: str 
 
 
 def _tier_block(
-    fleet: Fleet, tier: Tier, lab_hosts: Mapping[str, LabHost], common_user: str
+    fleet: Fleet, tier: Tier, lab_hosts: Mapping[str, LabHost], shared_user: str
 ) -> dict[str, Any]:
     block: dict[str, Any] = {}
     if tier.limit:
@@ -45,14 +45,14 @@ def _tier_block(
         block["throttle"] = f"{tier.throttle_per_min:g}/min"
     block["timeout"] = tier.timeout_s
     block["hosts"] = {
-        name: _host_block(fleet.hosts[name], lab_hosts[name], common_user) for name in tier.hosts
+        name: _host_block(fleet.hosts[name], lab_hosts[name], shared_user) for name in tier.hosts
     }
     return block
 
 
-def _host_block(host: Host, lab_host: LabHost, common_user: str) -> dict[str, Any]:
+def _host_block(host: Host, lab_host: LabHost, shared_user: str) -> dict[str, Any]:
     block: dict[str, Any] = {"address": lab_host.address}
-    if lab_host.user != common_user:
+    if lab_host.user != shared_user:
         block["user"] = lab_host.user
     if host.login.via:
         block["via"] = host.login.via

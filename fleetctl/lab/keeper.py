@@ -151,6 +151,10 @@ def _hold_block(state: LabState) -> socket.socket:
 
 
 def _make_servers(layout: Layout, state: LabState, spawner: Spawner) -> Servers:
+    if state.server == "openssh":
+        from fleetctl.lab.openssh import OpensshServer
+
+        return OpensshServer(layout, state, spawner)
     from fleetctl.lab.embedded import EmbeddedServer
 
     return EmbeddedServer(layout, state, spawner)
@@ -170,6 +174,7 @@ def _raise_limits() -> None:
 
 
 def main() -> None:
+    """Keep the lab of the folder named first on the command line."""
     layout, ready = Layout(Path(sys.argv[1])), int(sys.argv[2])
     os.set_inheritable(ready, False)
     _adopt_orphans()

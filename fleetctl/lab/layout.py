@@ -69,6 +69,10 @@ class Layout:
         return self.folder / "client_key"
 
     @property
+    def authorized_keys(self) -> Path:
+        return self.folder / "authorized_keys"
+
+    @property
     def pid(self) -> Path:
         return self.folder / "keeper.pid"
 

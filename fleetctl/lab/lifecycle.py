@@ -16,8 +16,9 @@ from fleetctl.base.errors import FleetError, LockHeld, Refused, UsageError
 from fleetctl.inventory.model import Fleet
 from fleetctl.lab.control import Answer, Describe, NotRunning, Stop, ask
 from fleetctl.lab.layout import MARK, LabState, Layout, ServerKind, read_state, require_state
+from fleetctl.lab.openssh import find_sshd
 from fleetctl.lab.prepare import LabRequest, prepare
-from fleetctl.lab.processes import find_marked, kill_marked
+from fleetctl.lab.processes import find_marked, find_sshds, kill, kill_marked
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
@@ -37,6 +38,7 @@ def up(layout: Layout, fleet: Fleet, request: LabRequest) -> LabState:
             hint="end it with `fleetctl lab down`, or choose another folder with --dir",
         )
     if before is not None:
+        kill(find_sshds(str(layout.folder)))
         kill_marked(before.id)
     state = prepare(layout, fleet, request, before)
     _start_keeper(layout, state)
@@ -49,8 +51,11 @@ def _check_machine(server: ServerKind) -> None:
             "the lab needs Linux",
             why="only there is all of 127.0.0.0/8 this machine, and /proc tells its processes",
         )
-    if server == "openssh":
-        raise Refused("real sshd processes are not there yet", hint="use --server embedded")
+    if server == "openssh" and find_sshd() is None:
+        raise Refused(
+            "there is no sshd on this machine",
+            hint="install it (Debian: apt install openssh-server), or use --server embedded",
+        )
     if server == "embedded" and importlib.util.find_spec("asyncssh") is None:
         raise Refused(
             "the embedded SSH servers need asyncssh, which is not installed",
@@ -114,6 +119,7 @@ def down(layout: Layout, wipe: bool = False) -> int:
     with contextlib.suppress(NotRunning):
         ask(layout, Stop())
         _await_end(state.id)
+    kill(find_sshds(str(layout.folder)))
     kill_marked(state.id)
     for stale in (layout.control, layout.pid):
         stale.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import resource
+from collections.abc import Iterable
 
 from fleetctl.lab.processes import find_marked
 
@@ -13,7 +14,12 @@ def limit_files(lab_id: str, host: str, size: int | None) -> None:
 
     What they start later inherits it. Only the soft limit moves, so lifting needs no privilege.
     """
-    for pid in find_marked(lab_id, host):
+    limit_processes(find_marked(lab_id, host), size)
+
+
+def limit_processes(pids: Iterable[int], size: int | None) -> None:
+    """As `limit_files`, for these processes."""
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
             soft = hard if size is None else size

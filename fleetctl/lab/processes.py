@@ -45,6 +45,37 @@ def _host_in(pid: int, lab_id: str) -> str | None:
     return None
 
 
+def find_children(pid: int) -> set[int]:
+    """Processes whose parent is `pid`."""
+    return {other for other in _all_pids() if _parent_of(other) == pid}
+
+
+def program_of(pid: int) -> str:
+    """The name of the program a process runs; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def find_sshds(folder: str) -> set[int]:
+    """sshd listeners whose configuration lies below `folder`, and all processes below them.
+
+    sshd writes its title over its environment, so that the mark cannot be read there.
+    """
+    title = f"{folder}/hosts/".encode()
+    listeners = {pid for pid in _all_pids() if _is_sshd_of(pid, title)}
+    return listeners.union(*(find_descendants(pid) for pid in listeners))
+
+
+def _is_sshd_of(pid: int, title: bytes) -> bool:
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return line.startswith((b"sshd", b"/")) and b"sshd" in line and title in line
+
+
 def find_descendants(pid: int) -> set[int]:
     """Children of `pid`, their children and so on."""
     children: dict[int, list[int]] = {}
