@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check fix bench lock clean
+.PHONY: help demo test check fix bench docs lock clean
 
 help:
 	@echo "make demo   push a release to 44 lab hosts over SSH and show it"
@@ -12,6 +12,7 @@ help:
 	@echo "make check  lint, types, layers and the quick tests (under 2 minutes)"
 	@echo "make fix    format and mend what can be mended"
 	@echo "make bench  time fleetctl against other tools, in one run"
+	@echo "make docs   write the generated pages of docs/ anew"
 	@echo "make lock   renew the locked dependencies"
 
 $(VENV)/.run: pyproject.toml requirements.lock
@@ -47,6 +48,9 @@ fix: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench.push
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m docs.generate
 
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
