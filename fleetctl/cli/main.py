@@ -54,9 +54,12 @@ class FleetctlGroup(LazyGroup):
             formatter.write_dl([(str(int(code)), words) for code, words in EXIT_CODE_WORDS.items()])
 
 
-@click.group(cls=FleetctlGroup, commands_table=COMMANDS)
+@click.group(
+    cls=FleetctlGroup,
+    commands_table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, "--version", prog_name="fleetctl")
-@click.help_option("-h", "--help")
 def fleetctl() -> None:
     """Push releases to many hosts over SSH, and account for every one of them."""
 

@@ -5,6 +5,7 @@ The last line is always true: whether it is safe to leave now.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -68,6 +69,11 @@ def hosts_word(count: int) -> str:
     return f"{count} host" + ("" if count == 1 else "s")
 
 
+def wall_text(wall_s: float) -> str:
+    """A Unix time as local date and time."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall_s))
+
+
 def counts_text(counts: Mapping[Outcome, int]) -> str:
     """`40 changed, 3 ok, 1 failed`, in that order always."""
     return ", ".join(f"{counts[word]} {word}" for word in OUTCOME_ORDER if counts.get(word))
@@ -95,9 +101,9 @@ def _headline(view: RunView, glance: Glance) -> str:
     left = eta_s(view, glance.now_s)
     tail = f", about {format_duration(left)} left" if left is not None else ""
     mode = "  (check only)" if view.check_only else ""
-    time = format_duration(glance.now_s - view.opened_s) + tail
-    title_width = max(12, glance.width - len(time) - len(view.run) - len(mode) - 10)
-    return f"{_clip(view.plan.title, title_width)}{mode}  run {view.run}  {time}"
+    clock = format_duration(glance.now_s - view.opened_s) + tail
+    title_width = max(12, glance.width - len(clock) - len(view.run) - len(mode) - 10)
+    return f"{_clip(view.plan.title, title_width)}{mode}  run {view.run}  {clock}"
 
 
 def _phase_lines(view: RunView, room: int) -> list[Line]:

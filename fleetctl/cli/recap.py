@@ -170,3 +170,22 @@ def _ending(view: RunView) -> list[str]:
         only = " --failed" if failures(view) and view.stop is None else ""
         lines.append(f"next: fleetctl runs resume {view.run}{only}")
     return lines
+
+
+def host_rows(view: RunView) -> list[dict[str, object]]:
+    """One row a host and phase, for programs; outcome null: not accounted for."""
+    rows: list[dict[str, object]] = []
+    for phase in view.plan.phases:
+        for name in (name for batch in phase.batches for name in batch):
+            host = view.hosts.get((phase.name, name))
+            end = host.settled if host is not None else None
+            outcome = end.outcome if end is not None else None
+            if host is None and view.ended is not None:
+                outcome = Outcome.SKIPPED
+            rows.append({
+                "host": name, "tier": view.plan.hosts[name].tier, "phase": phase.name,
+                "outcome": outcome, "release": end.release if end else "",
+                "step": view.titles.get(end.key, end.key) if end else "",
+                "cause": end.cause if end else "",
+            })  # fmt: skip
+    return rows

@@ -1,0 +1,78 @@
+"""Signals while a run is on: first drain, then stop the remote steps, then leave at once.
+
+The controls are safe in signal handlers; everything else here only counts.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+from fleetctl.base.errors import ExitCode
+from fleetctl.rollout.controls import Controls
+
+DRAINING = "draining: nothing new starts; Ctrl-C again stops what runs on the hosts"
+KILLING = "stopping what runs on the hosts; Ctrl-C again leaves at once"
+
+
+class Interrupts:
+    """Turns signals into wishes to the driver while it is entered; restores what was before."""
+
+    def __init__(
+        self,
+        controls: Controls,
+        by: str,
+        farewell: Callable[[], str],
+        leave: Callable[[int], None] = os._exit,
+    ) -> None:
+        """`farewell` says what is in flight, for who leaves at once by `leave`."""
+        self._controls = controls
+        self._by = by
+        self._farewell = farewell
+        self._leave = leave
+        self._count = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            self._before[number] = signal.signal(number, self._drain)
+        self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self.interrupt)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def interrupt(self, number: int = signal.SIGINT, frame: FrameType | None = None) -> None:
+        """One Ctrl-C more."""
+        self._count += 1
+        if self._count == 1:
+            self._controls.drain(f"{self._by} (Ctrl-C)")
+            _tell(DRAINING)
+        elif self._count == 2:
+            self._controls.kill(f"{self._by} (Ctrl-C twice)")
+            _tell(KILLING)
+        else:
+            _tell(self._farewell())
+            self._leave(int(ExitCode.INTERRUPTED))
+
+    def _drain(self, number: int, frame: FrameType | None) -> None:
+        self._count = max(self._count, 1)
+        self._controls.drain(f"{self._by} ({signal.Signals(number).name})")
+
+
+def _tell(text: str) -> None:
+    """Straight to the descriptor: a handler must not wait for a lock of the interrupted code."""
+    try:
+        os.write(sys.stderr.fileno(), f"\r{text}\n".encode())
+    except (OSError, ValueError):
+        return

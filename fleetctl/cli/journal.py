@@ -1,0 +1,37 @@
+"""Where the journal is, and opening it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from fleetctl.journal.store import Journal
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def journal_option(command: Command) -> Command:
+    """`--journal FILE`, passed to the command as `journal`."""
+    return click.option(
+        "--journal",
+        envvar="FLEETCTL_JOURNAL",
+        metavar="FILE",
+        help="Where runs are recorded.  [env: FLEETCTL_JOURNAL]",
+    )(command)
+
+
+def open_journal(named: str | None) -> Journal:
+    """The journal named, or the one of this user; made when it is not there."""
+    from fleetctl.journal.store import Journal
+
+    return Journal(Path(named).expanduser() if named else _default_path())
+
+
+def _default_path() -> Path:
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("fleetctl")) / "journal.db"

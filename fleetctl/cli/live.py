@@ -1,0 +1,148 @@
+"""The live picture on a terminal: a thread of its own draws what the records say.
+
+It can neither block nor stop the run: it only reads the view, and trouble with the terminal ends
+the picture, not the run.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from fleetctl.cli.output import colour_wanted
+from fleetctl.cli.picture import Glance, draw
+from fleetctl.cli.progress import RunView
+from fleetctl.cli.telling import Teller
+from fleetctl.cli.watching import Follower, stamped
+from fleetctl.playbook.operations import Approval
+from fleetctl.rollout import records as r
+
+TICK_S = 0.2
+CLOSE_S = 1.0
+Answer = Callable[[str, bool], None]
+"""Takes the key of an approval gate and whether the person said yes."""
+
+_WORTH_A_LINE = (
+    *(r.StepSettled, r.OrderLost, r.GateSettled, r.PhaseBegan, r.PhaseEnded),
+    *(r.StopOrdered, r.RunOpened, r.RunResumed, r.FoundDown),
+)
+
+
+class Screen(Follower):
+    """An observer that draws on stderr; lines worth keeping scroll by above the picture."""
+
+    def __init__(
+        self, view: RunView, answer: Answer, expected_s: Mapping[str, float], seq: int = 0
+    ) -> None:
+        super().__init__(view, seq)
+        self._answer = answer
+        self._expected_s = expected_s
+        self._teller = Teller(view)
+        self._lines: list[str] = []
+        self._asked: set[str] = set()
+        self._closing = threading.Event()
+        colour = colour_wanted(sys.stderr)
+        self._console = Console(stderr=True, no_color=not colour, highlight=False, markup=False)
+        self._thread = threading.Thread(target=self._show, name="screen", daemon=True)
+
+    def start(self) -> None:
+        """Begin to draw."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Draw no more; waits a moment for the terminal, not longer."""
+        self._closing.set()
+        self._thread.join(CLOSE_S)
+
+    def saw(self, seq: int, wall_s: float, record: r.Record) -> None:
+        if isinstance(record, _WORTH_A_LINE):
+            text = self._teller.line(record)
+            if text:
+                with self.guard:
+                    self._lines.append(stamped(wall_s, text))
+
+    def _show(self) -> None:
+        try:
+            while not self._closing.is_set():
+                self._draw_until_question()
+                gate = self._question()
+                if gate is not None:
+                    self._ask(gate)
+        except OSError:
+            return  # the terminal is gone; the run is not
+
+    def _draw_until_question(self) -> None:
+        with Live(console=self._console, auto_refresh=False, transient=True) as live:
+            while True:
+                last = self._closing.wait(TICK_S)
+                self._print_lines(live)
+                if last or self._question() is not None:
+                    return
+                live.update(self._picture(), refresh=True)
+
+    def _print_lines(self, live: Live) -> None:
+        with self.guard:
+            lines, self._lines = self._lines, []
+        for line in lines:
+            live.console.print(Text(line), soft_wrap=True)
+
+    def _picture(self) -> Text:
+        width, height = self._console.size
+        glance = Glance(time.time(), width, height, self._expected_s)
+        with self.guard:
+            lines = draw(self.view, glance)
+        text = Text(no_wrap=True, overflow="ellipsis")
+        for line in lines:
+            text.append(line.text + "\n", style=line.style)
+        text.rstrip()
+        return text
+
+    def _question(self) -> str | None:
+        """Key of an approval gate that is open and was not answered here yet."""
+        with self.guard:
+            gates = {gate.key: gate for phase in self.view.plan.phases for gate in phase.gates}
+            open_ = [phase.gate for phase in self.view.phases.values() if phase.gate]
+            self._asked &= set(open_)
+        for key in open_:
+            if isinstance(gates[key].probe, Approval) and key not in self._asked:
+                return key
+        return None
+
+    def _ask(self, gate: str) -> None:
+        """Ask on the terminal until answered here, or elsewhere, or the run ends."""
+        with self.guard:
+            title, run = self.view.titles[gate], self.view.run
+        self._console.print(self._picture())
+        self._console.print(
+            f"\nAPPROVAL  {title}\n(or elsewhere: fleetctl runs approve {run})\nyes or no: ", end=""
+        )
+        while self._question() == gate and not self._closing.is_set():
+            answer = _typed_line(TICK_S)
+            if answer in ("yes", "no"):
+                self._asked.add(gate)
+                self._answer(gate, answer == "yes")
+            elif answer is not None:
+                self._console.print("please type yes or no: ", end="")
+
+
+def _typed_line(wait_s: float) -> str | None:
+    """A line typed within `wait_s`, stripped; None when there is none."""
+    if not sys.stdin.isatty():
+        time.sleep(wait_s)
+        return None
+    ready, _, _ = select.select([sys.stdin], [], [], wait_s)
+    if not ready:
+        return None
+    typed = os.read(sys.stdin.fileno(), 4096)
+    if not typed:  # end of input: always readable, never an answer
+        time.sleep(wait_s)
+        return None
+    return typed.decode("utf-8", "replace").strip().lower()

@@ -1,0 +1,88 @@
+"""Observers of a run without a terminal: plain lines with the time, or records as JSON lines."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+import click
+import msgspec
+
+from fleetctl.cli.output import to_json, write
+from fleetctl.cli.progress import RunView
+from fleetctl.cli.telling import Teller
+from fleetctl.rollout.observers import Recorded
+from fleetctl.rollout.records import Record
+from fleetctl.transport.protocol import Said
+
+
+class Follower:
+    """Keeps a view up to date; records already in it (a resume) are not told again."""
+
+    def __init__(self, view: RunView, seq: int = 0) -> None:
+        """`seq`: the last record the view already knows."""
+        self.view = view
+        self.guard = threading.Lock()
+        """Held while the view changes or is read."""
+        self._seq = seq
+
+    def recorded(self, batch: Sequence[Recorded]) -> None:
+        """Take records in order."""
+        for seq, wall_s, record in batch:
+            if seq <= self._seq:
+                continue
+            with self.guard:
+                self._seq = seq
+                self.view.apply(record, wall_s)
+            self.saw(seq, wall_s, record)
+
+    def said(self, said: Said) -> None:
+        """Take a line of a running step."""
+        with self.guard:
+            self.view.said(said.host, said.line)
+
+    def saw(self, seq: int, wall_s: float, record: Record) -> None:
+        """Called after each record, outside the guard."""
+
+
+class PlainLines(Follower):
+    """Tells the run on stderr, a line a fact, with the time of day."""
+
+    def __init__(self, view: RunView, seq: int = 0) -> None:
+        super().__init__(view, seq)
+        self._teller = Teller(view)
+
+    def saw(self, seq: int, wall_s: float, record: Record) -> None:
+        text = self._teller.line(record)
+        if text:
+            tell(stamped(wall_s, text))
+
+
+class JsonLines(Follower):
+    """Streams every record to stdout as one JSON object a line."""
+
+    _broken = False
+
+    def saw(self, seq: int, wall_s: float, record: Record) -> None:
+        if not self._broken:
+            self._broken = not write(to_json(record_row(seq, wall_s, record)))
+
+
+def record_row(seq: int, wall_s: float, record: Record) -> dict[str, object]:
+    """A record as a flat object: its place, its Unix time, its type, its fields; output as text."""
+    tag = type(record).__struct_config__.tag
+    return {"seq": seq, "time": wall_s, "type": tag, **msgspec.structs.asdict(record)}
+
+
+def stamped(wall_s: float, text: str) -> str:
+    """`10:02:11 text`, in local time."""
+    return f"{time.strftime('%H:%M:%S', time.localtime(wall_s))} {text}"
+
+
+def tell(text: str) -> None:
+    """A line on stderr; a terminal that is gone is no reason to stop."""
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        return
