@@ -20,6 +20,7 @@ class PlanStep(msgspec.Struct, frozen=True):
     operation: Operation
     timeout_s: float
     retry: Retry | None = None
+    """Present exactly on idempotent steps; one attempt when no retry was asked for."""
     once: Once = ""
     """Run on one host for the whole of this; all others of it wait for its success."""
     barrier: bool = False
@@ -111,5 +112,5 @@ class Plan(msgspec.Struct, frozen=True):
     """Most connections at once."""
     known_hosts: str = ""
     variables: Mapping[str, str] = {}
-    """Given on the command line."""
+    """The playbook's, the command line's laid over them; they win over a host's own."""
     estimate_s: float | None = None

@@ -10,6 +10,8 @@ from pathlib import Path
 from fleetctl.base.errors import InputError, InputErrors, Location
 from fleetctl.base.marked import Document, read
 from fleetctl.base.names import did_you_mean
+from fleetctl.inventory.expression import Expression
+from fleetctl.inventory.expression import parse as parse_selector
 from fleetctl.playbook.model import (
     BudgetText,
     Mistakes,
@@ -42,7 +44,11 @@ def load_playbook(path: Path) -> Playbook:
 
 def read_playbook(text: str, file: str, folder: str) -> Playbook:
     """The playbook `text` says; `file` names it in messages, `folder` is absolute."""
-    document = read(text, file)
+    return from_document(read(text, file), folder, hashlib.sha256(text.encode()).hexdigest())
+
+
+def from_document(document: Document, folder: str, sha256: str = "") -> Playbook:
+    """As `read_playbook`, for what is YAML no more."""
     mistakes = Mistakes()
     whole = try_decode(document, PlaybookText, (), mistakes)
     phases = _read_phases(document, mistakes)
@@ -58,9 +64,9 @@ def read_playbook(text: str, file: str, folder: str) -> Playbook:
         variables=whole.variables,
         budget=whole.budget,
         phases=tuple(phases),
-        file=file,
+        file=document.file,
         folder=folder,
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        sha256=sha256,
     )
 
 
@@ -108,8 +114,12 @@ def _read_phase(document: Document, index: int, before: str, mistakes: Mistakes)
         return None
     written = written_at(document, path)
     _check_phase(text, written, mistakes)
+    hosts = _read_selector(text.hosts, written.at("hosts"), mistakes)
+    if hosts is None:
+        return None
     return Phase(
         text=text,
+        hosts=hosts,
         needs=text.needs if text.needs is not None else (before,) if before else (),
         budget=budget,
         gates=tuple(gate for gate in gates if gate),
@@ -117,6 +127,14 @@ def _read_phase(document: Document, index: int, before: str, mistakes: Mistakes)
         used=used,
         written=written,
     )
+
+
+def _read_selector(text: str, place: Location, mistakes: Mistakes) -> Expression | None:
+    try:
+        return parse_selector(text, place)
+    except InputError as error:
+        mistakes.extend([error])
+        return None
 
 
 def _indexes(value: dict[str, object], key: str) -> range:

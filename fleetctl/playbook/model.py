@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from fleetctl.base.errors import InputError, Location
+from fleetctl.inventory.expression import Expression
 from fleetctl.inventory.model import Scalar
 from fleetctl.playbook.operations import Once
 from fleetctl.playbook.units import Amount, Ramp, Rate, Seconds
@@ -144,6 +145,7 @@ class Phase:
     """A phase, checked as far as it can be without a fleet."""
 
     text: PhaseText
+    hosts: Expression
     needs: tuple[str, ...]
     budget: BudgetText
     gates: tuple[Gate, ...]

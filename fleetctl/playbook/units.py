@@ -6,15 +6,11 @@ Kinds of steps and gates use them as field types; `decode_unit` is msgspec's `de
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from fleetctl.base.durations import parse_duration_s
-
-_AMOUNT = re.compile(r"(0|[1-9][0-9]*)(%?)")
-_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)/(s|min|h)")
-_PER_MIN = {"s": 60.0, "min": 1.0, "h": 1 / 60}
+from fleetctl.inventory.amount import check_amount, hosts_of, parse_throttle_per_min
 
 
 class Seconds(float):
@@ -34,12 +30,9 @@ class Amount(str):
 
     @classmethod
     def read(cls, value: Any) -> Amount:
-        match = _AMOUNT.fullmatch(str(value)) if _is_scalar(value) else None
-        if match is None:
-            raise ValueError(f"{_shown(value)} is no count or percentage; write 3 or 25%")
-        if match[2] and int(match[1]) > 100:
-            raise ValueError(f"{value} is more than 100%")
-        return cls(value)
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            raise ValueError("expected a count such as 3 or a percentage such as 25%")
+        return cls(check_amount(value))
 
     @property
     def percent(self) -> bool:
@@ -51,11 +44,11 @@ class Amount(str):
 
     def floor_of(self, total: int) -> int:
         """How many of `total` this is, rounded down: for what is allowed."""
-        return self.number * total // 100 if self.percent else self.number
+        return hosts_of(self, total, up=False)
 
     def ceil_of(self, total: int) -> int:
         """How many of `total` this is, rounded up: for what must remain."""
-        return -(-self.number * total // 100) if self.percent else self.number
+        return hosts_of(self, total, up=True)
 
 
 class Rate(float):
@@ -63,10 +56,9 @@ class Rate(float):
 
     @classmethod
     def read(cls, value: Any) -> Rate:
-        match = _RATE.fullmatch(value.replace(" ", "")) if isinstance(value, str) else None
-        if match is None or not float(match[1]):
-            raise ValueError(f"{_shown(value)} is no rate; write 30/min, 2/s or 100/h")
-        return cls(float(match[1]) * _PER_MIN[match[2]])
+        if not isinstance(value, (str, int, float)):
+            raise ValueError("expected a rate such as 30/min or 2/s")
+        return cls(parse_throttle_per_min(value))
 
 
 class Ramp(tuple[Amount, ...]):
@@ -116,11 +108,3 @@ _SCHEMAS: dict[type, dict[str, Any]] = {
 def unit_schema(kind: type) -> dict[str, Any]:
     """msgspec's `schema_hook` for every unit of this module."""
     return _SCHEMAS[kind]
-
-
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, (str, int)) and not isinstance(value, bool)
-
-
-def _shown(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,136 @@
+"""playbook x fleet x releases -> Plan: the one place where what will be done is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from fleetctl.base.errors import InputError, InputErrors, UsageError
+from fleetctl.base.names import did_you_mean
+from fleetctl.inventory.model import Host
+from fleetctl.inventory.select import pick
+from fleetctl.plan.bounds import guards_of, run_budget
+from fleetctl.plan.estimate import estimate_s
+from fleetctl.plan.model import Plan, PlanPhase
+from fleetctl.plan.names import check_given
+from fleetctl.plan.phases import Chosen, make_phase
+from fleetctl.plan.render import text_of
+from fleetctl.plan.request import PlanRequest
+from fleetctl.playbook.model import Mistakes, Phase
+
+
+def compile_plan(request: PlanRequest) -> Plan:
+    """The plan; raises InputError(s) for the playbook's mistakes, UsageError for the request's."""
+    check_given(request.variables, request)
+    mistakes = Mistakes()
+    chosen = _choose(request, mistakes)
+    if not mistakes.errors and not chosen:
+        raise UsageError(
+            "no phase of the playbook works on the selected hosts",
+            where=request.playbook.file,
+            hint="compare the phases' `hosts:` with your selection",
+        )
+    run_size = len({name for _, _, names in chosen for name in names})
+    kept = {phase.name for _, phase, _ in chosen}
+    made = [
+        make_phase(request, each, _needs(each[1].name, request, kept), run_size, mistakes)
+        for each in chosen
+    ]
+    if mistakes.errors:
+        errors = mistakes.errors
+        raise errors[0] if len(errors) == 1 else InputErrors(errors)
+    return _assemble(request, [phase for phase in made if phase], run_size)
+
+
+def _choose(request: PlanRequest, mistakes: Mistakes) -> list[Chosen]:
+    """The phases that have hosts under the request's restrictions."""
+    only = request.phases
+    names = [phase.name for phase in request.playbook.phases]
+    for name in only or ():
+        if name not in names:
+            hint = did_you_mean(name, names)
+            raise UsageError(f'no phase "{name}"', where=request.playbook.file, hint=hint)
+    restriction = None if request.hosts is None else frozenset(request.hosts)
+    chosen: list[Chosen] = []
+    for number, phase in enumerate(request.playbook.phases, start=1):
+        picked = _pick(request, phase, mistakes)
+        if only is not None and phase.name not in only:
+            continue
+        hosts = picked if restriction is None else [h for h in picked if h in restriction]
+        if hosts:
+            chosen.append((number, phase, hosts))
+    return chosen
+
+
+def _pick(request: PlanRequest, phase: Phase, mistakes: Mistakes) -> list[str]:
+    """The hosts of the phase's selector; a selector that picks none is a mistake."""
+    place = phase.written.at("hosts")
+    try:
+        hosts = pick(request.fleet, phase.hosts, request.read_file)
+    except InputErrors as errors:
+        mistakes.extend(errors.errors)
+        return []
+    except InputError as error:
+        mistakes.extend([error])
+        return []
+    if not hosts:
+        why = "each term matches hosts, but no host satisfies all of them"
+        mistakes.add(f'"{phase.text.hosts}" picks no host', place, why=why)
+    return hosts
+
+
+def _needs(name: str, request: PlanRequest, kept: set[str]) -> tuple[str, ...]:
+    """The phase's needs; one that is left out is replaced by what it needs itself."""
+    all_needs = {phase.name: phase.needs for phase in request.playbook.phases}
+    found: dict[str, None] = {}
+    pending, seen = list(reversed(all_needs[name])), set()
+    while pending:
+        need = pending.pop()
+        if need in kept:
+            found[need] = None
+        elif need not in seen:
+            seen.add(need)
+            pending.extend(reversed(all_needs[need]))
+    return tuple(found)
+
+
+def _assemble(request: PlanRequest, phases: Sequence[PlanPhase], run_size: int) -> Plan:
+    fleet = request.fleet
+    names = {name for phase in phases for batch in phase.batches for name in batch}
+    tiers = {fleet.hosts[name].tier for name in names}
+    variables = {name: text_of(value) for name, value in request.playbook.variables.items()}
+    plan = Plan(
+        fleet=fleet.name,
+        title=request.playbook.title,
+        hosts=_with_bastions(fleet.hosts, names),
+        phases=tuple(phases),
+        guards=guards_of(fleet, tiers),
+        budget=run_budget(request.playbook.budget, phases, request.overrides, run_size),
+        releases={
+            tier: request.releases[tier].release for tier in fleet.tiers
+            if tier in tiers and tier in request.releases
+        },
+        live={name: request.live[name] for name in fleet.hosts
+              if name in names and name in request.live},
+        inputs=dict(request.inputs),
+        fanout=request.overrides.fanout,
+        known_hosts=fleet.known_hosts,
+        variables={**variables, **request.variables},
+    )  # fmt: skip
+    return _with_estimate(plan, request)
+
+
+def _with_estimate(plan: Plan, request: PlanRequest) -> Plan:
+    return msgspec.structs.replace(plan, estimate_s=estimate_s(plan, request.durations))
+
+
+def _with_bastions(hosts: Mapping[str, Host], names: set[str]) -> dict[str, Host]:
+    """The named hosts in inventory order, and all they are reached through."""
+    wanted = set(names)
+    for name in names:
+        via = hosts[name].login.via
+        while via and via not in wanted:
+            wanted.add(via)
+            via = hosts[via].login.via
+    return {name: host for name, host in hosts.items() if name in wanted}

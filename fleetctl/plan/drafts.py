@@ -1,0 +1,179 @@
+"""Steps and gates of one phase: what their kinds make of them, the common options laid over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from fleetctl.plan.model import Gate as PlanGate
+from fleetctl.plan.model import PlanStep
+from fleetctl.playbook.command import shell_of
+from fleetctl.playbook.kinds import (
+    GateDraft,
+    KindContext,
+    StepDraft,
+    gate_kinds,
+    step_kinds,
+)
+from fleetctl.playbook.model import Gate, Mistakes, Phase, Step
+from fleetctl.playbook.operations import Exec, Put, Retry
+from fleetctl.playbook.substitute import check_shell, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """One phase being made: what its steps and gates are compiled with."""
+
+    phase: Phase
+    number: int
+    """Of the phase in the playbook, from 1: keys keep it when other phases are left out."""
+    context: KindContext
+    timeout_s: float
+    """Deadline of a step that names none."""
+    mistakes: Mistakes
+
+
+def make_steps(making: Making) -> tuple[PlanStep, ...]:
+    """Every step of the phase, in order; mistakes are noted."""
+    return tuple(
+        planned
+        for place, step in enumerate(making.phase.steps, start=1)
+        for planned in _make_step(making, place, step)
+    )
+
+
+def _make_step(making: Making, place: int, step: Step) -> Sequence[PlanStep]:
+    drafts = _compiled(making, step)
+    if drafts is None:
+        return ()
+    if not _options_fit(making, step, drafts):
+        return ()
+    last = len(drafts) - 1
+    key = f"p{making.number}-s{place:02d}-{step.kind}"
+    planned: list[PlanStep] = []
+    for index, draft in enumerate(drafts):
+        planned.append(
+            PlanStep(
+                key=f"{key}.{draft.part}" if draft.part else key,
+                title=_title(step, draft, alone=not last),
+                operation=_operation(making, step, draft),
+                timeout_s=_timeout_s(making, step, draft),
+                retry=_retry(step, draft),
+                once=step.options.once or draft.once,
+                barrier=making.phase.text.lockstep or (step.options.barrier and index == last),
+                reads_release=draft.reads_release,
+                expects=draft.expects,
+                secret=step.options.secret,
+            )
+        )
+    return planned
+
+
+def _compiled(making: Making, step: Step) -> tuple[StepDraft, ...] | None:
+    kind = step_kinds()[step.kind]
+    if kind.needs_release and making.context.artifact is None:
+        return None  # told once for the phase
+    try:
+        drafts = kind.compile(step.value, making.context)
+        for draft in drafts:
+            _check_templates(draft)
+    except ValueError as error:
+        making.mistakes.add(str(error), step.written.at(step.kind))
+        return None
+    return drafts
+
+
+def _check_templates(draft: StepDraft) -> None:
+    parse(draft.expects)
+    if isinstance(draft.operation, Exec):
+        for text in (draft.operation.act, draft.operation.check, draft.operation.undo):
+            check_shell(text)
+    elif isinstance(draft.operation, Put):
+        parse(draft.operation.dest)
+
+
+def _options_fit(making: Making, step: Step, drafts: Sequence[StepDraft]) -> bool:
+    """Whether the step's own options can be laid over what its kind made."""
+    alone = len(drafts) == 1 and isinstance(drafts[0].operation, Exec)
+    for word in ("check", "undo"):
+        if getattr(step.options, word) and not alone:
+            making.mistakes.add(
+                f"{step.kind} takes no {word} of its own: it knows how to do that itself",
+                step.written.at(word),
+                hint=f"take {word} away, or put it on a `run` step",
+            )
+            return False
+    return True
+
+
+def _operation(making: Making, step: Step, draft: StepDraft) -> Any:
+    if not isinstance(draft.operation, Exec):
+        return draft.operation
+    laid: dict[str, str] = {}
+    for word in ("check", "undo"):
+        command = getattr(step.options, word)
+        if not command:
+            continue
+        try:
+            laid[word] = shell_of(command)
+        except ValueError as error:
+            making.mistakes.add(str(error), step.written.at(word))
+    return msgspec.structs.replace(draft.operation, **laid) if laid else draft.operation
+
+
+def _title(step: Step, draft: StepDraft, *, alone: bool) -> str:
+    if not step.options.name:
+        return draft.title
+    return step.options.name if alone else f"{step.options.name}: {draft.title}"
+
+
+def _timeout_s(making: Making, step: Step, draft: StepDraft) -> float:
+    if step.options.timeout is not None:
+        return float(step.options.timeout)
+    return making.timeout_s if draft.timeout_s is None else draft.timeout_s
+
+
+def _retry(step: Step, draft: StepDraft) -> Retry | None:
+    """An idempotent step always has one: it is also what allows running it after an unknown end."""
+    if step.retry is not None:
+        wanted = step.retry
+        return Retry(wanted.attempts, float(wanted.delay), wanted.factor, float(wanted.delay_max))
+    return Retry(attempts=1) if step.options.idempotent and not draft.retry else draft.retry
+
+
+def make_gates(making: Making) -> tuple[PlanGate, ...]:
+    """Every gate of the phase, in order; mistakes are noted."""
+    return tuple(
+        planned
+        for place, gate in enumerate(making.phase.gates, start=1)
+        for planned in _make_gate(making, place, gate)
+    )
+
+
+def _make_gate(making: Making, place: int, gate: Gate) -> Sequence[PlanGate]:
+    try:
+        drafts = gate_kinds()[gate.kind].compile(gate.value, making.context)
+    except ValueError as error:
+        making.mistakes.add(str(error), gate.written.at(gate.kind))
+        return ()
+    key = f"p{making.number}-g{place:02d}-{gate.kind}"
+    return [
+        _laid_over(gate, draft, f"{key}.{index}" if len(drafts) > 1 else key)
+        for index, draft in enumerate(drafts, start=1)
+    ]
+
+
+def _laid_over(gate: Gate, draft: GateDraft, key: str) -> PlanGate:
+    options = gate.options
+    return PlanGate(
+        key=key,
+        title=options.name or draft.title,
+        probe=draft.probe,
+        when=options.when or draft.when,
+        timeout_s=draft.timeout_s if options.timeout is None else float(options.timeout),
+        interval_s=draft.interval_s if options.interval is None else float(options.interval),
+        soak_s=draft.soak_s if options.soak is None else float(options.soak),
+    )

@@ -1,0 +1,78 @@
+"""Whether every name a phase uses has a value on every host of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fleetctl.base.errors import UsageError
+from fleetctl.base.hostrange import fold
+from fleetctl.base.names import did_you_mean
+from fleetctl.inventory.model import Host
+from fleetctl.plan.request import PlanRequest
+from fleetctl.playbook.model import Mistakes, Phase, Used
+
+
+def check_names(
+    phase: Phase, hosts: Sequence[Host], request: PlanRequest, mistakes: Mistakes
+) -> None:
+    """Note every name without a value somewhere, once a place."""
+    for used in dict.fromkeys(phase.used):
+        root, _, key = used.name.partition(".")
+        if root == "tag":
+            without = [host for host in hosts if key not in host.tags]
+            known: set[str] = {tag for host in hosts[:1000] for tag in host.tags}
+        elif root == "var":
+            without = [] if _given(key, request) else _lacking(key, hosts)
+            known = {*request.playbook.variables, *request.variables}
+            known.update(name for host in hosts[:1000] for name in host.variables)
+        elif used.name == "release.id":
+            without = [host for host in hosts if host.tier not in request.releases]
+            known = set()
+        else:
+            continue
+        if without:
+            _tell(used, without, hosts, known, mistakes)
+
+
+def _given(key: str, request: PlanRequest) -> bool:
+    return key in request.playbook.variables or key in request.variables
+
+
+def _lacking(key: str, hosts: Sequence[Host]) -> list[Host]:
+    seen: dict[int, bool] = {}
+    lacking: list[Host] = []
+    for host in hosts:  # hosts of a tier often share one mapping
+        shared = id(host.variables)
+        if shared not in seen:
+            seen[shared] = key in host.variables
+        if not seen[shared]:
+            lacking.append(host)
+    return lacking
+
+
+def _tell(
+    used: Used, without: Sequence[Host], hosts: Sequence[Host], known: set[str], mistakes: Mistakes
+) -> None:
+    root, _, key = used.name.partition(".")
+    if root == "release":
+        tiers = sorted({host.tier for host in without})
+        mistakes.add(
+            f"{{{{release.id}}}} has no value: no release for tier {', '.join(tiers)}",
+            used.location,
+            hint=f"fleetctl releases pin {tiers[0]} RELEASE, or --release RELEASE",
+        )
+        return
+    where = "any host" if len(without) == len(hosts) else fold(host.name for host in without[:500])
+    hint = did_you_mean(key, known) if known else ""
+    mistakes.add(f"{{{{{used.name}}}}} has no value on {where}", used.location, hint=hint)
+
+
+def check_given(variables: Mapping[str, str], request: PlanRequest) -> None:
+    """A variable given on the command line must be one the playbook knows; raises UsageError."""
+    known = set(request.playbook.variables)
+    for phase in request.playbook.phases:
+        known.update(used.name[4:] for used in phase.used if used.name.startswith("var."))
+    for name in variables:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise UsageError(f'the playbook uses no variable "{name}"', hint=hint)

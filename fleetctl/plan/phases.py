@@ -1,0 +1,117 @@
+"""One phase of a plan: its hosts in batches, its steps and gates, what it may touch and lose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fleetctl.base.hostrange import fold
+from fleetctl.inventory.model import Host
+from fleetctl.plan.batches import divide
+from fleetctl.plan.bounds import batch_caps, phase_budget, phase_limit, throttle_per_min
+from fleetctl.plan.drafts import Making, make_gates, make_steps
+from fleetctl.plan.model import PlanPhase
+from fleetctl.plan.names import check_names
+from fleetctl.plan.request import PlanRequest
+from fleetctl.playbook.kinds import Artifact, KindContext, step_kinds
+from fleetctl.playbook.model import Mistakes, Phase
+
+Chosen = tuple[int, Phase, list[str]]
+"""A phase that has hosts: its number in the playbook, itself, its hosts in inventory order."""
+
+
+def make_phase(
+    request: PlanRequest,
+    each: Chosen,
+    needs: tuple[str, ...],
+    run_size: int,
+    mistakes: Mistakes,
+) -> PlanPhase | None:
+    """The phase for its hosts; None with its mistakes noted. `run_size`: hosts of the whole run."""
+    number, phase, names = each
+    fleet = request.fleet
+    hosts = [fleet.hosts[name] for name in names]
+    tiers = {tier: fleet.tiers[tier] for tier in dict.fromkeys(host.tier for host in hosts)}
+    before = len(mistakes.errors)
+    check_names(phase, hosts, request, mistakes)
+    _check_shards(phase, hosts, mistakes)
+    caps = batch_caps(tiers)
+    _check_caps(request, phase, caps, mistakes)
+    artifact = _artifact(request, phase, list(tiers), mistakes)
+    context = KindContext(request.playbook.folder, artifact, request.measure)
+    timeout_s = max(tier.timeout_s for tier in tiers.values())
+    making = Making(phase, number, context, timeout_s, mistakes)
+    steps, gates = make_steps(making), make_gates(making)
+    if len(mistakes.errors) > before:
+        return None
+    ramp = request.overrides.batch or phase.text.batches or ()
+    release = artifact.release if artifact and _deploys(phase) else ""
+    return PlanPhase(
+        name=phase.name,
+        needs=needs,
+        batches=divide(hosts, ramp, caps),
+        steps=steps,
+        gates=gates,
+        budget=phase_budget(
+            phase, len(hosts), request.playbook.budget, request.overrides, run_size
+        ),
+        limit=phase_limit(phase, len(hosts), request.overrides),
+        throttle_per_min=throttle_per_min(phase, list(tiers.values()), request.overrides),
+        on_failure=phase.text.on_failure,
+        release=release,
+        already=tuple(n for n in names if release and request.live.get(n) == release),
+    )
+
+
+def _deploys(phase: Phase) -> bool:
+    return any(step_kinds()[step.kind].needs_release for step in phase.steps)
+
+
+def _artifact(
+    request: PlanRequest, phase: Phase, tiers: Sequence[str], mistakes: Mistakes
+) -> Artifact | None:
+    """The one release of the phase's tiers; a phase that deploys must have one."""
+    found = {tier: request.releases.get(tier) for tier in tiers}
+    releases = {artifact.release for artifact in found.values() if artifact}
+    step = next((s for s in phase.steps if step_kinds()[s.kind].needs_release), None)
+    if step is not None:
+        without = [tier for tier, artifact in found.items() if artifact is None]
+        if without:
+            mistakes.add(
+                f"phase {phase.name} deploys, and no release is pinned for tier "
+                + ", ".join(without),
+                step.written.location,
+                hint=f"fleetctl releases pin {without[0]} RELEASE, or name one with --release",
+            )
+        elif len(releases) > 1:
+            pins = ", ".join(f"{tier}: {found[tier].release}" for tier in tiers)  # type: ignore[union-attr]
+            hint = "make it a phase for each, or pin the same release"
+            mistakes.add(
+                f"phase {phase.name} would deploy several releases",
+                step.written.location,
+                why=pins,
+                hint=hint,
+            )
+    return next(iter(found.values())) if len(releases) == 1 and None not in found.values() else None
+
+
+def _check_shards(phase: Phase, hosts: Sequence[Host], mistakes: Mistakes) -> None:
+    for step in phase.steps:
+        without = [h.name for h in hosts if not h.tags.get("shard")]
+        if step.options.once == "shard" and without:
+            hint = "give them a tag `shard`, or say once: batch"
+            names = fold(without[:500])
+            mistakes.add(f"once: shard, but no shard is known of {names}", step.written.at("once"),
+                         hint=hint)  # fmt: skip
+
+
+def _check_caps(
+    request: PlanRequest, phase: Phase, caps: Mapping[str, int], mistakes: Mistakes
+) -> None:
+    for tier, cap in caps.items():
+        if cap < 1:
+            size = len(request.fleet.tiers[tier].hosts)
+            mistakes.add(
+                f"tier {tier} may lose no host: its floor is {size} of {size}",
+                phase.written.at("hosts"),
+                hint=f"lower the floor of tier {tier} in {request.fleet.source}",
+            )

@@ -1,0 +1,116 @@
+"""A plan's texts for one host: the templates of steps and gates with the values put in. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from fleetctl.base.errors import InternalError
+from fleetctl.inventory.model import Host, Scalar
+from fleetctl.plan.model import Gate, Plan, PlanPhase, PlanStep
+from fleetctl.playbook.operations import (
+    Approval,
+    Exec,
+    HostProbe,
+    HttpProbe,
+    LocalProbe,
+    Pause,
+    Probe,
+    Put,
+    TcpProbe,
+)
+from fleetctl.playbook.substitute import Values, fill_argv, fill_plain, fill_shell, fill_url
+
+
+def render_step(plan: Plan, phase: PlanPhase, step: PlanStep, host: str) -> Exec | Put | Pause:
+    """The step's operation for `host`."""
+    operation = step.operation
+    if isinstance(operation, Pause):
+        return operation
+    values = values_of(plan, plan.hosts[host])
+    if isinstance(operation, Put):
+        return msgspec.structs.replace(operation, dest=fill_plain(operation.dest, values))
+    return Exec(
+        act=fill_shell(operation.act, values),
+        check=fill_shell(operation.check, values),
+        undo=fill_shell(operation.undo, values),
+    )
+
+
+def render_expects(plan: Plan, phase: PlanPhase, step: PlanStep, host: str) -> str:
+    """What a step that reads the live release back must read on `host`."""
+    return fill_plain(step.expects, values_of(plan, plan.hosts[host]))
+
+
+def render_probe(plan: Plan, gate: Gate, host: str | None) -> Probe:
+    """The gate's probe for `host`; None for what is asked once (approval, a local command)."""
+    values = values_of(plan, plan.hosts[host] if host is not None else None)
+    probe = gate.probe
+    match probe:
+        case HostProbe():
+            return HostProbe(script=fill_shell(probe.script, values))
+        case LocalProbe():
+            return msgspec.structs.replace(probe, argv=fill_argv(probe.argv, values))
+        case HttpProbe():
+            contains = fill_plain(probe.contains, values)
+            url = fill_url(probe.url, values)
+            return msgspec.structs.replace(probe, url=url, contains=contains)
+        case TcpProbe():
+            template = probe.address or "{{host.address}}"
+            return msgspec.structs.replace(probe, address=fill_plain(template, values))
+        case Approval():
+            return Approval(question=fill_plain(probe.question, values))
+
+
+def values_of(plan: Plan, host: Host | None) -> Values:
+    """The value of every name the compiler let pass."""
+
+    def value(name: str) -> str:
+        found = _value(plan, host, name)
+        if found is None:
+            whose = f" on {host.name}" if host else ""
+            raise InternalError(f"{{{{{name}}}}} has no value{whose}, and the compiler let it pass")
+        return found
+
+    return value
+
+
+_OF_HOST: dict[str, Callable[[Host], str]] = {
+    "host.name": lambda host: host.name,
+    "host.address": lambda host: host.address,
+    "tier.name": lambda host: host.tier,
+}
+
+
+def _value(plan: Plan, host: Host | None, name: str) -> str | None:
+    root, _, key = name.partition(".")
+    if name == "fleet.name":
+        return plan.fleet
+    if root == "var" and key in plan.variables:
+        return plan.variables[key]
+    if name == "release.id":
+        return _release(plan, host)
+    if host is None:
+        return None
+    if name in _OF_HOST:
+        return _OF_HOST[name](host)
+    if root == "tag":
+        return host.tags.get(key)
+    own = host.variables.get(key)
+    return None if own is None else text_of(own)
+
+
+def _release(plan: Plan, host: Host | None) -> str | None:
+    if host is not None:
+        return plan.releases.get(host.tier)
+    ids = set(plan.releases.values())
+    return ids.pop() if len(ids) == 1 else None
+
+
+def text_of(value: Scalar | Any) -> str:
+    """A variable as text: booleans as YAML writes them."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

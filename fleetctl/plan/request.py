@@ -1,0 +1,57 @@
+"""What a plan is compiled from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from fleetctl.inventory.model import Fleet
+from fleetctl.inventory.select import ReadFile
+from fleetctl.playbook.kinds import Artifact
+from fleetctl.playbook.model import Playbook
+from fleetctl.playbook.units import Amount, Ramp
+
+FANOUT = 50
+
+
+class Overrides(msgspec.Struct, frozen=True):
+    """What the command line narrows; it can only make a push gentler, never rougher.
+
+    `batch` is the exception: it replaces the ramps.
+    """
+
+    batch: Ramp | None = None
+    limit: Amount | None = None
+    """Most hosts in flight at once in each phase."""
+    max_failures: Amount | None = None
+    throttle_per_min: float | None = None
+    fanout: int = FANOUT
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """Everything `compile_plan` may know."""
+
+    fleet: Fleet
+    playbook: Playbook
+    measure: Callable[[str], tuple[str, int]]
+    """sha256 and size of a file on this machine; raises OSError."""
+    read_file: ReadFile
+    """The text of the file an `@FILE` selector names; raises OSError."""
+    hosts: Collection[str] | None = None
+    """Only these hosts; None: all the phases pick."""
+    phases: Collection[str] | None = None
+    """Only these phases; None: all that have hosts."""
+    releases: Mapping[str, Artifact] = field(default_factory=dict)
+    """Tier -> the release it is to run."""
+    live: Mapping[str, str] = field(default_factory=dict)
+    """Host -> release last read back."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Given on the command line."""
+    overrides: Overrides = field(default_factory=Overrides)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Label -> hash of what else went in; see `Plan.inputs`."""
+    durations: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """(step title, tier) -> seconds it took lately."""
