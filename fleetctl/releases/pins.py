@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from fleetctl.base.errors import InputError, InputErrors, Location, LockHeld
+from fleetctl.base.errors import InputError, InputErrors, Location, LockHeld, Refused
 from fleetctl.base.marked import Document, decode, read
 from fleetctl.base.names import did_you_mean
 from fleetctl.releases.durable import write_whole
@@ -111,7 +111,10 @@ def write_pin(
             was = earlier.was
         at = moment.isoformat(timespec="seconds")
         pins[tier] = Pin(release, at=at, by=by, was=was, note=note)
-        write_whole(path, _written(pins).encode())
+        try:
+            write_whole(path, _written(pins).encode())
+        except OSError as error:
+            raise Refused(f"cannot write {path}", why=str(error)) from error
     return earlier
 
 
