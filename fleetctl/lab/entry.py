@@ -71,13 +71,13 @@ def _faults_for(line: str, faults: Mapping[FaultKind, Fault]) -> list[str]:
     flood, fail = faults.get(FaultKind.FLOOD), faults.get(FaultKind.FAIL)
     if flood is not None:
         lines += [
-            f'case "{line}" in {_sh_pattern(flood.command or "*")})',
+            f'case "{line}" in {sh_pattern(flood.command or "*")})',
             f"yes 'the lab floods standard output' | head -c {flood.size}",
             f"yes 'the lab floods standard error' | head -c {flood.size} >&2 ;; esac",
         ]
     if fail is not None:
         lines += [
-            f'case "{line}" in {_sh_pattern(fail.command)})',
+            f'case "{line}" in {sh_pattern(fail.command)})',
             f'printf "lab: fault fail: %s\\n" "{line}" >&2; exit {fail.exit_status} ;; esac',
         ]
     return lines
@@ -106,6 +106,6 @@ def _real(program: str | None) -> str:
     return shlex.quote(program or "/nonexistent")
 
 
-def _sh_pattern(glob: str) -> str:
+def sh_pattern(glob: str) -> str:
     """A glob as a pattern of sh's `case`: everything but `*` and `?` is quoted."""
     return re.sub(r"[^*?]+", lambda match: shlex.quote(match.group()), glob)

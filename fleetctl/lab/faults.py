@@ -100,7 +100,7 @@ _SIZE_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
 
 def parse_fault(word: str, options: Mapping[str, str], server: ServerKind) -> Fault:
     """The fault a person means; raises UsageError for what its kind or this server cannot do."""
-    kind = _parse_kind(word)
+    kind = parse_kind(word)
     words = FAULTS[kind]
     if server not in words.servers:
         raise UsageError(
@@ -124,7 +124,8 @@ def parse_fault(word: str, options: Mapping[str, str], server: ServerKind) -> Fa
         raise UsageError(f"fault {kind}: {error}") from None
 
 
-def _parse_kind(word: str) -> FaultKind:
+def parse_kind(word: str) -> FaultKind:
+    """The kind called `word`; raises UsageError."""
     try:
         return FaultKind(word)
     except ValueError:

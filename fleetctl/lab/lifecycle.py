@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import importlib.util
 import os
 import select
@@ -13,9 +14,19 @@ import time
 from pathlib import Path
 
 from fleetctl.base.errors import FleetError, LockHeld, Refused, UsageError
+from fleetctl.base.hostrange import expand
+from fleetctl.base.names import did_you_mean
 from fleetctl.inventory.model import Fleet
 from fleetctl.lab.control import Answer, Describe, NotRunning, Stop, ask
-from fleetctl.lab.layout import MARK, LabState, Layout, ServerKind, read_state, require_state
+from fleetctl.lab.layout import (
+    MARK,
+    LabHost,
+    LabState,
+    Layout,
+    ServerKind,
+    read_state,
+    require_state,
+)
 from fleetctl.lab.openssh import find_sshd
 from fleetctl.lab.prepare import LabRequest, prepare
 from fleetctl.lab.processes import find_marked, find_sshds, kill, kill_marked
@@ -139,13 +150,18 @@ def describe(layout: Layout) -> tuple[LabState, Answer]:
     return require_state(layout), ask(layout, Describe())
 
 
+def pick_one(layout: Layout, name: str) -> tuple[LabState, LabHost]:
+    """The running lab and its host of this name; raises UsageError."""
+    state, _ = describe(layout)
+    host = state.host(name)
+    if host is None:
+        known = [other.name for other in state.hosts]
+        raise UsageError(f'no lab host is "{name}"', hint=did_you_mean(name, known))
+    return state, host
+
+
 def pick_hosts(state: LabState, word: str) -> tuple[str, ...]:
     """Lab hosts named by a name, glob or range; raises UsageError when there are none."""
-    import fnmatch
-
-    from fleetctl.base.hostrange import expand
-    from fleetctl.base.names import did_you_mean
-
     names = [host.name for host in state.hosts]
     try:
         patterns = list(expand(word)) if "[" in word else [word]

@@ -38,11 +38,8 @@ def _host_in(pid: int, lab_id: str) -> str | None:
         environ = Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
         return None
-    prefix = f"{MARK}={lab_id}/".encode()
-    for entry in environ.split(b"\0"):
-        if entry.startswith(prefix):
-            return entry[len(prefix) :].decode(errors="replace")
-    return None
+    _, mark, rest = (b"\0" + environ).partition(f"\0{MARK}={lab_id}/".encode())
+    return rest.partition(b"\0")[0].decode(errors="replace") if mark else None
 
 
 def find_children(pid: int) -> set[int]:

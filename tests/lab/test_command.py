@@ -1,0 +1,46 @@
+"""`fleetctl lab` as a person types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fleetctl.lab.layout import Layout
+from fleetctl.lab.lifecycle import down
+
+pytestmark = pytest.mark.slow
+
+
+def _fleetctl(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "FLEETCTL_INVENTORY"}
+    return subprocess.run(
+        [sys.executable, "-c", "from fleetctl.cli.main import main; main()", *words],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_a_lab_from_up_to_down(tmp_path: Path) -> None:
+    """Up prints its inventory's path, status shows faults, down leaves nothing running."""
+    (tmp_path / "inventory.yaml").write_text(
+        "fleet: f\ntiers: {web: {hosts: 'web[1-3]', via: gate}, gate: {hosts: gate}}\n"
+    )
+    try:
+        assert _fleetctl(tmp_path, "lab", "up").stdout == ".lab/inventory.yaml\n"
+        fault = _fleetctl(tmp_path, "lab", "fault", "web[1-2]", "slow", "--latency", "1ms")
+        assert (fault.returncode, fault.stdout) == (0, "")
+        rows = json.loads(_fleetctl(tmp_path, "lab", "status", "--output", "json").stdout)
+        assert [row["faults"] for row in rows][:3] == [["slow --latency 0.001s"]] * 2 + [[]]
+        assert _fleetctl(tmp_path, "lab", "fault", "*", "off").returncode == 0
+        assert "slow" not in _fleetctl(tmp_path, "lab", "status").stdout
+        assert _fleetctl(tmp_path, "lab", "up").returncode == 7
+        assert _fleetctl(tmp_path, "lab", "down", "--wipe").returncode == 0
+        assert not (tmp_path / ".lab").exists()
+        assert _fleetctl(tmp_path, "lab", "status").returncode == 2
+    finally:
+        if (tmp_path / ".lab").exists():
+            down(Layout(tmp_path / ".lab"))
