@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from fleetctl.inventory.load import Reading
     from fleetctl.inventory.model import Fleet
+    from fleetctl.inventory.reading import Reading
     from fleetctl.inventory.select import Selection
 
 Command = TypeVar("Command", bound=Callable[..., Any])

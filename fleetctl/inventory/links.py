@@ -57,6 +57,8 @@ def circles(hosts: Mapping[str, Host]) -> list[list[str]]:
 
 def twins(hosts: Mapping[str, Host]) -> list[tuple[str, str]]:
     """Pairs (later, first) of hosts that are reached at the same address, port and way."""
+    if len({host.address for host in hosts.values()}) == len(hosts):
+        return []
     found: list[tuple[str, str]] = []
     seen: dict[tuple[str, int, str], str] = {}
     for host in hosts.values():

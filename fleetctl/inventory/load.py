@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-import msgspec
 
 from fleetctl.base.errors import InputError, Location, UsageError
 from fleetctl.base.marked import read
+from fleetctl.inventory.carry import carry_over
+from fleetctl.inventory.grouped import looks_grouped, read_grouped
+from fleetctl.inventory.ini import read_ini
 from fleetctl.inventory.model import Fleet
 from fleetctl.inventory.native import read_native
+from fleetctl.inventory.program import is_program, read_program
+from fleetctl.inventory.reading import Reading
 
 FOUND_NAMES = ("inventory.yaml", "inventory.yml", "inventory.ini")
 _SUFFIXES = (".yaml", ".yml")
-
-
-class Remark(msgspec.Struct, frozen=True):
-    """Something of a foreign inventory that could not be carried over."""
-
-    what: str
-    where: str
-    """The first place it was seen: file:line:column, or the group or host in a program's answer."""
-    count: int = 1
-    """Hosts or places it concerns."""
-
-    def __str__(self) -> str:
-        many = f" ({self.count} times, first here)" if self.count > 1 else ""
-        return f"{self.where}: {self.what}{many}"
-
-
-class Reading(msgspec.Struct, frozen=True):
-    """A fleet, and what was left behind in reading it."""
-
-    fleet: Fleet
-    file: str
-    """As people know it: relative to the current folder where it lies below."""
-    form: str = "native"
-    """`native`, `ansible ini`, `ansible yaml` or `program`."""
-    remarks: tuple[Remark, ...] = ()
+_GROUPED = (*_SUFFIXES, ".json")
 
 
 def find_inventory(start: Path, named: str | None) -> Path:
@@ -93,9 +75,28 @@ def load_fleet(path: Path) -> Fleet:
 def read_inventory(path: Path) -> Reading:
     """The fleet of the inventory at `path`, and what of it could not be carried over."""
     file = shown(path)
-    text = read_text(path, file)
-    document = read(text, file)
-    return Reading(read_native(document, path), file)
+    with _uncollected():
+        if is_program(path):
+            return carry_over(read_program(path, file), path)
+        text = read_text(path, file)
+        if path.suffix not in _GROUPED and not text.lstrip().startswith(("---", "{")):
+            return carry_over(read_ini(text, file), path)
+        document = read(text, file)
+        if looks_grouped(document.data):
+            return carry_over(read_grouped(document), path)
+        return Reading(read_native(document, path), file)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the cyclic collector: it would walk a growing fleet again and again for nothing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def shown(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,17 +16,19 @@ from fleetctl.inventory.amount import check_amount, parse_throttle_per_min
 from fleetctl.inventory.findings import Findings
 from fleetctl.inventory.links import check_links
 from fleetctl.inventory.login import LoginMerger, beside
-from fleetctl.inventory.model import Fleet, Host, Login, Scalar, Tier
+from fleetctl.inventory.model import Fleet, Host, Scalar, Tier
+from fleetctl.inventory.names import (
+    HOST_PATTERN,
+    NAME,
+    RESERVED_HOSTS,
+    RESERVED_TAGS,
+    TAG,
+    VARIABLE,
+)
 from fleetctl.inventory.source import DefaultsBlock, HostBlock, InventoryFile, TierBlock
 from fleetctl.inventory.spread import ADDRESS, addresses, tag_rows, tag_values
 
 Place = tuple[str | int, ...]
-
-RESERVED_HOSTS = frozenset({"all", "and", "or", "not"})
-RESERVED_TAGS = frozenset({"tier", "host", "name", "all", "and", "or", "not"})
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_PATTERN = re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9_.\-\[\], ]*")
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 @dataclass
@@ -112,7 +113,7 @@ class _Reader:
 
     def check_variables(self, variables: Mapping[str, Scalar], path: Place) -> None:
         for key in variables:
-            if not _KEY.fullmatch(key):
+            if not VARIABLE.fullmatch(key):
                 self.findings.add_key(f'"{key}" is no name for a variable', (*path, key),
                                       hint="letters, digits and _, not a digit first")  # fmt: skip
 
@@ -123,7 +124,7 @@ class _Reader:
         for path, pattern, host_block in _written(tier, block):
             names = self.names(pattern, path)
             entry = Entry(path, tier, names, host_block, offset)
-            entry.names = [name for name in names if self.claim(name, entry)]
+            entry.names = self.claimed(names, entry)
             offset += len(entry.names)
             entries.append(entry)
         if not entries:
@@ -131,7 +132,7 @@ class _Reader:
         return entries
 
     def names(self, pattern: str, path: Place) -> list[str]:
-        if not _PATTERN.fullmatch(pattern):
+        if not HOST_PATTERN.fullmatch(pattern):
             self.findings.add_key(f'"{pattern}" is no host name', path, hint=_NAME_HINT)
             return []
         try:
@@ -140,14 +141,23 @@ class _Reader:
             self.findings.add_key(str(error), path, hint="for example db[001-016] or db[1-3,7]")
             return []
 
-    def claim(self, name: str, entry: Entry) -> bool:
-        """Whether `name` is new; a host named twice is a mistake."""
-        first = self.made.entries.setdefault(name, entry)
-        if name in RESERVED_HOSTS:
+    def claimed(self, names: list[str], entry: Entry) -> list[str]:
+        """The names no entry has had before; a host named twice is a mistake."""
+        fresh = dict.fromkeys(names, entry)
+        known = self.made.entries
+        if len(fresh) == len(names) and known.keys().isdisjoint(fresh):
+            known.update(fresh)
+        else:
+            names = [name for name in names if self.claim(name, entry)]
+        for name in RESERVED_HOSTS.intersection(fresh):
             self.findings.add_key(f'a host cannot be named "{name}"', entry.path,
                                   why="selectors use the word")  # fmt: skip
-        if first is entry and name not in self.made.hosts:
-            self.made.hosts[name] = _UNMADE
+        return names
+
+    def claim(self, name: str, entry: Entry) -> bool:
+        first = self.made.entries.get(name)
+        if first is None:
+            self.made.entries[name] = entry
             return True
         line = self.document.key_location(first.path).line
         self.findings.add_key(f'host "{name}" is listed twice', entry.path,
@@ -202,7 +212,7 @@ class _Reader:
     def tag_columns(self, tags: Mapping[str, object], count: int, path: Place) -> _Columns:
         columns: dict[str, list[str]] = {}
         for key, value in tags.items():
-            if not _KEY.fullmatch(key) or key in RESERVED_TAGS:
+            if not TAG.fullmatch(key) or key in RESERVED_TAGS:
                 self.findings.add_key(f'"{key}" is no name for a tag', (*path, key),
                                       hint="zone, shard, pair, or a word of your own")  # fmt: skip
                 continue
@@ -265,7 +275,6 @@ class _Reader:
 
 
 _Columns = Mapping[str, list[str]]
-_UNMADE = Host("", "", "", Login())
 _NAME_HINT = "letters, digits, dot, dash and underscore; ranges as db[001-016]"
 _ADDRESS_HINT = "{name}.example.com, a range 10.0.0.[11-26], or 10.0.0.11+ to count up"
 
