@@ -28,10 +28,13 @@ def open_journal(named: str | None) -> Journal:
     """The journal named, or the one of this user; made when it is not there."""
     from fleetctl.journal.store import Journal
 
-    return Journal(Path(named).expanduser() if named else _default_path())
+    return Journal(journal_path(named))
 
 
-def _default_path() -> Path:
+def journal_path(named: str | None) -> Path:
+    """Where that journal is; it need not be there yet."""
+    if named:
+        return Path(named).expanduser()
     import platformdirs
 
     return Path(platformdirs.user_state_dir("fleetctl")) / "journal.db"

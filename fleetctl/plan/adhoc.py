@@ -9,6 +9,7 @@ from fleetctl.inventory.model import Fleet
 from fleetctl.plan.compile import compile_plan
 from fleetctl.plan.model import Plan
 from fleetctl.plan.request import Overrides, PlanRequest
+from fleetctl.playbook.kinds import Artifact
 from fleetctl.playbook.load import from_document
 
 PHASE = "run"
@@ -44,6 +45,7 @@ def adhoc_plan(
             playbook=playbook,
             measure=_no_file,
             read_file=_no_text,
+            artifact=_no_artifact,
             hosts=hosts,
             overrides=overrides or Overrides(),
         )
@@ -56,3 +58,7 @@ def _no_file(path: str) -> tuple[str, int]:
 
 def _no_text(path: str) -> str:
     raise FileNotFoundError(path)
+
+
+def _no_artifact(release: str) -> Artifact:
+    raise AssertionError(f"an ad hoc command deploys nothing, not even {release}")

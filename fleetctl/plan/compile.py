@@ -108,7 +108,7 @@ def _assemble(request: PlanRequest, phases: Sequence[PlanPhase], run_size: int) 
         guards=guards_of(fleet, tiers),
         budget=run_budget(request.playbook.budget, phases, request.overrides, run_size),
         releases={
-            tier: request.releases[tier].release for tier in fleet.tiers
+            tier: request.releases[tier] for tier in fleet.tiers
             if tier in tiers and tier in request.releases
         },
         live={name: request.live[name] for name in fleet.hosts

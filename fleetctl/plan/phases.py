@@ -44,7 +44,7 @@ def make_phase(
     if len(mistakes.errors) > before:
         return None
     ramp = request.overrides.batch or phase.text.batches or ()
-    release = artifact.release if artifact and _deploys(phase) else ""
+    release = artifact.release if artifact else ""
     return PlanPhase(
         name=phase.name,
         needs=needs,
@@ -62,36 +62,32 @@ def make_phase(
     )
 
 
-def _deploys(phase: Phase) -> bool:
-    return any(step_kinds()[step.kind].needs_release for step in phase.steps)
-
-
 def _artifact(
     request: PlanRequest, phase: Phase, tiers: Sequence[str], mistakes: Mistakes
 ) -> Artifact | None:
-    """The one release of the phase's tiers; a phase that deploys must have one."""
-    found = {tier: request.releases.get(tier) for tier in tiers}
-    releases = {artifact.release for artifact in found.values() if artifact}
+    """The one release a phase that deploys gives to all its tiers; None when it deploys none."""
     step = next((s for s in phase.steps if step_kinds()[s.kind].needs_release), None)
-    if step is not None:
-        without = [tier for tier, artifact in found.items() if artifact is None]
-        if without:
-            mistakes.add(
-                f"phase {phase.name} deploys, and no release is pinned for tier "
-                + ", ".join(without),
-                step.written.location,
-                hint=f"fleetctl releases pin {without[0]} RELEASE, or name one with --release",
-            )
-        elif len(releases) > 1:
-            pins = ", ".join(f"{tier}: {found[tier].release}" for tier in tiers)  # type: ignore[union-attr]
-            hint = "make it a phase for each, or pin the same release"
-            mistakes.add(
-                f"phase {phase.name} would deploy several releases",
-                step.written.location,
-                why=pins,
-                hint=hint,
-            )
-    return next(iter(found.values())) if len(releases) == 1 and None not in found.values() else None
+    if step is None:
+        return None
+    place = step.written.location
+    without = [tier for tier in tiers if tier not in request.releases]
+    if without:
+        mistakes.add(
+            f"phase {phase.name} deploys, and no release is pinned for tier {', '.join(without)}",
+            place,
+            hint=f"fleetctl releases pin {without[0]} RELEASE, or name one with --release",
+        )
+        return None
+    releases = {tier: request.releases[tier] for tier in tiers}
+    if len(set(releases.values())) > 1:
+        mistakes.add(
+            f"phase {phase.name} would deploy several releases",
+            place,
+            why=", ".join(f"{tier}: {release}" for tier, release in releases.items()),
+            hint="make it a phase for each, or pin the same release",
+        )
+        return None
+    return request.artifact(releases[tiers[0]])
 
 
 def _check_shards(phase: Phase, hosts: Sequence[Host], mistakes: Mistakes) -> None:

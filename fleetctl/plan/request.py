@@ -40,12 +40,14 @@ class PlanRequest:
     """sha256 and size of a file on this machine; raises OSError."""
     read_file: ReadFile
     """The text of the file an `@FILE` selector names; raises OSError."""
+    artifact: Callable[[str], Artifact]
+    """The artifact of a release id, asked only for what a phase deploys; raises FleetError."""
     hosts: Collection[str] | None = None
     """Only these hosts; None: all the phases pick."""
     phases: Collection[str] | None = None
     """Only these phases; None: all that have hosts."""
-    releases: Mapping[str, Artifact] = field(default_factory=dict)
-    """Tier -> the release it is to run."""
+    releases: Mapping[str, str] = field(default_factory=dict)
+    """Tier -> id of the release it is to run."""
     live: Mapping[str, str] = field(default_factory=dict)
     """Host -> release last read back."""
     variables: Mapping[str, str] = field(default_factory=dict)

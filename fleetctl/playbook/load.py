@@ -33,7 +33,7 @@ _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 def load_playbook(path: Path) -> Playbook:
     """The playbook in the file `path`; raises InputError or InputErrors with every mistake."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")
     except OSError as error:
         why = error.strerror or str(error)
         raise InputError("cannot read the playbook", Location(str(path)), why=why) from None

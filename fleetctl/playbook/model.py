@@ -16,7 +16,7 @@ from fleetctl.base.errors import InputError, Location
 from fleetctl.inventory.expression import Expression
 from fleetctl.inventory.model import Scalar
 from fleetctl.playbook.operations import Once
-from fleetctl.playbook.units import Amount, Ramp, Rate, Seconds
+from fleetctl.playbook.units import Amount, Ramp, Rate, Seconds, seconds
 
 Command = str | tuple[str, ...]
 """A text is POSIX sh; a list is an argv, each element one word."""
@@ -33,9 +33,9 @@ class RetryText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How often and how soon an idempotent step is tried again."""
 
     attempts: int
-    delay: Seconds = Seconds(1)
+    delay: Seconds = seconds(1)
     factor: float = 2.0
-    delay_max: Seconds = Seconds(60)
+    delay_max: Seconds = seconds(60)
 
 
 _AMOUNT_OR_BUDGET = msgspec.Meta(

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from fleetctl.base.durations import parse_duration_s
 from fleetctl.inventory.amount import check_amount, hosts_of, parse_throttle_per_min
 
@@ -21,6 +23,11 @@ class Seconds(float):
         if not isinstance(value, (str, int, float)):
             raise ValueError("expected a duration such as 30s or 5m")
         return cls(parse_duration_s(value))
+
+
+def seconds(number: float) -> Any:
+    """The default of a `Seconds` field; a plain default could not be told in the JSON Schema."""
+    return msgspec.field(default_factory=lambda: Seconds(number))
 
 
 class Amount(str):

@@ -74,7 +74,8 @@ def request_of(text: str, fleet: Fleet | None = None, **more: Any) -> PlanReques
     """A request for a playbook's text."""
     playbook = read_playbook(text, "p.yaml", "/books")
     fleet = fleet or small_fleet()
-    return PlanRequest(fleet=fleet, playbook=playbook, measure=measure, read_file=no_text, **more)
+    return PlanRequest(fleet=fleet, playbook=playbook, measure=measure, read_file=no_text,
+                       artifact=artifact, **more)  # fmt: skip
 
 
 def plan_of(text: str, fleet: Fleet | None = None, **more: Any) -> Plan:

@@ -19,7 +19,7 @@ from fleetctl.playbook import releasetree as tree
 from fleetctl.playbook.kinds import Artifact, KindContext, StepDraft, StepKind
 from fleetctl.playbook.operations import Exec, Put, Retry
 from fleetctl.playbook.substitute import check_shell, names_in, shell_template_of
-from fleetctl.playbook.units import Seconds
+from fleetctl.playbook.units import Seconds, seconds
 
 AGAIN = Retry(attempts=2)
 """All parts but the author's restart may be done again after any interruption."""
@@ -39,7 +39,7 @@ class Deploy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Run after a switch: argv or sh text."""
     health: str = ""
     """sh text that exits 0, or a URL that answers below 400, both asked on the host."""
-    health_timeout: Seconds = Seconds(60)
+    health_timeout: Seconds = seconds(60)
     """How long `health` and `live` may take to come right."""
     live: str = ""
     """sh text whose last line says which release the running application is."""

@@ -1,0 +1,133 @@
+"""A plan as a person reads it before saying yes: lines of text, and rows of one host each."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from fleetctl.base.hostrange import fold
+from fleetctl.plan.digest import SHORT, digest_of
+from fleetctl.plan.model import Plan, PlanPhase
+from fleetctl.plan.words import (
+    budget_words,
+    estimate_words,
+    gate_words,
+    guard_words,
+    pace_words,
+    release_words,
+)
+
+COLUMNS = ("phase", "batch", "host", "tier", "from", "to", "noop", "steps")
+WIDTH = 100
+LABEL = 12
+SAME_SIZE_MAX = 2
+"""Neighbouring batches of one size are shown singly up to this many, else folded to one line."""
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """The plan, folded: a fleet of 44 hosts fits a screen."""
+    names = hosts_of(plan)
+    yield f"{plan.title}: {_count(len(names), 'host')} of fleet {plan.fleet}, " + _count(
+        len(plan.phases), "phase"
+    )
+    yield from _labelled("plan", [digest_of(plan)[:SHORT]])
+    yield from _labelled("releases", list(release_words(plan)) or ["none is deployed"])
+    yield from _labelled("bounds", [guard_words(guard) for guard in plan.guards])
+    yield from _labelled("budget", [budget_words(plan.budget, len(names), "the run")])
+    yield from _labelled("time", [estimate_words(plan)])
+    for number, phase in enumerate(plan.phases, start=1):
+        yield ""
+        yield from _phase_lines(plan, number, phase)
+
+
+def hosts_of(plan: Plan) -> list[str]:
+    """Every host some phase works on, in inventory order; the number a person types."""
+    worked_on = {name for phase in plan.phases for batch in phase.batches for name in batch}
+    return [name for name in plan.hosts if name in worked_on]
+
+
+def plan_rows(plan: Plan) -> Iterator[dict[str, object]]:
+    """One row a host and phase, in the order of the work."""
+    for phase in plan.phases:
+        already = set(phase.already)
+        steps = [step.title for step in phase.steps]
+        for number, batch in enumerate(phase.batches, start=1):
+            for name in batch:
+                yield {
+                    "phase": phase.name,
+                    "batch": number,
+                    "host": name,
+                    "tier": plan.hosts[name].tier,
+                    "from": plan.live.get(name) if phase.release else None,
+                    "to": phase.release or None,
+                    "noop": name in already,
+                    "steps": steps,
+                }
+
+
+def _phase_lines(plan: Plan, number: int, phase: PlanPhase) -> Iterator[str]:
+    size = sum(map(len, phase.batches))
+    needs = f", after {', '.join(phase.needs)}" if phase.needs else ""
+    yield f"{number}. {phase.name}: {_count(size, 'host')}, {pace_words(phase)}{needs}"
+    yield from _labelled("budget", [budget_words(phase.budget, size, "the phase")])
+    before = [gate_words(gate) for gate in phase.gates if gate.when == "before"]
+    yield from _labelled("before", before)
+    yield from _batch_lines(plan, phase)
+    yield from _labelled("steps", [_steps_words(phase)])
+    after = [gate_words(gate) for gate in phase.gates if gate.when == "after"]
+    yield from _labelled("after each", after)
+
+
+def _batch_lines(plan: Plan, phase: PlanPhase) -> Iterator[str]:
+    numbered = list(enumerate(phase.batches, start=1))
+    for size, group in itertools.groupby(numbered, key=lambda each: len(each[1])):
+        batches = list(group)
+        if len(batches) > SAME_SIZE_MAX:
+            first, last = batches[0][0], batches[-1][0]
+            names = [name for _, batch in batches for name in batch]
+            words = f"{_hosts_words(plan, phase, names)}, {size} at a time"
+            yield from _labelled(f"batch {first}-{last}", [words])
+            continue
+        for number, batch in batches:
+            yield from _labelled(f"batch {number}", [_hosts_words(plan, phase, batch)])
+
+
+def _hosts_words(plan: Plan, phase: PlanPhase, names: Sequence[str]) -> str:
+    words = fold(names)
+    there = [name for name in names if name in set(phase.already)]
+    if not there:
+        return words
+    if len(there) == len(names):
+        return f"{words} (no-op: already at {phase.release})"
+    return f"{words} (no-op: {fold(there)})"
+
+
+def _steps_words(phase: PlanPhase) -> str:
+    words = []
+    for step in phase.steps:
+        marks = [f"once a {step.once}"] if step.once else []
+        if step.retry is not None and step.retry.attempts > 1:
+            marks.append(f"up to {step.retry.attempts} tries")
+        if step.barrier:
+            marks.append("barrier")
+        words.append(step.title + (f" [{', '.join(marks)}]" if marks else ""))
+    return " > ".join(words)
+
+
+def _labelled(label: str, texts: Sequence[str]) -> Iterator[str]:
+    """Each text behind the label, which is shown once; long ones go on under themselves."""
+    for index, text in enumerate(texts):
+        head = f"   {label if not index else '':<{LABEL}}"
+        yield from textwrap.wrap(
+            text,
+            WIDTH,
+            initial_indent=head,
+            subsequent_indent=" " * len(head),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def _count(count: int, word: str) -> str:
+    return f"1 {word}" if count == 1 else f"{count} {word}s"
