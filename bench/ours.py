@@ -16,12 +16,10 @@ def fleetctl(fleet: BenchFleet, folder: Path) -> list[str]:
     inventory = {
         "fleet": "bench",
         "known_hosts": str(fleet.known_hosts),
-        "user": fleet.user,
-        "port": fleet.port,
-        "identity": str(fleet.identity),
-        "tiers": {"all": {"hosts": {host.name: {"address": host.address} for host in fleet.hosts}}},
+        "defaults": {"user": fleet.user, "port": fleet.port, "identity": str(fleet.identity)},
+        "tiers": {"db": {"hosts": {host.name: {"address": host.address} for host in fleet.hosts}}},
     }
-    phase = {"name": "push", "hosts": "tier=all", "lockstep": True, "limit": len(fleet.hosts)}
+    phase = {"name": "push", "hosts": "tier=db", "lockstep": True, "limit": len(fleet.hosts)}
     steps = [{"name": f"step {n}", "run": step} for n, step in enumerate(STEPS, 1)]
     playbook = {"title": "Bench push", "phases": [{**phase, "steps": steps}]}
     (folder / "inventory.yaml").write_text(json.dumps(inventory))

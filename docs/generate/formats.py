@@ -10,10 +10,13 @@ import msgspec
 import fleetctl.inventory.model
 import fleetctl.inventory.source
 import fleetctl.plan.model
+import fleetctl.playbook.model
 import fleetctl.playbook.operations
 import fleetctl.rollout.records
 from docs.generate.models import aliases, models, table
+from docs.generate.playbooks import kinds_sections
 from fleetctl.inventory.schema import DIALECT, inventory_schema
+from fleetctl.playbook.schema import playbook_schema
 
 HEAD = """\
 # File formats
@@ -28,6 +31,12 @@ SECTIONS = (
         "Inventory",
         "What `inventory.yaml` may hold; unknown keys are refused. The top is `InventoryFile`.",
         (fleetctl.inventory.source,),
+    ),
+    (
+        "Playbook",
+        "What a playbook may hold; unknown keys are refused. The top is `PlaybookText`. Templates"
+        " such as `{{host.address}}` may stand in every value that reaches a host.",
+        (fleetctl.playbook.model,),
     ),
     (
         "Plan",
@@ -52,6 +61,8 @@ def formats_page() -> str:
             lines += [*named, ""] if (named := aliases(module)) else []
             for model in models(module):
                 lines += table(model)
+        if title == "Playbook":
+            lines += kinds_sections()
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -59,6 +70,7 @@ def schemas() -> dict[str, str]:
     """JSON Schema by name of the format."""
     found = {
         "inventory": inventory_schema(),
+        "playbook": playbook_schema(),
         "plan": schema_of("fleetctl plan", fleetctl.plan.model.Plan),
         "records": schema_of("fleetctl journal record", fleetctl.rollout.records.Record),
     }

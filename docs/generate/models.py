@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -74,24 +74,25 @@ def model_of(item: ast.ClassDef) -> Model:
     """A structure with its tag and fields."""
     options = {keyword.arg: keyword.value for keyword in item.keywords}
     tag = options.get("tag")
+    renamed = ast.literal_eval(options["rename"]) if "rename" in options else {}
     bases = tuple(ast.unparse(base) for base in item.bases)
     return Model(
         name=item.name,
         tag=str(ast.literal_eval(tag)) if tag is not None else "",
         bases=tuple(base for base in bases if not base.endswith("Struct")),
         meaning=(ast.get_docstring(item) or "").replace("\n", " "),
-        fields=tuple(fields_of(item)),
+        fields=tuple(fields_of(item, renamed)),
     )
 
 
-def fields_of(item: ast.ClassDef) -> Iterator[Field]:
-    """The annotated names of a class, each with the docstring below it."""
+def fields_of(item: ast.ClassDef, renamed: Mapping[str, str]) -> Iterator[Field]:
+    """The annotated names of a class as files spell them, each with the docstring below it."""
     below = [*item.body[1:], ast.Pass()]
     for statement, after in zip(item.body, below, strict=True):
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             meaning = described(statement.annotation) or docstring_of(after)
             yield Field(
-                statement.target.id,
+                renamed.get(statement.target.id, statement.target.id),
                 ast.unparse(Plain().visit(statement.annotation)),
                 default_of(statement.value),
                 meaning,
@@ -117,10 +118,11 @@ def default_of(value: ast.expr | None) -> str | None:
     """How a default reads to a user; None when the field must be given."""
     if value is None:
         return None
-    text = ast.unparse(value)
-    if isinstance(value, ast.Call) or text == "UNSET":
-        return ""
-    return text
+    factory = [part.body for part in ast.walk(value) if isinstance(part, ast.Lambda)]
+    shown = factory[0] if factory else value
+    if isinstance(shown, ast.Call):
+        return ast.unparse(shown.args[0]) if shown.args else ""
+    return "" if ast.unparse(shown) == "UNSET" else ast.unparse(shown)
 
 
 class Plain(ast.NodeTransformer):
@@ -139,10 +141,14 @@ class Plain(ast.NodeTransformer):
         return item.left if ast.unparse(item.right) == "UnsetType" else item
 
 
-def table(model: Model) -> list[str]:
+def table(model: Model, level: int = 3) -> list[str]:
     """A heading, the meaning, and a line a field."""
     tag = f" (`{model.tag}`)" if model.tag else ""
-    lines = [f"### {model.name}{tag}", "", *([model.meaning, ""] if model.meaning else [])]
+    lines = [
+        f"{'#' * level} {model.name}{tag}",
+        "",
+        *([model.meaning, ""] if model.meaning else []),
+    ]
     if model.bases:
         lines += [f"All of {', '.join(model.bases)}, and:" if model.fields else
                   f"All of {', '.join(model.bases)}.", ""]  # fmt: skip
