@@ -38,7 +38,7 @@ point() {
 }
 """
 
-PROGRAMS = "tar gzip sha256sum readlink ln mv rm mkdir sync date sleep"
+PROGRAMS = "tar gzip sha256sum readlink ln mv rm mkdir sync date sleep timeout"
 
 PREPARE_CHECK = rf"""
 [ -L "$root/current" ] || [ ! -e "$root/current" ] || exit 1
@@ -165,7 +165,7 @@ fi
 
 FETCH = r"""
 if command -v curl >/dev/null 2>&1; then exec curl -gfsS -o /dev/null --max-time 10 "$url"; fi
-exec wget -q -O /dev/null -T 10 "$url"
+exec timeout 10 wget -q -O /dev/null "$url"
 """
 
 DEADLINE = r"""

@@ -210,7 +210,7 @@ def _watch_s(deploy: Deploy) -> float:
 def _checked(deploy: Deploy) -> Deploy:
     """The same with a tidy `to`; raises ValueError for what would only fail on hosts."""
     to = deploy.to.removeprefix("~/").rstrip("/")
-    if not to or "\n" in to or ".." in to.split("/") or to.startswith("~"):
+    if not to.strip() or "\n" in to or ".." in to.split("/") or to.startswith("~"):
         raise ValueError(
             f"to: {deploy.to!r} is no folder for an application; write /srv/app, "
             "or a path below the login's home"
