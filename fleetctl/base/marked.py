@@ -281,7 +281,11 @@ def _known_keys(kind: Any, path: Path) -> list[str]:
 
 
 def _members(outer: inspect.Type) -> tuple[inspect.Type, ...]:
-    return outer.types if isinstance(outer, inspect.UnionType) else (outer,)
+    if isinstance(outer, inspect.Metadata):  # a type that carries a description
+        return _members(outer.type)
+    if isinstance(outer, inspect.UnionType):
+        return tuple(inner for each in outer.types for inner in _members(each))
+    return (outer,)
 
 
 def _inside(outer: inspect.Type, part: str | int) -> Iterator[inspect.Type]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 import pytest
 
-from fleetctl.base.errors import FleetError, Location
+from fleetctl.base.errors import FleetError, InputError, Location
 from fleetctl.base.marked import decode, read
 
 
@@ -90,3 +92,18 @@ def test_decoding_a_part_keeps_the_places_of_the_whole() -> None:
     document = read("name: x\nitems:\n- {user: 7}\n", "f")
     with pytest.raises(FleetError, match=r"f:3:10: expected text, found 7 in items\[0\].user"):
         decode(document, Inner, ("items", 0))
+
+
+class _Inner(msgspec.Struct, forbid_unknown_fields=True):
+    port: int = 0
+
+
+class _Outer(msgspec.Struct):
+    hosts: Annotated[str | dict[str, _Inner | None], msgspec.Meta(description="described")]
+
+
+def test_a_described_type_still_knows_its_keys() -> None:
+    """A description on a field does not cost the hint about a mistyped key below it."""
+    with pytest.raises(InputError) as caught:
+        decode(read("hosts: {a: {prot: 1}}", "f"), _Outer)
+    assert caught.value.hint == 'did you mean "port"?'
