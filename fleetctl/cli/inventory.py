@@ -12,6 +12,7 @@ from fleetctl.cli.selection import Choice, inventory_option, open_inventory, sel
 
 if TYPE_CHECKING:
     from fleetctl.inventory.model import Fleet, Host
+    from fleetctl.inventory.reading import Reading
 
 LIST_COLUMNS = ("name", "tier", "address", "tags", "via")
 CHECK_COLUMNS = ("tier", "hosts", "names", "limit", "floor", "throttle", "timeout")
@@ -93,8 +94,7 @@ def check(inventory: str | None, output: str) -> None:
     reading = open_inventory(inventory)
     fleet = reading.fleet
     emit((_tier_row(fleet, name) for name in fleet.tiers), CHECK_COLUMNS, output)
-    for remark in reading.remarks:
-        click.echo(f"not carried over: {remark}", err=True)
+    _tell_remarks(reading)
     for sentence in (*review(fleet), *_missing_files(fleet)):
         click.echo(f"note: {sentence}", err=True)
     click.echo(
@@ -125,6 +125,46 @@ def _missing_files(fleet: Fleet) -> list[str]:
     files = (("playbook", fleet.playbook), ("known_hosts", fleet.known_hosts))
     return [f"{key}: there is no {path} yet" for key, path in files
             if path and not Path(path).exists()]  # fmt: skip
+
+
+@inventory.command("import")
+@click.argument("source", metavar="FILE")
+@click.option(
+    "--to", metavar="FILE", help="Write it there instead of to stdout; never over a file."
+)
+@click.option("--name", metavar="NAME", help="Name of the fleet; else that of the file.")
+def import_(source: str, to: str | None, name: str | None) -> None:
+    """Turn an Ansible inventory (INI, YAML, or a program) into a native one."""
+    import msgspec
+
+    from fleetctl.inventory.write import inventory_data, to_yaml
+
+    reading = open_inventory(source)
+    fleet = msgspec.structs.replace(reading.fleet, name=name) if name else reading.fleet
+    text = f"# Brought over from {reading.file} ({reading.form}).\n{to_yaml(inventory_data(fleet))}"
+    _tell_remarks(reading)
+    if to is None:
+        write(text.rstrip("\n"))
+        return
+    _write_new(Path(to), text)
+    click.echo(f"wrote {to}: {len(fleet.hosts)} hosts in {len(fleet.tiers)} tiers", err=True)
+
+
+def _write_new(path: Path, text: str) -> None:
+    from fleetctl.base.errors import Refused, UsageError
+
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise Refused(f"{path} exists already", hint="name another file, or move it away") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written", why=str(error.strerror)) from None
+
+
+def _tell_remarks(reading: Reading) -> None:
+    for remark in reading.remarks:
+        click.echo(f"not carried over: {remark}", err=True)
 
 
 @inventory.command()

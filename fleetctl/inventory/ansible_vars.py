@@ -68,6 +68,8 @@ def _variable(found: Meaning, key: str, value: object) -> None:
         found.left[key] = "is a list, a mapping or nothing; variables here are plain values"
     elif isinstance(value, str) and _TEMPLATE.search(value):
         found.left[key] = "is a template, which only Ansible can fill"
+    elif key in TAG_NAMES and set(str(value)) & set("[]"):
+        found.left[key] = "has brackets, which mean ranges in tags here"
     elif key in TAG_NAMES and str(value):
         found.tags[key] = str(value)
     else:
