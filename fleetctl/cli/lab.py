@@ -61,15 +61,31 @@ def lab() -> None:
     help="All servers in one small process, or a real sshd a host.",
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=2222, show_default=True)
+@click.option("--playbook", metavar="FILE", help="Default playbook instead of the original's.")
+@click.option(
+    "--var", "variables", metavar="K=V", multiple=True, help="A variable laid over every host's."
+)
+@click.option("--no-throttle", is_flag=True, help="Leave the inventory's throttles out.")
 @folder_option
-def up(inventory: str | None, server: ServerKind, port: int, folder: str) -> None:
+def up(
+    inventory: str | None,
+    server: ServerKind,
+    port: int,
+    playbook: str | None,
+    variables: tuple[str, ...],
+    no_throttle: bool,
+    folder: str,
+) -> None:
     """Start the lab; prints the path of its inventory."""
+    from fleetctl.lab.inventory import InventoryChanges
     from fleetctl.lab.lifecycle import up as start
     from fleetctl.lab.prepare import LabRequest
 
     layout, fleet = _layout(folder), open_fleet(inventory)
     began = time.monotonic()
-    state = start(layout, fleet, LabRequest(server=server, port=port))
+    default_playbook = str(Path(playbook).resolve()) if playbook else ""
+    changes = InventoryChanges(default_playbook, _pairs(variables), throttled=not no_throttle)
+    state = start(layout, fleet, LabRequest(server, port, changes))
     took = time.monotonic() - began
     click.echo(
         f"{len(state.hosts)} hosts up on 127.{state.block}.0.0/16, port {state.port} "
@@ -79,6 +95,16 @@ def up(inventory: str | None, server: ServerKind, port: int, folder: str) -> Non
     path = os.path.relpath(layout.inventory)
     click.echo(f"next: export FLEETCTL_INVENTORY={path}; fleetctl inventory list", err=True)
     write(path)
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise click.UsageError(f'--var "{text}" is not of the form K=V')
+        pairs[name] = value
+    return pairs
 
 
 @lab.command()
@@ -177,3 +203,25 @@ def fault(host: str, kind: str, off: bool, folder: str, **options: str | None) -
     parsed = parse_fault(kind, given, state.server)
     ask(layout, SetFaults(names, parsed))
     click.echo(f"{len(names)} hosts: {in_words(parsed)}: {FAULTS[parsed.kind].does}", err=True)
+
+
+@lab.command()
+@click.option("--keep", is_flag=True, help="Leave the lab up afterwards.")
+@click.option(
+    "--dir",
+    "folder",
+    metavar="FOLDER",
+    default=f"{FOLDER}/demo",
+    show_default=True,
+    help="Where the demonstration's files are.",
+)
+def demo(keep: bool, folder: str) -> int:
+    """Push two releases to 44 hosts on this machine and prove it; no root, under a minute."""
+    from fleetctl.lab.demo.show import Ended, show_demo
+
+    try:
+        show_demo(_layout(folder), click.echo, keep)
+    except Ended as ended:
+        click.echo(str(ended), err=True)
+        return ended.code
+    return 0

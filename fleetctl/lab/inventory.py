@@ -5,32 +5,67 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import yaml
 
-from fleetctl.inventory.model import Fleet, Host, Tier
+from fleetctl.inventory.model import Fleet, Host, Scalar, Tier
 from fleetctl.lab.layout import LabHost, LabState, Layout
 
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def inventory_text(fleet: Fleet, layout: Layout, state: LabState, playbook: str = "") -> str:
+class InventoryChanges(msgspec.Struct, frozen=True):
+    """What the lab's inventory says beside the original."""
+
+    playbook: str = ""
+    """Default playbook, absolute; empty: the one of the original."""
+    variables: Mapping[str, Scalar] = {}
+    """Laid over those of every host."""
+    throttled: bool = True
+    """Whether the original's throttles hold: a rehearsal may want to be quicker."""
+
+
+_NO_CHANGES = InventoryChanges()
+
+
+def inventory_text(
+    fleet: Fleet, layout: Layout, state: LabState, changes: InventoryChanges = _NO_CHANGES
+) -> str:
     """Native inventory YAML: tiers, tags, variables, limits and bastions as in `fleet`."""
     lab_hosts = {host.name: host for host in state.hosts}
     users = {host.user for host in state.hosts}
     shared_user = users.pop() if len(users) == 1 else ""
     defaults = {"port": state.port, "identity": layout.identity.name}
     document: dict[str, Any] = {"fleet": fleet.name}
-    if playbook or fleet.playbook:
-        document["playbook"] = playbook or fleet.playbook
+    if changes.playbook or fleet.playbook:
+        document["playbook"] = changes.playbook or fleet.playbook
     document["known_hosts"] = layout.known_hosts.name
     document["defaults"] = defaults | ({"user": shared_user} if shared_user else {})
+    changed = _changed(fleet, changes)
     document["tiers"] = {
-        tier.name: _tier_block(fleet, tier, lab_hosts, shared_user) for tier in fleet.tiers.values()
+        tier.name: _tier_block(changed, tier, lab_hosts, shared_user)
+        for tier in changed.tiers.values()
     }
     head = (
         f"# Written by `fleetctl lab up` from {fleet.source}; `fleetctl lab up` writes it anew.\n"
     )
     return head + yaml.dump(document, Dumper=_DUMPER, sort_keys=False, default_flow_style=None)
+
+
+def _changed(fleet: Fleet, changes: InventoryChanges) -> Fleet:
+    """The fleet with the changes laid over its hosts and tiers."""
+    hosts, tiers = fleet.hosts, fleet.tiers
+    if changes.variables:
+        hosts = {
+            name: msgspec.structs.replace(host, variables={**host.variables, **changes.variables})
+            for name, host in hosts.items()
+        }
+    if not changes.throttled:
+        tiers = {
+            name: msgspec.structs.replace(tier, throttle_per_min=0.0)
+            for name, tier in tiers.items()
+        }
+    return msgspec.structs.replace(fleet, hosts=hosts, tiers=tiers)
 
 
 def _tier_block(

@@ -12,7 +12,7 @@ from fleetctl.base.errors import Refused
 from fleetctl.inventory.model import Fleet, Host
 from fleetctl.lab.addresses import HOSTS_MAX, address_of, take_block
 from fleetctl.lab.entry import write_entry
-from fleetctl.lab.inventory import inventory_text
+from fleetctl.lab.inventory import InventoryChanges, inventory_text
 from fleetctl.lab.keys import keep_or_make_key, make_key
 from fleetctl.lab.layout import LabHost, LabState, Layout, ServerKind, write_state
 
@@ -22,8 +22,7 @@ class LabRequest(msgspec.Struct, frozen=True):
 
     server: ServerKind = "embedded"
     port: int = 2222
-    playbook: str = ""
-    """Default playbook of the lab's inventory; empty: the one of the original."""
+    changes: InventoryChanges = InventoryChanges()
 
 
 def prepare(layout: Layout, fleet: Fleet, request: LabRequest, before: LabState | None) -> LabState:
@@ -46,7 +45,7 @@ def prepare(layout: Layout, fleet: Fleet, request: LabRequest, before: LabState 
     )
     host_keys = [_prepare_host(layout, host) for host in state.hosts]
     layout.known_hosts.write_text(_known_hosts(state, host_keys))
-    layout.inventory.write_text(inventory_text(fleet, layout, state, request.playbook))
+    layout.inventory.write_text(inventory_text(fleet, layout, state, request.changes))
     write_state(layout, state)
     return state
 

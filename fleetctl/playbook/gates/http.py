@@ -21,7 +21,7 @@ class HttpGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def _compile(value: str | HttpGate, context: KindContext) -> tuple[GateDraft, ...]:
     gate = value if isinstance(value, HttpGate) else HttpGate(url=value)
-    plain = "".join(part if isinstance(part, str) else "x" for part in parse(gate.url))
+    plain = "".join(part if isinstance(part, str) else "1" for part in parse(gate.url))
     try:
         address = urlsplit(plain)
         readable = address.scheme in ("http", "https") and bool(address.hostname)

@@ -1,0 +1,210 @@
+"""The demonstration: a fleet, two releases, two pushes, the proof; every command is shown.
+
+It runs the very commands a person would type, in processes of their own, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from urllib.request import urlopen
+
+from fleetctl.base.errors import FleetError, Refused
+from fleetctl.lab.layout import Layout, read_state
+
+_FIRST, _SECOND = "demo-1", "demo-2"
+_PORTS = (8080, 8081, 18080, 28080, 38080)
+_ANSWER_TIMEOUT_S = 5.0
+_PROGRAM = "from fleetctl.cli.main import main; main()"
+
+Say = Callable[[str], None]
+
+
+class Ended(FleetError):
+    """A command of the demonstration did not end well; the demonstration ends as it did."""
+
+    def __init__(self, command: str, code: int) -> None:
+        super().__init__(f"`{command}` ended with exit code {code}")
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Show:
+    """One showing, in `layout`'s folder."""
+
+    layout: Layout
+    say: Say
+    environment: Mapping[str, str]
+    """What the commands are run with; the three FLEETCTL_ names of it are told."""
+
+    def run(self, *words: str) -> None:
+        """Show a command, run it with its output as it is; raises Ended."""
+        shown = shlex.join(["fleetctl", *words])
+        self.say(f"$ {shown}")
+        code = subprocess.run(_argv(words), env=self.environment, check=False).returncode
+        self.say("")
+        if code != 0:
+            raise Ended(shown, code)
+
+    def ask(self, *words: str) -> list[dict[str, object]]:
+        """The rows a command tells as JSON; not shown."""
+        argv = _argv([*words, "--output", "json"])
+        told = subprocess.run(argv, env=self.environment, check=False, capture_output=True)
+        if told.returncode != 0:
+            raise Ended(shlex.join(["fleetctl", *words]), told.returncode)
+        rows: list[dict[str, object]] = json.loads(told.stdout)
+        return rows
+
+
+def _argv(words: Sequence[str]) -> list[str]:
+    return [sys.executable, "-c", _PROGRAM, *words]
+
+
+def show_demo(layout: Layout, say: Say, keep: bool) -> None:
+    """The whole demonstration; raises Ended. Takes the lab down in any case but `keep`."""
+    began = time.monotonic()
+    show = Show(layout, say, _environment(layout))
+    _clear_stage(show)
+    try:
+        port = _free_port()
+        with as_file(files("fleetctl.lab.demo")) as folder:
+            _raise_fleet(show, folder, port)
+            _add_releases(show, folder)
+            _push_twice(show)
+        _prove(show, port)
+        say(f"The whole took {time.monotonic() - began:.0f} s.")
+    finally:
+        if not keep:
+            _leave(show)
+    _say_next(show, keep)
+
+
+def _environment(layout: Layout) -> dict[str, str]:
+    """Releases, journal and inventory of the demonstration, away from the user's own."""
+    own = {
+        "FLEETCTL_INVENTORY": os.path.relpath(layout.inventory),
+        "FLEETCTL_RELEASES": os.path.relpath(layout.folder / "releases"),
+        "FLEETCTL_JOURNAL": os.path.relpath(layout.folder / "journal.db"),
+    }
+    return {**os.environ, **own}
+
+
+def _clear_stage(show: Show) -> None:
+    """Remove what an earlier demonstration left; refuse a folder that is something else."""
+    folder = show.layout.folder
+    if read_state(show.layout) is not None:
+        show.say("An earlier demonstration is still here:")
+        show.run("lab", "down", "--wipe", *_dir(show))
+    elif folder.exists() and any(folder.iterdir()):
+        raise Refused(f"{folder} is not empty", hint="name another folder with --dir")
+
+
+def _dir(show: Show) -> list[str]:
+    return ["--dir", os.path.relpath(show.layout.folder)]
+
+
+def _raise_fleet(show: Show, folder: Path, port: int) -> None:
+    show.say(
+        "1. A fleet: 44 SSH servers on this machine, each with its own address, key and home\n"
+    )
+    show.run(
+        *("lab", "up", "--inventory", os.path.relpath(_inventory(folder)), *_dir(show)),
+        *("--playbook", os.path.relpath(folder / "playbook.yaml"), "--no-throttle"),
+        *("--var", f"http_port={port}", "--var", f"python={sys.executable}"),
+    )
+    for name in ("FLEETCTL_INVENTORY", "FLEETCTL_RELEASES", "FLEETCTL_JOURNAL"):
+        show.say(f"$ export {name}={show.environment[name]}")
+    show.say("")
+
+
+def _inventory(folder: Path) -> Path:
+    """The 44 hosts: beside us in an installed package, in `inventory` of the source tree."""
+    shipped = folder / "phacility.yaml"
+    return shipped if shipped.exists() else folder.parents[2] / "inventory" / "phacility.yaml"
+
+
+def _free_port() -> int:
+    """A port the web hosts can listen on; raises Refused when all we know are taken."""
+    for port in _PORTS:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.254.254.254", port))
+            except OSError:
+                continue
+            return port
+    raise Refused(f"the ports {', '.join(map(str, _PORTS))} are all taken on this machine")
+
+
+def _add_releases(show: Show, folder: Path) -> None:
+    show.say("2. Two releases of a small application; the second brings a schema upgrade\n")
+    sources = show.layout.folder / "sources"
+    for release, layers in ((_FIRST, ("application",)), (_SECOND, ("application", "second"))):
+        source = sources / release
+        for layer in layers:
+            shutil.copytree(folder / layer, source, dirs_exist_ok=True)
+        show.run("releases", "add", os.path.relpath(source), "--id", release)
+
+
+def _push_twice(show: Show) -> None:
+    show.say("3. The first push: nothing is deployed yet\n")
+    show.run("push", "--release", _FIRST, "--yes")
+    show.say("4. What a push of the second release would do\n")
+    show.run("plan", "--release", _SECOND)
+    show.say("5. The second push: batches, gates, a schema upgrade, restarts\n")
+    show.run("push", "--release", _SECOND, "--yes")
+
+
+def _prove(show: Show, port: int) -> None:
+    show.say("6. The proof: every host asked, and the web hosts answering\n")
+    show.run("status")
+    rows = show.ask("status")
+    hosts = {row["name"]: row["address"] for row in show.ask("inventory", "list", "--tier", "web")}
+    for address in hosts.values():
+        url = f"http://{address}:{port}/"
+        show.say(f"GET {url} -> {_get(url)}")
+    live = sum(1 for row in rows if row["live"] == _SECOND)
+    show.say(f"\n{live} of {len(rows)} hosts run {_SECOND}.")
+
+
+def _get(url: str) -> str:
+    try:
+        with urlopen(url, timeout=_ANSWER_TIMEOUT_S) as answer:  # noqa: S310  # http, made here
+            return str(answer.read().decode().strip())
+    except OSError as error:
+        return f"no answer: {error}"
+
+
+def _leave(show: Show) -> None:
+    """Take the lab down; a lab that never came up needs none of it."""
+    if read_state(show.layout) is not None:
+        show.say("")
+        show.run("lab", "down", "--wipe", *_dir(show))
+
+
+def _say_next(show: Show, keep: bool) -> None:
+    where = show.environment["FLEETCTL_INVENTORY"]
+    if keep:
+        lines = (
+            f"export FLEETCTL_INVENTORY={where}",
+            "fleetctl run 'tier=repo' -- uptime",
+            f"fleetctl lab down --wipe {' '.join(_dir(show))}",
+        )
+    else:
+        lines = (
+            "fleetctl lab demo --keep          # the same, and the fleet stays up for you",
+            "fleetctl lab up --inventory FILE  # your own fleet, rehearsed on this machine",
+            "fleetctl lab fault --help         # what can go wrong, and how to make it",
+        )
+    show.say("Try next:")
+    for line in lines:
+        show.say(f"  {line}")
