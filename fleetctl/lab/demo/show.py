@@ -117,9 +117,13 @@ def _raise_fleet(show: Show, folder: Path, port: int) -> None:
     show.say(
         "1. A fleet: 44 SSH servers on this machine, each with its own address, key and home\n"
     )
+    stage = show.layout.folder
+    stage.mkdir(parents=True, exist_ok=True)
+    inventory = shutil.copy(_inventory(folder), stage)
+    playbook = shutil.copy(folder / "playbook.yaml", stage)
     show.run(
-        *("lab", "up", "--inventory", os.path.relpath(_inventory(folder)), *_dir(show)),
-        *("--playbook", os.path.relpath(folder / "playbook.yaml"), "--no-throttle"),
+        *("lab", "up", "--inventory", os.path.relpath(inventory), *_dir(show)),
+        *("--playbook", os.path.relpath(playbook), "--no-throttle"),
         *("--var", f"http_port={port}", "--var", f"python={sys.executable}"),
     )
     for name in ("FLEETCTL_INVENTORY", "FLEETCTL_RELEASES", "FLEETCTL_JOURNAL"):
@@ -166,7 +170,7 @@ def _push_twice(show: Show) -> None:
 
 def _prove(show: Show, port: int) -> None:
     show.say("6. The proof: every host asked, and the web hosts answering\n")
-    show.run("status")
+    show.run("status", "--tier", "web")
     rows = show.ask("status")
     hosts = {row["name"]: row["address"] for row in show.ask("inventory", "list", "--tier", "web")}
     for address in hosts.values():

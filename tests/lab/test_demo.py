@@ -1,0 +1,107 @@
+"""The demonstration's application and playbook do what the demonstration says."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+import fleetctl.lab.demo
+from fleetctl.inventory.load import load_fleet
+from fleetctl.inventory.select import pick
+from fleetctl.playbook.load import load_playbook
+from tests.lab.clients import run
+from tests.labfixture import RunningLab, StartLab
+
+_DEMO = Path(fleetctl.lab.demo.__file__).parent
+_FLEET = _DEMO.parents[2] / "inventory" / "phacility.yaml"
+
+
+def test_the_playbook_works_on_every_host_once() -> None:
+    """44 of 44: no host is left out, none is deployed to twice."""
+    fleet = load_fleet(_FLEET)
+    playbook = load_playbook(_DEMO / "playbook.yaml")
+    picked = Counter(
+        name
+        for phase in playbook.phases
+        for name in pick(fleet, phase.hosts, lambda file: Path(file).read_text())
+    )
+    assert set(picked) == set(fleet.hosts)
+    assert set(picked.values()) == {1}
+    assert len(picked) == 44
+
+
+def _release(lab: RunningLab, host: str, release: str) -> str:
+    """Lay a release down by hand; returns the words that set what fleetctl exports."""
+    target = lab.home(host) / "app" / "releases" / release
+    shutil.copytree(_DEMO / "application", target)
+    if release == "two":
+        shutil.copytree(_DEMO / "second", target, dirs_exist_ok=True)
+    return f'export FLEETCTL_ROOT="$HOME/app" FLEETCTL_RELEASE={release}; '
+
+
+def _restart(lab: RunningLab, host: str, release: str, port: int) -> None:
+    words = f"{lab.fleet.hosts[host].tier} {host} {lab.address(host)} {port} {sys.executable}"
+    setting = _release(lab, host, release)
+    done = run(lab, host, f'{setting} sh "$HOME/app/releases/{release}/bin/restart" {words}')
+    assert done.exit_status == 0, done.stderr
+
+
+def _live(lab: RunningLab, host: str, release: str) -> str:
+    setting = 'export FLEETCTL_ROOT="$HOME/app"; '
+    deadline = time.monotonic() + 10
+    while True:
+        told = run(lab, host, f'{setting} sh "$HOME/app/releases/{release}/bin/live"')
+        if told.exit_status == 0 or time.monotonic() > deadline:
+            assert isinstance(told.stdout, bytes)
+            return told.stdout.decode().strip()
+
+
+@pytest.mark.slow
+def test_a_web_host_answers_with_its_release(lab_fleet: StartLab) -> None:
+    """A restart replaces the server: the same address answers with the new release."""
+    lab = lab_fleet({"web": ["web001"]})
+    for release in ("one", "two"):
+        _restart(lab, "web001", release, 38123)
+        assert _live(lab, "web001", release) == release
+        with urlopen(f"http://{lab.address('web001')}:38123/", timeout=5) as answer:
+            assert answer.read() == f"web001 runs {release}\n".encode()
+    assert lab.describe().hosts["web001"].processes == 1
+
+
+@pytest.mark.slow
+def test_a_restart_replaces_every_daemon(lab_fleet: StartLab) -> None:
+    """A repo host runs its two daemons, of the new release alone."""
+    lab = lab_fleet({"repo": ["repo001"]})
+    for release in ("one", "two"):
+        _restart(lab, "repo001", release, 0)
+        assert _live(lab, "repo001", release) == release
+    logs = [path.read_text() for path in (lab.home("repo001") / "app" / "run").glob("*.log")]
+    assert len(logs) == 2
+    assert all("release two" in log for log in logs)
+    ours = run(lab, "repo001", "cat app/run/*.pid | while read pid; do ps -o args= $pid; done")
+    assert isinstance(ours.stdout, bytes)
+    assert ours.stdout.count(b"releases/two/bin/daemon") == 2
+
+
+@pytest.mark.slow
+def test_the_schema_is_upgraded_once(lab_fleet: StartLab) -> None:
+    """The second release applies its patch alone, and its check knows when there is none to do."""
+    lab = lab_fleet({"db": ["db001"]})
+    told = []
+    for release in ("one", "two", "two"):
+        if not (lab.home("db001") / "app" / "releases" / release).exists():
+            _release(lab, "db001", release)
+        upgrade = f'sh "$HOME/app/releases/{release}/bin/upgrade"'
+        before = run(lab, "db001", f"{upgrade} --check").exit_status
+        told.append((before, run(lab, "db001", upgrade).stdout))
+    assert told == [
+        (1, b"applied 001-instances.sql\n"),
+        (1, b"applied 002-hibernation.sql\n"),
+        (0, b""),
+    ]
