@@ -31,6 +31,9 @@ HEAD = """\
 # the fields below but no comments; words of your own belong into a `note`.
 """
 
+_YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
+"""Unquoted, YAML reads these as something else than themselves."""
+
 
 class Pin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One tier's pin; by hand `tier: release` will do."""
@@ -136,7 +139,8 @@ def _quoted(text: str) -> str:
 
 def _quoted_key(tier: str) -> str:
     plain = tier.isascii() and tier.replace("-", "a").replace("_", "a").isalnum()
-    return tier if plain and tier[0].isalpha() else _quoted(tier)
+    plain = plain and tier[0].isalpha() and tier.lower() not in _YAML_WORDS
+    return tier if plain else _quoted(tier)
 
 
 def _refuse_unknown(
