@@ -1,0 +1,239 @@
+"""Orders of all hosts shared out over worker threads; connections kept, counted and given up.
+
+The same for every kind of connection: `dial` makes them. A host's segments and asks are done one
+after the other on its session; looks go beside them on channels of their own; kills have threads
+of their own, so that they get through when every other thread is busy.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fleetctl.transport import aside
+from fleetctl.transport.lanes import Lanes
+from fleetctl.transport.protocol import (
+    Ask,
+    Kill,
+    Look,
+    Lost,
+    Order,
+    Release,
+    RunSegment,
+    Sink,
+)
+from fleetctl.transport.session import HostSession, Patience
+from fleetctl.transport.wire import Broken, Wire
+
+Dial = Callable[[str], Wire]
+"""Connects to the host of that name; blocks for a finite time; raises Broken."""
+_KILL_THREADS = 16
+_CLOSE_JOIN_S = 2.0
+
+
+@dataclass(slots=True)
+class _Door:
+    """What is kept for one host."""
+
+    host: str
+    orders: deque[RunSegment | Ask | Release] = field(default_factory=deque)
+    served: bool = False
+    """A worker is at `orders`."""
+    dialling: threading.Lock = field(default_factory=threading.Lock)
+    wire: Wire | None = None
+    session: HostSession | None = None
+    users: int = 0
+    """Orders that use the connection now; it is not given up meanwhile."""
+    idle_since_s: float = 0.0
+
+
+class Dispatcher:
+    """A `Transport` over connections made by `dial`."""
+
+    def __init__(
+        self, dial: Dial, sink: Sink, *, fanout: int = 50, patience: Patience | None = None
+    ) -> None:
+        self._dial = dial
+        self._sink = sink
+        self._patience = patience or Patience()
+        self._lock = threading.Lock()
+        self._doors: dict[str, _Door] = {}
+        self._lanes = Lanes("fleetctl-host", fanout)
+        self._kills = Lanes("fleetctl-kill", _KILL_THREADS)
+        self._places = threading.Condition(self._lock)
+        self._places_left = fanout
+        self._closed = False
+
+    # --- orders in
+
+    def submit(self, order: Order) -> None:
+        """Take an order; answers come to the sink. Never blocks."""
+        with self._lock:
+            door = self._doors.setdefault(order.host, _Door(order.host))
+            if isinstance(order, (Look, Kill)) or self._closed:
+                start = None
+            else:
+                door.orders.append(order)
+                start = not door.served
+                door.served = True
+        if start:
+            self._lanes.put(lambda: self._serve(door))
+        elif start is None:
+            self._put_aside(order, door)
+
+    def _put_aside(self, order: Order, door: _Door) -> None:
+        if isinstance(order, Release):
+            return
+        if self._closed:
+            self._lose(order, Broken("closed", "fleetctl is closing its connections"), sent=False)
+        elif isinstance(order, Kill):
+            self._kills.put(lambda: self._do_aside(order, door))
+        elif isinstance(order, Look):
+            self._lanes.put(lambda: self._do_aside(order, door))
+
+    def close(self) -> None:
+        """Close every connection; finite. Orders under way are told lost. Idempotent."""
+        with self._lock:
+            self._closed = True
+            wires = [door.wire for door in self._doors.values() if door.wire is not None]
+            self._places.notify_all()
+        for wire in wires:
+            wire.close()
+        for lanes in (self._lanes, self._kills):
+            lanes.end()
+        self._lanes.join(_CLOSE_JOIN_S)
+
+    # --- orders done, in worker threads
+
+    def _serve(self, door: _Door) -> None:
+        while True:
+            with self._lock:
+                if not door.orders:
+                    door.served = False
+                    return
+                order = door.orders.popleft()
+            if isinstance(order, Release):
+                self._hang_up(door)
+            else:
+                self._do_in_session(order, door)
+
+    def _do_in_session(self, order: RunSegment | Ask, door: _Door) -> None:
+        session: HostSession | None = None
+        try:
+            wire = self._enter(door)
+            try:
+                if door.session is None:
+                    door.session = HostSession(door.host, wire, self._sink, self._patience)
+                session = door.session
+                session.do(order)
+            except Broken:
+                self._drop(door, wire)
+                raise
+            finally:
+                self._leave(door)
+        except Broken as broken:
+            self._lose(order, broken, sent=session is not None and session.sent)
+        except Exception as error:  # noqa: BLE001  a final event must come, whatever broke
+            self._drop(door, door.wire)
+            self._lose(order, _bug(error), sent=session is not None and session.sent)
+
+    def _do_aside(self, order: Look | Kill, door: _Door) -> None:
+        wire: Wire | None = None
+        try:
+            wire = self._enter(door, extra=isinstance(order, Kill))
+            try:
+                if isinstance(order, Look):
+                    self._sink(aside.look(wire, order, self._patience.open_s))
+                else:
+                    self._sink(aside.kill(wire, order, self._patience.open_s))
+            finally:
+                self._leave(door)
+        except Broken as broken:
+            self._lose(order, broken, sent=wire is not None)
+        except Exception as error:  # noqa: BLE001  a final event must come, whatever broke
+            self._lose(order, _bug(error), sent=wire is not None)
+
+    def _lose(self, order: RunSegment | Ask | Look | Kill, broken: Broken, *, sent: bool) -> None:
+        self._sink(
+            Lost(order.ticket, order.host, sent, broken.cause, broken.detail, broken.retryable)
+        )
+
+    # --- connections
+
+    def _enter(self, door: _Door, *, extra: bool = False) -> Wire:
+        """The host's connection, made when there is none; `_leave` when done with it.
+
+        `extra`: do not ask for a place among the `fanout` connections.
+        """
+        with door.dialling:
+            with self._lock:
+                if door.wire is not None and door.wire.usable() and not self._closed:
+                    door.users += 1
+                    return door.wire
+            self._drop(door, door.wire)
+            self._take_place(extra=extra)
+            try:
+                wire = self._dial(door.host)
+            except BaseException:
+                self._give_place()
+                raise
+            with self._lock:
+                if not self._closed:
+                    door.wire, door.session = wire, None
+                    door.users += 1
+                    return wire
+            wire.close()
+            raise Broken("closed", "fleetctl is closing its connections")
+
+    def _leave(self, door: _Door) -> None:
+        with self._lock:
+            door.users -= 1
+            door.idle_since_s = time.monotonic()
+            self._places.notify_all()
+
+    def _take_place(self, *, extra: bool) -> None:
+        """Count one more connection; an idle one gives up its place when there is none left."""
+        while True:
+            with self._lock:
+                if self._closed:
+                    raise Broken("closed", "fleetctl is closing its connections")
+                idle = [d for d in self._doors.values() if d.wire is not None and d.users == 0]
+                if self._places_left > 0 or extra:
+                    self._places_left -= 1
+                    return
+                if not idle:
+                    self._places.wait()
+                    continue
+                oldest = min(idle, key=lambda door: door.idle_since_s)
+                wire, oldest.wire, oldest.session = oldest.wire, None, None
+                self._places_left += 1
+            if wire is not None:
+                wire.close()
+
+    def _give_place(self) -> None:
+        with self._lock:
+            self._places_left += 1
+            self._places.notify_all()
+
+    def _drop(self, door: _Door, wire: Wire | None) -> None:
+        """Forget a connection that is no good any more."""
+        if wire is None:
+            return
+        wire.close()
+        with self._lock:
+            if door.wire is wire:
+                door.wire, door.session = None, None
+                self._places_left += 1
+                self._places.notify_all()
+
+    def _hang_up(self, door: _Door) -> None:
+        with self._lock:
+            wire = door.wire
+        self._drop(door, wire)
+
+
+def _bug(error: Exception) -> Broken:
+    return Broken("internal", f"{type(error).__name__}: {error}")
