@@ -79,22 +79,22 @@ def _shared(hosts: Sequence[Host]) -> Block:
         values = {getattr(login, key) for login in logins}
         if len(values) == 1 and (value := values.pop()) != getattr(_PLAIN, key):
             shared[_LOGIN_KEYS.get(key, key)] = list(value) if key == "identity" else value
-    common = _common_variables(hosts)
-    if common:
-        shared["variables"] = common
+    shared = _shared_variables(hosts)
+    if shared:
+        shared["variables"] = shared
     return shared
 
 
-def _common_variables(hosts: Sequence[Host]) -> Block:
+def _shared_variables(hosts: Sequence[Host]) -> Block:
     mappings = list({id(host.variables): host.variables for host in hosts}.values())
-    common = dict(mappings[0])
+    shared = dict(mappings[0])
     for mapping in mappings[1:]:
-        common = {
+        shared = {
             key: value
-            for key, value in common.items()
+            for key, value in shared.items()
             if key in mapping and _same(mapping[key], value)
         }
-    return common
+    return shared
 
 
 def _same(one: object, other: object) -> bool:
