@@ -79,9 +79,9 @@ def _shared(hosts: Sequence[Host]) -> Block:
         values = {getattr(login, key) for login in logins}
         if len(values) == 1 and (value := values.pop()) != getattr(_PLAIN, key):
             shared[_LOGIN_KEYS.get(key, key)] = list(value) if key == "identity" else value
-    shared = _shared_variables(hosts)
-    if shared:
-        shared["variables"] = shared
+    variables = _shared_variables(hosts)
+    if variables:
+        shared["variables"] = variables
     return shared
 
 
