@@ -253,8 +253,11 @@ def _told(document: Document, base: Path, where: Path, message: str, kind: Any) 
             f"expected {wanted}, found {found}{_under(path)}", document.location(path)
         )
     enum = _ENUM.match(message)
-    what = f"{enum[1]} is not one of the words known here" if enum else message
-    return InputError(f"{what}{_under(path)}", document.location(path))
+    if enum:
+        word = enum[1].strip("'")
+        what, hint = f'"{word}" is no word known', did_you_mean(word, _known_words(kind, where))
+        return InputError(f"{what}{_under(path)}", document.location(path), hint=hint)
+    return InputError(f"{message}{_under(path)}", document.location(path))
 
 
 def unknown_key(document: Document, path: Sequence[str | int], known: Iterable[str]) -> InputError:
@@ -266,12 +269,23 @@ def unknown_key(document: Document, path: Sequence[str | int], known: Iterable[s
     )
 
 
-def _known_keys(kind: Any, path: Path) -> list[str]:
-    """The keys the type found at `path` inside `kind` knows."""
-    types = [inspect.type_info(kind)]
+def _known_words(kind: Any, path: Path) -> list[str]:
+    """The words a choice at `path` inside `kind` is between."""
+    members = _types_at(kind, path)
+    choices = [each.values for each in members if isinstance(each, inspect.LiteralType)]
+    return [str(word) for values in choices for word in values if word]
+
+
+def _types_at(kind: Any, path: Path) -> list[inspect.Type]:
+    types: list[inspect.Type] = [inspect.type_info(kind)]
     for part in path:
         types = [inner for each in types for inner in _inside(each, part)]
-    structs = [each for outer in types for each in _members(outer)]
+    return [each for outer in types for each in _members(outer)]
+
+
+def _known_keys(kind: Any, path: Path) -> list[str]:
+    """The keys the type found at `path` inside `kind` knows."""
+    structs = _types_at(kind, path)
     return [
         field.encode_name
         for struct in structs
