@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from fleetctl.base.hostrange import fold
 from fleetctl.plan.digest import SHORT, digest_of
-from fleetctl.plan.model import Plan, PlanPhase
+from fleetctl.plan.model import Plan, PlanPhase, PlanStep
 from fleetctl.plan.words import (
     budget_words,
     estimate_words,
@@ -33,8 +33,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     )
     yield from _labelled("plan", [digest_of(plan)[:SHORT]])
     yield from _labelled("releases", list(release_words(plan)) or ["none is deployed"])
-    yield from _labelled("bounds", [guard_words(guard) for guard in plan.guards])
-    yield from _labelled("budget", [budget_words(plan.budget, len(names), "the run")])
+    yield from _labelled("bounds", [text for text in map(guard_words, plan.guards) if text])
+    yield from _labelled("budget", [budget_words(plan.budget, len(names))])
     yield from _labelled("time", [estimate_words(plan)])
     for number, phase in enumerate(plan.phases, start=1):
         yield ""
@@ -70,7 +70,7 @@ def _phase_lines(plan: Plan, number: int, phase: PlanPhase) -> Iterator[str]:
     size = sum(map(len, phase.batches))
     needs = f", after {', '.join(phase.needs)}" if phase.needs else ""
     yield f"{number}. {phase.name}: {_count(size, 'host')}, {pace_words(phase)}{needs}"
-    yield from _labelled("budget", [budget_words(phase.budget, size, "the phase")])
+    yield from _labelled("budget", [budget_words(phase.budget, size)])
     before = [gate_words(gate) for gate in phase.gates if gate.when == "before"]
     yield from _labelled("before", before)
     yield from _batch_lines(plan, phase)
@@ -104,15 +104,23 @@ def _hosts_words(plan: Plan, phase: PlanPhase, names: Sequence[str]) -> str:
 
 
 def _steps_words(phase: PlanPhase) -> str:
-    words = []
-    for step in phase.steps:
-        marks = [f"once a {step.once}"] if step.once else []
-        if step.retry is not None and step.retry.attempts > 1:
-            marks.append(f"up to {step.retry.attempts} tries")
-        if step.barrier:
-            marks.append("barrier")
-        words.append(step.title + (f" [{', '.join(marks)}]" if marks else ""))
-    return " > ".join(words)
+    """Titles in order; the parts of one authored step (`p1-s01-deploy.switch`) as one."""
+    groups = itertools.groupby(phase.steps, key=lambda step: step.key.partition(".")[0])
+    return " > ".join(_step_words(list(steps)) for _, steps in groups)
+
+
+def _step_words(steps: Sequence[PlanStep]) -> str:
+    last = steps[-1]
+    marks = [f"once a {last.once}"] if last.once else []
+    if len(steps) == 1 and last.retry is not None and last.retry.attempts > 1:
+        marks.append(f"up to {last.retry.attempts} tries")
+    if last.barrier:
+        marks.append("barrier")
+    words = last.title
+    if len(steps) > 1:
+        parts = [step.key.partition(".")[2] for step in steps]
+        words = f"{last.key.partition('.')[0].rpartition('-')[2]} ({', '.join(parts)})"
+    return words + (f" [{', '.join(marks)}]" if marks else "")
 
 
 def _labelled(label: str, texts: Sequence[str]) -> Iterator[str]:

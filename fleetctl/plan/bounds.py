@@ -27,14 +27,17 @@ def guards_of(fleet: Fleet, tiers: Iterable[str]) -> tuple[TierGuard, ...]:
 
 
 def _guard(tier: Tier) -> TierGuard:
+    return TierGuard(tier.name, len(tier.hosts), floor_of(tier), _limit_of(tier), tier.hosts)
+
+
+def _limit_of(tier: Tier) -> int:
     size = len(tier.hosts)
-    limit = hosts_of(tier.limit, size, up=False) if tier.limit else size
-    return TierGuard(tier.name, size, floor_of(tier), max(1, limit), tier.hosts)
+    return max(1, hosts_of(tier.limit, size, up=False)) if tier.limit else size
 
 
-def phase_limit(phase: Phase, size: int, overrides: Overrides) -> int:
+def phase_limit(phase: Phase, size: int, tiers: Sequence[Tier], overrides: Overrides) -> int:
     """Most hosts of the phase in flight at once: the least of all that is said, at least 1."""
-    said = [size, overrides.fanout]
+    said = [size, overrides.fanout, sum(_limit_of(tier) for tier in tiers)]
     said += [amount.floor_of(size) for amount in (phase.text.limit, overrides.limit) if amount]
     return max(1, min(said))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,8 @@ class Making:
     context: KindContext
     timeout_s: float
     """Deadline of a step that names none."""
+    known: Mapping[str, str]
+    """Names with one value on all hosts of the phase."""
     mistakes: Mistakes
 
 
@@ -58,7 +61,7 @@ def _make_step(making: Making, place: int, step: Step) -> Sequence[PlanStep]:
         planned.append(
             PlanStep(
                 key=f"{key}.{draft.part}" if draft.part else key,
-                title=_title(step, draft, alone=not last),
+                title=_readable(making, _title(step, draft, alone=not last)),
                 operation=_operation(making, step, draft),
                 timeout_s=_timeout_s(making, step, draft),
                 retry=_retry(step, draft),
@@ -101,7 +104,7 @@ def _options_fit(making: Making, step: Step, drafts: Sequence[StepDraft]) -> boo
     for word in ("check", "undo"):
         if getattr(step.options, word) and not alone:
             making.mistakes.add(
-                f"{step.kind} takes no {word} of its own: it knows how to do that itself",
+                f"a step of kind {step.kind} takes no {word}",
                 step.written.at(word),
                 hint=f"take {word} away, or put it on a `run` step",
             )
@@ -128,6 +131,14 @@ def _title(step: Step, draft: StepDraft, *, alone: bool) -> str:
     if not step.options.name:
         return draft.title
     return step.options.name if alone else f"{step.options.name}: {draft.title}"
+
+
+_NAME = re.compile(r"\{\{ *([a-z]+\.[A-Za-z0-9_.-]+) *\}\}")
+
+
+def _readable(making: Making, title: str) -> str:
+    """The title with the names put in that mean the same on every host."""
+    return _NAME.sub(lambda found: making.known.get(found[1], found[0]), title)
 
 
 def _timeout_s(making: Making, step: Step, draft: StepDraft) -> float:
@@ -161,16 +172,16 @@ def _make_gate(making: Making, place: int, gate: Gate) -> Sequence[PlanGate]:
         return ()
     key = f"p{making.number}-g{place:02d}-{gate.kind}"
     return [
-        _laid_over(gate, draft, f"{key}.{index}" if len(drafts) > 1 else key)
+        _laid_over(making, gate, draft, f"{key}.{index}" if len(drafts) > 1 else key)
         for index, draft in enumerate(drafts, start=1)
     ]
 
 
-def _laid_over(gate: Gate, draft: GateDraft, key: str) -> PlanGate:
+def _laid_over(making: Making, gate: Gate, draft: GateDraft, key: str) -> PlanGate:
     options = gate.options
     return PlanGate(
         key=key,
-        title=options.name or draft.title,
+        title=_readable(making, options.name or draft.title),
         probe=draft.probe,
         when=options.when or draft.when,
         timeout_s=draft.timeout_s if options.timeout is None else float(options.timeout),

@@ -8,6 +8,7 @@ from fleetctl.base.errors import UsageError
 from fleetctl.base.hostrange import fold
 from fleetctl.base.names import did_you_mean
 from fleetctl.inventory.model import Host
+from fleetctl.plan.render import text_of
 from fleetctl.plan.request import PlanRequest
 from fleetctl.playbook.model import Mistakes, Phase, Used
 
@@ -65,6 +66,27 @@ def _tell(
     where = "any host" if len(without) == len(hosts) else fold(host.name for host in without[:500])
     hint = did_you_mean(key, known) if known else ""
     mistakes.add(f"{{{{{used.name}}}}} has no value on {where}", used.location, hint=hint)
+
+
+def same_everywhere(phase: Phase, hosts: Sequence[Host], request: PlanRequest) -> dict[str, str]:
+    """Names the phase uses that have one value on all its hosts: titles show them filled in."""
+    known: dict[str, str] = {"fleet.name": request.fleet.name}
+    for name in dict.fromkeys(used.name for used in phase.used):
+        root, _, key = name.partition(".")
+        if name == "release.id":
+            found: set[object] = {request.releases.get(host.tier) for host in hosts}
+        elif root == "var" and key in request.variables:
+            found = {request.variables[key]}
+        elif root == "var" and key in request.playbook.variables:
+            found = {request.playbook.variables[key]}
+        elif root == "var":
+            found = {host.variables.get(key) for host in hosts}
+        else:
+            continue
+        value = found.pop()
+        if value is not None and not found:
+            known[name] = text_of(value)
+    return known
 
 
 def check_given(variables: Mapping[str, str], request: PlanRequest) -> None:

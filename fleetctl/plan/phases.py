@@ -10,7 +10,7 @@ from fleetctl.plan.batches import divide
 from fleetctl.plan.bounds import batch_caps, phase_budget, phase_limit, throttle_per_min
 from fleetctl.plan.drafts import Making, make_gates, make_steps
 from fleetctl.plan.model import PlanPhase
-from fleetctl.plan.names import check_names
+from fleetctl.plan.names import check_names, same_everywhere
 from fleetctl.plan.request import PlanRequest
 from fleetctl.playbook.kinds import Artifact, KindContext, step_kinds
 from fleetctl.playbook.model import Mistakes, Phase
@@ -39,7 +39,8 @@ def make_phase(
     artifact = _artifact(request, phase, list(tiers), mistakes)
     context = KindContext(request.playbook.folder, artifact, request.measure)
     timeout_s = max(tier.timeout_s for tier in tiers.values())
-    making = Making(phase, number, context, timeout_s, mistakes)
+    known = same_everywhere(phase, hosts, request)
+    making = Making(phase, number, context, timeout_s, known, mistakes)
     steps, gates = make_steps(making), make_gates(making)
     if len(mistakes.errors) > before:
         return None
@@ -54,7 +55,7 @@ def make_phase(
         budget=phase_budget(
             phase, len(hosts), request.playbook.budget, request.overrides, run_size
         ),
-        limit=phase_limit(phase, len(hosts), request.overrides),
+        limit=phase_limit(phase, len(hosts), list(tiers.values()), request.overrides),
         throttle_per_min=throttle_per_min(phase, list(tiers.values()), request.overrides),
         on_failure=phase.text.on_failure,
         release=release,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fleetctl.base.durations import format_duration
 from fleetctl.plan.model import Budget, Gate, Plan, PlanPhase, TierGuard
@@ -10,22 +10,22 @@ from fleetctl.plan.model import Budget, Gate, Plan, PlanPhase, TierGuard
 APPROVAL_PATIENCE_S = 3600.0
 
 
-def budget_words(budget: Budget, size: int, scope: str) -> str:
-    """`1 lost host: goes on; 2: stops`, for `size` hosts of `scope` (the run, a phase)."""
-    return f"{scope}: {_lost_words(budget.per_phase, size)}" + (
-        f"; in one batch, {_lost_words(budget.per_batch, size)}"
-        if budget.per_batch is not None
-        else ""
-    )
-
-
-def _lost_words(allowed: int, size: int) -> str:
+def budget_words(budget: Budget, size: int) -> str:
+    """`1 lost host: goes on; 2: stops`, for `size` hosts."""
+    allowed = budget.per_phase
     if allowed <= 0:
         return "1 lost host: stops"
     if allowed >= size:
-        return "never stops for lost hosts"
-    hosts = "host" if allowed == 1 else "hosts"
-    return f"{allowed} lost {hosts}: goes on; {allowed + 1}: stops"
+        words = "never stops for lost hosts"
+    else:
+        words = f"{_lost(allowed)}: goes on; {allowed + 1}: stops"
+    if budget.per_batch is None:
+        return words
+    return f"{words} ({budget.per_batch + 1} in one batch: stops)"
+
+
+def _lost(count: int) -> str:
+    return "1 lost host" if count == 1 else f"{count} lost hosts"
 
 
 def pace_words(phase: PlanPhase) -> str:
@@ -39,11 +39,13 @@ def pace_words(phase: PlanPhase) -> str:
 
 
 def guard_words(guard: TierGuard) -> str:
-    """`tier db (16 hosts): at most 4 in flight, 12 stay up`."""
-    words = f"tier {guard.tier} ({_hosts(guard.size)}): at most {guard.limit} in flight"
+    """`db: at most 4 of 16 in flight, at least 12 up`; empty when nothing bounds the tier."""
+    words = []
+    if guard.limit < guard.size:
+        words.append(f"at most {guard.limit} of {guard.size} in flight")
     if guard.floor:
-        words += f", {guard.floor} stay up (counting hosts already down)"
-    return words
+        words.append(f"at least {guard.floor} up")
+    return f"{guard.tier}: {', '.join(words)}" if words else ""
 
 
 def gate_words(gate: Gate) -> str:
@@ -64,14 +66,28 @@ def estimate_words(plan: Plan) -> str:
 
 
 def release_words(plan: Plan) -> Iterator[str]:
-    """One line a tier: `db: 2026-11-15-aa -> 2026-11-22-bb, 3 hosts have it already`."""
-    for tier, release in plan.releases.items():
-        names = [host.name for host in plan.hosts.values() if host.tier == tier]
-        before = sorted({plan.live.get(name, "?") for name in names} - {release})
-        there = sum(plan.live.get(name) == release for name in names)
-        came_from = ", ".join(before) or release
-        words = f"{tier}: {came_from} -> {release}"
-        yield words + (f" ({_hosts(there)} there already)" if there else "")
+    """One line a change: `2026-11-15-aa -> 2026-11-22-bb: db, web (3 hosts have it already)`."""
+    deployed: dict[str, str] = {}
+    for phase in plan.phases:
+        for name in (name for batch in phase.batches for name in batch if phase.release):
+            deployed[name] = phase.release
+    changes: dict[tuple[str, str], list[str]] = {}
+    for tier in plan.releases:
+        names = [name for name in deployed if plan.hosts[name].tier == tier]
+        if names:
+            changes.setdefault(_change(plan, names, deployed[names[0]]), []).append(tier)
+    for (before, after), tiers in changes.items():
+        there = sum(
+            plan.live.get(n) == r for n, r in deployed.items() if plan.hosts[n].tier in tiers
+        )
+        words = f"{before} -> {after}: {', '.join(tiers)}"
+        yield words + (f" ({_hosts(there)} have it already)" if there else "")
+
+
+def _change(plan: Plan, names: Sequence[str], release: str) -> tuple[str, str]:
+    """What these hosts run, and what they are to run."""
+    before = {plan.live.get(name, "not known") for name in names}
+    return ", ".join(sorted(before - {release})) or release, release
 
 
 def _hosts(count: int) -> str:

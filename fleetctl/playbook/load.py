@@ -110,13 +110,11 @@ def _read_phase(document: Document, index: int, before: str, mistakes: Mistakes)
     ]
     used = tuple(_used(document, path, mistakes))
     budget = _read_budget(document, index, mistakes)
-    if text is None:
+    hosts = _read_selector(pieces.get("hosts"), document.location((*path, "hosts")), mistakes)
+    if text is None or hosts is None:
         return None
     written = written_at(document, path)
     _check_phase(text, written, mistakes)
-    hosts = _read_selector(text.hosts, written.at("hosts"), mistakes)
-    if hosts is None:
-        return None
     return Phase(
         text=text,
         hosts=hosts,
@@ -129,7 +127,9 @@ def _read_phase(document: Document, index: int, before: str, mistakes: Mistakes)
     )
 
 
-def _read_selector(text: str, place: Location, mistakes: Mistakes) -> Expression | None:
+def _read_selector(text: object, place: Location, mistakes: Mistakes) -> Expression | None:
+    if not isinstance(text, str):
+        return None  # told already
     try:
         return parse_selector(text, place)
     except InputError as error:

@@ -124,8 +124,10 @@ def _kind_word(
         mistakes.add(f"a {what} is a mapping such as `{min(kinds)}: ...`", document.location(path))
         return None
     words: list[str] = [key for key in value if key in kinds]
-    if len(words) > 1:
-        words = [word for word in words if word not in options]
+    unknown = [key for key in value if key not in kinds and key not in options]
+    if len(words) > 1 or unknown:  # a kind's word that is an option too is then the option
+        sure = [word for word in words if word not in options]
+        words = sure or ([] if unknown else words)
     if len(words) == 1:
         return words[0]
     if len(words) > 1:
@@ -133,7 +135,6 @@ def _kind_word(
         hint = f"make them two {what}s"
         mistakes.add(both, document.key_location((*path, words[1])), hint=hint)
         return None
-    unknown = [key for key in value if key not in options]
     for key in unknown:
         mistakes.extend([_unknown_kind(document, (*path, key), what, kinds)])
     if not unknown:
