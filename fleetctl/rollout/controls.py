@@ -23,7 +23,7 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class Controls:
-    """A mailbox the driver empties every turn. Thread-safe; never blocks; safe in signal handlers."""
+    """A mailbox the driver empties every turn. Thread-safe; safe in signal handlers."""
 
     def __init__(self) -> None:
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()

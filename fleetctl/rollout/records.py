@@ -67,6 +67,8 @@ class SegmentSent(msgspec.Struct, frozen=True, tag="segment-sent"):
     host: str
     ticket: int
     keys: tuple[str, ...]
+    undo: bool = False
+    """Their undos are sent, in this order."""
 
 
 class StepSettled(msgspec.Struct, frozen=True, tag="step-settled"):
@@ -104,6 +106,18 @@ class AskSent(msgspec.Struct, frozen=True, tag="ask-sent"):
     keys: tuple[str, ...]
 
 
+class AskAnswered(msgspec.Struct, frozen=True, tag="ask-answered"):
+    """What the host's answer says about steps that have no end of their own."""
+
+    phase: str
+    host: str
+    ticket: int
+    absent: tuple[str, ...] = ()
+    """Never begun: they may be sent as if nothing had been."""
+    again: tuple[str, ...] = ()
+    """Begun and gone without an end, but idempotent or guarded by a check: sent as a new try."""
+
+
 class RetryPlanned(msgspec.Struct, frozen=True, tag="retry-planned"):
     """The host will be tried again after a delay: reconnecting, or an idempotent step."""
 
@@ -126,6 +140,8 @@ class HostSettled(msgspec.Struct, frozen=True, tag="host-settled"):
     key: str = ""
     """The step it ended on, when it did not end well."""
     cause: str = ""
+    halted: bool = False
+    """The run stopped before this host's work was over, or begun; a resume goes on with it."""
 
 
 class GateAsked(msgspec.Struct, frozen=True, tag="gate-asked"):
@@ -172,6 +188,6 @@ class RunEnded(msgspec.Struct, frozen=True, tag="run-ended"):
 
 Record = (
     RunOpened | RunResumed | PhaseBegan | BatchBegan | FoundDown | HostBegan | SegmentSent
-    | StepSettled | OrderLost | AskSent | RetryPlanned | HostSettled | GateAsked | GateSettled
-    | BatchEnded | PhaseEnded | StopOrdered | RunEnded
+    | StepSettled | OrderLost | AskSent | AskAnswered | RetryPlanned | HostSettled
+    | GateAsked | GateSettled | BatchEnded | PhaseEnded | StopOrdered | RunEnded
 )  # fmt: skip

@@ -1,0 +1,145 @@
+"""What became of an order that was lost after it was sent: ask the host, never guess. Pure."""
+
+from __future__ import annotations
+
+from fleetctl.base.outcome import Outcome
+from fleetctl.playbook.operations import Exec
+from fleetctl.rollout import results, segments
+from fleetctl.rollout.desk import Asking, Desk, Errand
+from fleetctl.rollout.hostrun import HostRun
+from fleetctl.rollout.patience import backoff_s, chance
+from fleetctl.rollout.records import AskAnswered, OrderLost, RetryPlanned, StepSettled
+from fleetctl.rollout.tables import HostState
+from fleetctl.transport.protocol import Answered, Kill, Lost, Refused, StepResult
+
+_RUNNING_PAUSE_S = 1.0
+
+
+def ask(desk: Desk, run: HostRun) -> None:
+    """Ask about the host's open steps, now."""
+    if run.host not in desk.asking:
+        steps = run.recipe.steps
+        within_s = sum(steps[index].timeout_s for index in run.open_steps)
+        desk.asking[run.host] = Asking(desk.now_s + within_s + desk.patience.grace_s)
+    segments.send_ask(desk, run)
+
+
+def lose_ask(desk: Desk, run: HostRun, event: Lost) -> None:
+    """The ask itself was lost: ask again later, or give up when that went on too long."""
+    desk.record(
+        OrderLost(run.phase, run.host, event.ticket, event.sent, event.cause, event.detail)
+    )  # fmt: skip
+    if not event.retryable:
+        give_up(desk, run, f"cannot be asked: {event.detail}")
+        return
+    _ask_later(desk, run, event.detail)
+
+
+def refuse_ask(desk: Desk, run: HostRun, event: Refused) -> None:
+    """The host does not answer: another run holds it, or its disk is full."""
+    desk.record(OrderLost(run.phase, run.host, event.ticket, False, event.reason, event.detail))
+    if event.reason == "fence":
+        give_up(desk, run, f"the host obeys a newer run: {event.detail}")
+        return
+    _ask_later(desk, run, event.detail)
+
+
+def _ask_later(desk: Desk, run: HostRun, detail: str) -> None:
+    asking, patience = desk.asking[run.host], desk.patience
+    asking.lost += 1
+    if asking.lost >= patience.asks_max:
+        give_up(desk, run, f"asked {asking.lost} times without an answer: {detail}")
+        return
+    luck = chance(desk.state.seed, run.host, "ask", run.attempt, asking.lost)
+    after_s = backoff_s(
+        patience.ask_delay_s, 2.0, patience.ask_delay_max_s, asking.lost, luck
+    )  # fmt: skip
+    _plan(desk, run, after_s)
+
+
+def _plan(desk: Desk, run: HostRun, after_s: float) -> None:
+    desk.record(RetryPlanned(run.phase, run.host, after_s, "ask"))
+    desk.set_timer(("ask", run.phase, run.host), after_s)
+
+
+def take_answer(desk: Desk, run: HostRun, event: Answered, errand: Errand) -> None:
+    """Settle what the answer settles; the host is ready when nothing is in doubt any more."""
+    absent: list[str] = []
+    again: list[str] = []
+    gone: tuple[int, StepResult] | None = None
+    for result in event.results:
+        index = errand.names.get(result.key)
+        if index is None or index not in run.open_steps:
+            continue
+        if result.end == "absent":
+            absent.append(run.recipe.steps[index].key)
+        elif result.end != "interrupted":
+            if result.end != "running":
+                results.settle_step(desk, run, index, result)
+        elif may_run_again(run, index):
+            again.append(run.recipe.steps[index].key)
+        else:
+            gone = index, result
+    _note_unended(desk, run, event.ticket, absent, again)
+    if gone is not None and gone[0] in run.open_steps:
+        cause = "it was begun, and its process is gone without a recorded end"
+        lose_step(desk, run, gone[0], cause)
+    if run.state is HostState.READY:
+        desk.asking.pop(run.host, None)
+        return
+    _still_running(desk, run)
+
+
+def _note_unended(
+    desk: Desk, run: HostRun, ticket: int, absent: list[str], again: list[str]
+) -> None:
+    """Steps after a failed one are free already."""
+    index_of = run.recipe.index_of
+    absent = [key for key in absent if index_of[key] in run.open_steps]
+    again = [key for key in again if index_of[key] in run.open_steps]
+    if absent or again:
+        desk.record(AskAnswered(run.phase, run.host, ticket, tuple(absent), tuple(again)))
+
+
+def _still_running(desk: Desk, run: HostRun) -> None:
+    """Ask again until the step's own deadline is long past; then kill it, then give up."""
+    asking = desk.asking[run.host]
+    asking.lost = 0
+    if desk.now_s >= asking.deadline_s:
+        if asking.killed:
+            give_up(desk, run, "it still runs after its deadline, and could not be stopped")
+            return
+        asking.killed = True
+        asking.deadline_s = desk.now_s + desk.patience.grace_s
+        send_kill(desk, run)
+    _plan(desk, run, _RUNNING_PAUSE_S)
+
+
+def send_kill(desk: Desk, run: HostRun) -> None:
+    """Stop what runs on the host; its own order tells how it ended."""
+    ticket = desk.ticket(Errand("kill", run.host, run))
+    desk.send(Kill(ticket, run.host, desk.state.run))
+
+
+def give_up(desk: Desk, run: HostRun, cause: str) -> None:
+    """No answer will come: each open step is unknown, and so is the host."""
+    desk.drop_timer(("ask", run.phase, run.host))
+    for index in list(run.open_steps):
+        lose_step(desk, run, index, cause)
+
+
+def lose_step(desk: Desk, run: HostRun, index: int, cause: str) -> None:
+    key = run.recipe.steps[index].key
+    desk.record(
+        StepSettled(run.phase, run.host, key, Outcome.UNKNOWN, undo=run.undoing, cause=cause)
+    )  # fmt: skip
+
+
+def may_run_again(run: HostRun, index: int) -> bool:
+    """Whether a step that was begun and left without an end may be sent again."""
+    step = run.recipe.steps[index]
+    if not isinstance(step.operation, Exec):
+        return True  # the same file laid down again is the same file
+    if run.undoing:
+        return False
+    return step.retry is not None or bool(step.operation.check) or step.reads_release

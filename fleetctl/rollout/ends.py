@@ -1,0 +1,154 @@
+"""The ends of orders to hosts in flight, as they come in: settle, ask, retry, go on. Pure."""
+
+from __future__ import annotations
+
+from fleetctl.base.outcome import Outcome
+from fleetctl.rollout import asking, hosts, results, segments
+from fleetctl.rollout.desk import Desk, Errand
+from fleetctl.rollout.hostrun import HostRun
+from fleetctl.rollout.patience import backoff_s, chance
+from fleetctl.rollout.records import OrderLost, RetryPlanned, StepSettled
+from fleetctl.rollout.settling import settle, stop
+from fleetctl.rollout.tables import HostState
+from fleetctl.transport.protocol import (
+    Answered,
+    Looked,
+    Lost,
+    Refused,
+    SegmentEnded,
+    StepEnded,
+)
+
+_CONNECT_FACTOR, _CONNECT_DELAY_MAX_S = 2.0, 30.0
+
+
+def end_step(desk: Desk, event: StepEnded) -> None:
+    """One step of a segment that is out has ended."""
+    errand = desk.errands.get(event.ticket)
+    if errand is None or errand.kind != "segment" or errand.run is None:
+        return
+    run = errand.run
+    index = _index_of(errand, run, event.result.key)
+    if run.state is HostState.SENT and index in run.open_steps:
+        results.settle_step(desk, run, index, event.result)
+        desk.unsent.pop(run.host, None)
+
+
+def _index_of(errand: Errand, run: HostRun, key: str) -> int:
+    """-1 for a key that was not ordered; an undo may be told under its step's own key."""
+    found = errand.names.get(key)
+    if found is None and run.undoing:
+        found = errand.names.get(f"{key}.undo")
+    return -1 if found is None else found
+
+
+def end_segment(desk: Desk, run: HostRun, event: SegmentEnded) -> None:
+    if run.open_steps:  # the host ended the order without telling every step: ask it
+        detail = "the order ended without an end for each of its steps"
+        desk.record(OrderLost(run.phase, run.host, event.ticket, True, "internal", detail))
+        asking.ask(desk, run)
+        return
+    hosts.proceed(desk, run)
+
+
+def lose_segment(desk: Desk, run: HostRun, event: Lost) -> None:
+    if not run.open_steps:
+        hosts.proceed(desk, run)
+        return
+    desk.record(
+        OrderLost(run.phase, run.host, event.ticket, event.sent, event.cause, event.detail)
+    )  # fmt: skip
+    if event.sent:
+        asking.ask(desk, run)
+        return
+    if event.retryable and _try_again(desk, run):
+        return
+    cause = f"{event.cause}: {event.detail}"
+    if run.fault is not None:
+        _settle_not_undone(desk, run, cause)
+        return
+    key = run.recipe.steps[run.next_step].key
+    settle(desk, run, Outcome.UNREACHABLE, key, cause)
+
+
+def refuse_segment(desk: Desk, run: HostRun, event: Refused) -> None:
+    """Nothing of the order was done."""
+    if not run.open_steps:
+        hosts.proceed(desk, run)
+        return
+    cause = f"refused ({event.reason}): {event.detail}"
+    desk.record(OrderLost(run.phase, run.host, event.ticket, False, event.reason, event.detail))
+    if event.reason == "fence":
+        stop_fenced(desk, event)
+    elif event.reason == "busy" and _try_again(desk, run):
+        return
+    if run.fault is not None:
+        _settle_not_undone(desk, run, cause)
+        return
+    key = run.recipe.steps[run.next_step].key
+    settle(desk, run, Outcome.FAILED, key, cause, halted=event.reason == "fence")
+
+
+def stop_fenced(desk: Desk, event: Refused) -> None:
+    """Somebody newer works on this fleet: this run keeps its hands off it."""
+    holder = event.holder or "a newer run"
+    stop(desk, "fence", f"{event.host} obeys {holder} (fence {event.fence})")
+
+
+def _settle_not_undone(desk: Desk, run: HostRun, cause: str) -> None:
+    assert run.fault is not None
+    fault = run.fault
+    settle(desk, run, fault.outcome, fault.key, f"{fault.cause}; not undone: {cause}")
+
+
+def _try_again(desk: Desk, run: HostRun) -> bool:
+    """Plan another try at an order of which nothing left us; False when it was tried enough."""
+    tries = desk.unsent.get(run.host, 0) + 1
+    desk.unsent[run.host] = tries
+    patience = desk.patience
+    if tries >= patience.connects_max or desk.state.stop is not None:
+        return False
+    luck = chance(desk.state.seed, run.host, "connect", run.attempt, tries)
+    after_s = backoff_s(
+        patience.connect_delay_s, _CONNECT_FACTOR, _CONNECT_DELAY_MAX_S, tries, luck
+    )  # fmt: skip
+    desk.record(RetryPlanned(run.phase, run.host, after_s, "connect", try_no=tries + 1))
+    desk.set_timer(("retry", run.phase, run.host), after_s)
+    return True
+
+
+def end_ask(desk: Desk, run: HostRun, event: Answered | Lost | Refused, errand: Errand) -> None:
+    if run.state is not HostState.ASKED:
+        return
+    if isinstance(event, Answered):
+        asking.take_answer(desk, run, event, errand)
+    elif isinstance(event, Lost):
+        asking.lose_ask(desk, run, event)
+    else:
+        if event.reason == "fence":
+            stop_fenced(desk, event)
+        asking.refuse_ask(desk, run, event)
+    hosts.proceed(desk, run)
+
+
+def end_check(desk: Desk, run: HostRun, event: Looked | Lost) -> None:
+    """A check-only run has looked at a host: tell what a push would do."""
+    if isinstance(event, Lost):
+        settle(desk, run, Outcome.UNREACHABLE, "", f"{event.cause}: {event.detail}")
+        return
+    if event.exit_status is None:
+        settle(desk, run, Outcome.TIMED_OUT, "", "its checks did not end in time")
+        return
+    done = segments.read_checks(event.stdout.head + event.stdout.tail)
+    would: list[str] = []
+    for index, step in enumerate(run.recipe.steps):
+        nothing = done.get(index, False)
+        outcome = Outcome.OK if nothing else Outcome.SKIPPED
+        cause = "nothing to do" if nothing else "would run"
+        if not nothing:
+            would.append(step.title)
+        desk.record(StepSettled(run.phase, run.host, step.key, outcome, cause=cause))
+    if would:
+        settle(desk, run, Outcome.SKIPPED, "", f"would change: {', '.join(would)}")
+    else:
+        settle(desk, run, Outcome.OK, "", "nothing to do")

@@ -1,0 +1,190 @@
+"""Asking gates: rounds of probes until they hold, go on holding, or time is up. Pure."""
+
+from __future__ import annotations
+
+from fleetctl.base.hostrange import fold
+from fleetctl.plan.model import Gate
+from fleetctl.playbook.operations import Approval, HostProbe, LocalProbe
+from fleetctl.rollout.controls import Command
+from fleetctl.rollout.desk import Desk, Errand, GateWork
+from fleetctl.rollout.messages import ProbeAnswered, RunProbe
+from fleetctl.rollout.records import GateAsked, GateSettled
+from fleetctl.rollout.settling import stop
+from fleetctl.rollout.state import BEFORE, PhaseRun
+from fleetctl.rollout.tables import GateState
+from fleetctl.transport.protocol import Look, Looked, Lost
+
+_TICK, _DEADLINE = ("gate",), ("gate-deadline",)
+_SOON_S = 1e-9
+_HERE = ""
+
+
+def pass_gates(desk: Desk, phase: PhaseRun, batch: int) -> bool:
+    """True when every gate of this place is open; else the next one is being asked."""
+    if desk.state.check_only or (batch != BEFORE and _untouched(desk, phase, batch)):
+        return True
+    when = "before" if batch == BEFORE else "after"
+    for gate in phase.plan.gates:
+        state = phase.gates.get((batch, gate.key), GateState.SHUT)
+        if gate.when != when or state is GateState.OPEN:
+            continue
+        if desk.gate is None and state is GateState.SHUT:
+            _ask(desk, GateWork(phase, batch, gate, _hosts_for(phase, batch, gate)))
+        return False
+    return True
+
+
+def _untouched(desk: Desk, phase: PhaseRun, batch: int) -> bool:
+    """Whether every host of the batch was skipped: there is nothing to ask about."""
+    if desk.state.accounts.lost_in_batch[phase.plan.name, batch]:
+        return False
+    return not any(host in phase.well for host in phase.plan.batches[batch])
+
+
+def _hosts_for(phase: PhaseRun, batch: int, gate: Gate) -> list[str]:
+    """Before: the hosts still to be done. After: those of the batch that ended well; for a soak,
+    or when all of the batch were lost, all of the phase that did."""
+    if batch == BEFORE:
+        every = [host for hosts in phase.plan.batches for host in hosts]
+        return [host for host in every if _unsettled(phase, host)]
+    mine = [host for host in phase.plan.batches[batch] if host in phase.well]
+    return list(phase.well) if gate.soak_s > 0 or not mine else mine
+
+
+def _unsettled(phase: PhaseRun, host: str) -> bool:
+    run = phase.hosts.get(host)
+    return run is None or run.outcome is None
+
+
+def _ask(desk: Desk, work: GateWork) -> None:
+    gate = work.gate
+    desk.gate = work
+    desk.record(GateAsked(work.phase.plan.name, work.batch, gate.key))
+    work.deadline_s = desk.now_s + gate.timeout_s
+    if isinstance(gate.probe, Approval):
+        desk.set_timer(_DEADLINE, gate.timeout_s)
+    elif not work.hosts and not _asked_once(gate):
+        _settle(desk, work, False, cause="no host is left that could be asked")
+    else:
+        _probe(desk, work)
+
+
+def _asked_once(gate: Gate) -> bool:
+    return isinstance(gate.probe, LocalProbe) and not gate.probe.per_host
+
+
+def _probe(desk: Desk, work: GateWork) -> None:
+    """One round: every host is asked, each within its own deadline."""
+    work.failures = []
+    for host in [_HERE] if _asked_once(work.gate) else work.hosts:
+        ticket = desk.ticket(Errand("gate", host))
+        work.out[ticket] = host
+        _send_probe(desk, work, ticket, host)
+
+
+def _send_probe(desk: Desk, work: GateWork, ticket: int, host: str) -> None:
+    patience = desk.patience.probe_timeout_s
+    left_s = max(work.deadline_s - desk.now_s, 1.0)
+    known = desk.plan.hosts[host or next(iter(desk.plan.hosts))]
+    probe = desk.render.probe(work.phase.plan, work.gate.probe, known)
+    assert not isinstance(probe, Approval)
+    if isinstance(probe, HostProbe):
+        within_s = left_s if work.held_since_s is None else max(patience, work.gate.timeout_s)
+        desk.send(Look(ticket, host, probe.script, within_s))
+        return
+    within_s = left_s if isinstance(probe, LocalProbe) else min(left_s, patience)
+    desk.send(RunProbe(ticket, host, probe, known.address if host else "", within_s))
+
+
+def take_signal(desk: Desk, event: Looked | Lost | ProbeAnswered) -> None:
+    """A probe has its answer; a missing signal is not a pass."""
+    work = desk.gate
+    if work is None or event.ticket not in work.out:
+        return
+    host = work.out.pop(event.ticket)
+    holds, detail = _read(event)
+    if not holds:
+        work.failures.append((host, detail))
+    if not work.out:
+        _judge(desk, work)
+
+
+def _read(event: Looked | Lost | ProbeAnswered) -> tuple[bool, str]:
+    if isinstance(event, ProbeAnswered):
+        return event.holds, event.detail
+    if isinstance(event, Lost):
+        return False, f"no signal: {event.detail}"
+    if event.exit_status is None:
+        return False, "no signal: it did not end in time"
+    said = event.stderr.tail or event.stderr.head or event.stdout.tail or event.stdout.head
+    last = said.decode(errors="replace").strip().rpartition("\n")[2][:200]
+    return event.exit_status == 0, f"exit {event.exit_status}" + (f": {last}" if last else "")
+
+
+def _judge(desk: Desk, work: GateWork) -> None:
+    """The round is complete."""
+    gate = work.gate
+    if not work.failures:
+        if work.held_since_s is None:
+            work.held_since_s = desk.now_s
+        left_s = work.held_since_s + gate.soak_s - desk.now_s
+        if left_s <= _SOON_S:
+            _settle(desk, work, True)
+        else:
+            desk.set_timer(_TICK, min(gate.interval_s, left_s))
+    elif work.held_since_s is not None:
+        _settle(desk, work, False, cause=f"it stopped holding: {_in_words(work)}")
+    elif desk.now_s + gate.interval_s > work.deadline_s:
+        _settle(desk, work, False, cause=_in_words(work))
+    else:
+        desk.set_timer(_TICK, gate.interval_s)
+
+
+def tick(desk: Desk) -> None:
+    """Time for the next round."""
+    if desk.gate is not None and not desk.gate.out:
+        _probe(desk, desk.gate)
+
+
+def expire(desk: Desk) -> None:
+    """Nobody answered the approval in time."""
+    if desk.gate is not None:
+        _settle(desk, desk.gate, False, cause="nobody answered in time")
+
+
+def answer(desk: Desk, command: Command) -> None:
+    """A person approved or refused; answers to other gates than the one asked are ignored."""
+    work = desk.gate
+    if work is None or not isinstance(work.gate.probe, Approval):
+        return
+    if command.gate not in ("", work.gate.key):
+        return
+    yes = command.word == "approve"
+    cause = "" if yes else "a person said no"
+    _settle(desk, work, yes, cause=cause, by=command.by)
+
+
+def abandon(desk: Desk) -> None:
+    """The run stops: the gate stays unanswered, a resume asks it anew."""
+    desk.gate = None
+    desk.drop_timer(_TICK)
+    desk.drop_timer(_DEADLINE)
+
+
+def _settle(desk: Desk, work: GateWork, passed: bool, *, cause: str = "", by: str = "") -> None:
+    gate, phase = work.gate, work.phase.plan.name
+    abandon(desk)
+    desk.record(GateSettled(phase, work.batch, gate.key, passed, by, cause))
+    if not passed:
+        stop(desk, "gate", f"{gate.title}: {cause}", by)
+
+
+def _in_words(work: GateWork) -> str:
+    """Failures folded by what was said: `web[001-003]: exit 1`."""
+    groups: dict[str, list[str]] = {}
+    for host, detail in work.failures:
+        groups.setdefault(detail, []).append(host)
+    return "; ".join(
+        f"{fold(hosts)}: {detail}" if hosts != [_HERE] else detail
+        for detail, hosts in groups.items()
+    )

@@ -1,0 +1,244 @@
+"""One host in one phase: which of its steps have which end. Changed by records only."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fleetctl.base.outcome import Outcome
+from fleetctl.rollout.records import (
+    AskAnswered,
+    AskSent,
+    HostBegan,
+    HostSettled,
+    OrderLost,
+    RetryPlanned,
+    SegmentSent,
+    StepSettled,
+)
+from fleetctl.rollout.stages import Recipe
+from fleetctl.rollout.tables import (
+    HOST,
+    STEP,
+    WELL,
+    HostEvent,
+    HostState,
+    StepEvent,
+    StepState,
+)
+
+
+class Fault(NamedTuple):
+    """Why a host cannot go on."""
+
+    outcome: Outcome
+    key: str
+    cause: str
+
+
+class Tries(NamedTuple):
+    """How often a step was tried on a host.
+
+    `round_no` changes when a step that ended well must run anew (it was undone, or it reads
+    something that changes): the host then knows it under another key. `try_no` counts within it;
+    tries up to `forgiven` were made before a person asked to try again.
+    """
+
+    round_no: int = 0
+    try_no: int = 1
+    forgiven: int = 0
+
+
+FIRST_TRY = Tries()
+_STEP_EVENT = {
+    Outcome.OK: StepEvent.ACT,
+    Outcome.CHANGED: StepEvent.ACT,
+    Outcome.SKIPPED: StepEvent.CHECK,
+    Outcome.FAILED: StepEvent.FAIL,
+    Outcome.TIMED_OUT: StepEvent.FAIL,
+    Outcome.UNKNOWN: StepEvent.LOSE,
+}
+_IN_FLIGHT = frozenset({HostState.READY, HostState.SENT, HostState.DOUBT, HostState.ASKED})
+
+
+class HostRun:
+    """What the journal says about one host in one phase."""
+
+    __slots__ = (
+        "attempt", "batch", "changed", "fault", "halted", "host", "next_step", "open_steps",
+        "outcome", "phase", "recipe", "release", "retrying", "settled_cause", "state", "steps",
+        "tries", "undoing", "undone_with",
+    )  # fmt: skip
+
+    def __init__(self, phase: str, host: str, batch: int, recipe: Recipe) -> None:
+        self.phase = phase
+        self.host = host
+        self.batch = batch
+        self.recipe = recipe
+        self.state = HOST.initial
+        self.attempt = 0
+        self.steps = [STEP.initial] * len(recipe.steps)
+        self.next_step = 0
+        self.open_steps: list[int] = []
+        self.undoing = False
+        self.undone_with: str | None = None
+        """None: no undo was tried; else why it did not succeed, empty when it did."""
+        self.tries: dict[int, Tries] = {}
+        self.fault: Fault | None = None
+        self.retrying = False
+        self.outcome: Outcome | None = None
+        self.settled_cause = ""
+        self.halted = False
+        self.release = ""
+        self.changed = False
+
+    @property
+    def in_flight(self) -> bool:
+        return self.state in _IN_FLIGHT
+
+    @property
+    def doubtful(self) -> bool:
+        """In flight, and likely to be lost: it counts against the budget while that is so."""
+        if self.state in (HostState.DOUBT, HostState.ASKED):
+            return True
+        return self.in_flight and (self.fault is not None or self.retrying)
+
+    @property
+    def begun_steps(self) -> bool:
+        """Whether anything at all was done on the host in this phase."""
+        return any(state is not StepState.TODO for state in self.steps)
+
+    def tries_of(self, index: int) -> Tries:
+        return self.tries.get(index, FIRST_TRY)
+
+    # ---- records
+
+    def begin(self, record: HostBegan) -> None:
+        event = HostEvent.BEGIN_IN_DOUBT if self.open_steps else HostEvent.BEGIN
+        self.state = HOST.advance(self.state, event)
+        self.attempt = record.attempt
+
+    def send(self, record: SegmentSent) -> None:
+        self.state = HOST.advance(self.state, HostEvent.SEND)
+        self.retrying = False
+        self.undoing = record.undo
+        event = StepEvent.UNDO if record.undo else StepEvent.SEND
+        self.open_steps = [self.recipe.index_of[key] for key in record.keys]
+        for index in self.open_steps:
+            self.steps[index] = STEP.advance(self.steps[index], event)
+
+    def settle_step(self, record: StepSettled) -> None:
+        index = self.recipe.index_of[record.key]
+        if index not in self.open_steps:
+            self.steps[index] = STEP.advance(self.steps[index], StepEvent.PASS)
+            self._move_on()
+            return
+        self.steps[index] = STEP.advance(self.steps[index], _STEP_EVENT[record.outcome])
+        self.open_steps.remove(index)
+        if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
+            self._forget_open()
+        if record.undo:
+            if record.outcome.lost or self.undone_with is None:
+                self.undone_with = f"{record.key}: {record.cause}" if record.outcome.lost else ""
+        elif record.outcome.lost:
+            self.fault = self.fault or Fault(record.outcome, record.key, record.cause)
+        else:
+            self.changed = self.changed or record.outcome is Outcome.CHANGED
+            self._move_on()
+        self._close_if_told()
+
+    def lose_order(self, record: OrderLost) -> None:
+        if self.state is HostState.ASKED or record.sent:
+            self.state = HOST.advance(self.state, HostEvent.LOSE)
+            return
+        self._forget_open()
+        self._close_if_told()
+        self.retrying = True
+
+    def ask(self, record: AskSent) -> None:
+        self.state = HOST.advance(self.state, HostEvent.ASK)
+
+    def take_answer(self, record: AskAnswered) -> None:
+        for key in record.absent:
+            self._absent(self.recipe.index_of[key])
+        for key in record.again:
+            index = self.recipe.index_of[key]
+            self._absent(index)
+            before = self.tries_of(index)
+            self.tries[index] = before._replace(try_no=before.try_no + 1)
+        self._close_if_told()
+
+    def plan_retry(self, record: RetryPlanned) -> None:
+        if record.reason == "ask":
+            if self.state is HostState.ASKED:
+                self.state = HOST.advance(self.state, HostEvent.LOSE)
+            return
+        self.retrying = True
+        if record.reason == "step":
+            index = self.recipe.index_of[record.key]
+            self.steps[index] = STEP.advance(self.steps[index], StepEvent.RETRY)
+            self.tries[index] = self.tries_of(index)._replace(try_no=record.try_no)
+            self.fault = None
+
+    def settle(self, record: HostSettled) -> None:
+        self.state = HOST.advance(self.state, HostEvent.SETTLE)
+        self.outcome = record.outcome
+        self.settled_cause = record.cause
+        self.halted = record.halted
+        self.retrying = False
+
+    def interrupt(self) -> None:
+        """The controller died: what it had out is in doubt, what it had planned is forgotten."""
+        self.retrying = False
+        if self.state in (HostState.SENT, HostState.ASKED):
+            self.state = HOST.advance(self.state, HostEvent.LOSE)
+
+    def reopen(self) -> None:
+        """Begin a new leg: failed steps are tried anew, unknown ones are asked for first."""
+        self.state = HOST.initial
+        self.outcome, self.fault, self.halted = None, None, False
+        self.settled_cause = ""
+        self.undoing, self.undone_with = False, None
+        self.open_steps, self.next_step = [], 0
+        for index, state in enumerate(self.steps):
+            self._reopen_step(index, state)
+        self._move_on()
+
+    # ---- inside
+
+    def _reopen_step(self, index: int, state: StepState) -> None:
+        tries = self.tries_of(index)
+        if state is StepState.FAILED:
+            self.steps[index] = STEP.advance(state, StepEvent.RETRY)
+            again = tries.try_no + 1
+            self.tries[index] = Tries(tries.round_no, again, tries.try_no)
+            if self.recipe.steps[index].reads_release:
+                self.tries[index] = Tries(tries.round_no + 1)
+        elif state in (StepState.UNKNOWN, StepState.UNDO_UNKNOWN):
+            self.steps[index] = STEP.advance(state, StepEvent.REASK)
+            self.open_steps.append(index)
+            self.undoing = state is StepState.UNDO_UNKNOWN
+        elif state in (StepState.SENT, StepState.UNDOING):
+            self.open_steps.append(index)  # its run stopped again before it could be asked
+            self.undoing = state is StepState.UNDOING
+        elif state in (StepState.UNDONE, StepState.UNDO_FAILED):
+            self.steps[index] = STEP.advance(state, StepEvent.REDO)
+            self.tries[index] = Tries(tries.round_no + 1)
+
+    def _move_on(self) -> None:
+        """Point at the first step that has not ended well."""
+        at = self.next_step
+        while at < len(self.steps) and self.steps[at] in WELL:
+            at += 1
+        self.next_step = at
+
+    def _absent(self, index: int) -> None:
+        self.steps[index] = STEP.advance(self.steps[index], StepEvent.ABSENT)
+        self.open_steps.remove(index)
+
+    def _forget_open(self) -> None:
+        for index in list(self.open_steps):
+            self._absent(index)
+
+    def _close_if_told(self) -> None:
+        if not self.open_steps:
+            self.state = HOST.advance(self.state, HostEvent.CLOSE)

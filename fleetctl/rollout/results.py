@@ -1,0 +1,77 @@
+"""What a step's result on a host means for the run. Pure."""
+
+from __future__ import annotations
+
+from fleetctl.base.outcome import Outcome
+from fleetctl.plan.model import PlanStep
+from fleetctl.rollout.desk import Desk
+from fleetctl.rollout.hostrun import HostRun
+from fleetctl.rollout.records import StepSettled
+from fleetctl.rollout.segments import host_of
+from fleetctl.rollout.state import last_line
+from fleetctl.transport.protocol import Output, StepResult
+
+KEPT_BYTES = 16_384
+"""Of each stream, in the journal: a quarter from its beginning, the rest from its end."""
+
+
+def settle_step(desk: Desk, run: HostRun, index: int, result: StepResult) -> None:
+    """Record the end of a step whose end is known."""
+    step = run.recipe.steps[index]
+    outcome, cause = _read(desk, run, step, result)
+    keep = not step.secret
+    desk.record(
+        StepSettled(
+            run.phase, run.host, step.key, outcome, result.exit_status, result.duration_s,
+            kept(result.stdout) if keep else b"", kept(result.stderr) if keep else b"",
+            result.replayed, run.undoing, cause,
+        )
+    )  # fmt: skip
+
+
+def _read(desk: Desk, run: HostRun, step: PlanStep, result: StepResult) -> tuple[Outcome, str]:
+    if result.end == "checked":
+        return Outcome.SKIPPED, ""
+    if result.end == "acted":
+        if run.undoing or not step.reads_release:
+            return Outcome.CHANGED, ""
+        return _read_release(desk, run, step, result)
+    if result.end == "timed out":
+        return Outcome.TIMED_OUT, result.detail or f"not done within {step.timeout_s:g} s"
+    if result.end == "killed":
+        return Outcome.FAILED, result.detail or "stopped by fleetctl"
+    return Outcome.FAILED, result.detail or _failure(result)
+
+
+def _read_release(
+    desk: Desk, run: HostRun, step: PlanStep, result: StepResult
+) -> tuple[Outcome, str]:
+    """Reading changes nothing; what is read must be what was meant."""
+    if not step.expects:
+        return Outcome.OK, ""
+    phase = desk.state.phases[run.phase].plan
+    expected = desk.render.expected(phase, step, host_of(desk, run))
+    live = last_line(result.stdout.tail or result.stdout.head)
+    if live == expected:
+        return Outcome.OK, ""
+    return Outcome.FAILED, f"the host runs {live or 'no release'}, not {expected}"
+
+
+def _failure(result: StepResult) -> str:
+    said = last_line(result.stderr.tail or result.stderr.head)
+    said = said or last_line(result.stdout.tail or result.stdout.head)
+    exited = f"exit {result.exit_status}" if result.exit_status is not None else "failed"
+    return f"{exited}: {said[:300]}" if said else exited
+
+
+def kept(output: Output) -> bytes:
+    """Head and tail of a stream as the journal keeps it, telling how much is left out."""
+    held = output.head + output.tail
+    if output.size <= len(held) <= KEPT_BYTES:
+        return held
+    head, tail = output.head or output.tail, output.tail or output.head
+    first, last = head[: KEPT_BYTES // 4], tail[-KEPT_BYTES * 3 // 4 :]
+    if output.size <= len(held):
+        first, last = held[: KEPT_BYTES // 4], held[-KEPT_BYTES * 3 // 4 :]
+    left_out = max(output.size, len(held)) - len(first) - len(last)
+    return first + f"\n[... {left_out} bytes left out ...]\n".encode() + last

@@ -1,0 +1,79 @@
+"""How a host's work ends, and what that does to the run: budgets, stops. Pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fleetctl.base.outcome import Outcome
+from fleetctl.playbook.operations import HostProbe
+from fleetctl.rollout import budget, pacing
+from fleetctl.rollout.desk import Desk
+from fleetctl.rollout.hostrun import HostRun
+from fleetctl.rollout.records import HostSettled, StopOrdered
+from fleetctl.transport.protocol import Release
+
+StopReason = Literal["budget", "gate", "floor", "drain", "kill", "fence", "abort"]
+_RANK: dict[StopReason, int] = {
+    "budget": 1,
+    "gate": 1,
+    "floor": 1,
+    "drain": 2,
+    "abort": 2,
+    "kill": 3,
+    "fence": 4,
+}
+
+
+def settle(
+    desk: Desk, run: HostRun, outcome: Outcome, key: str = "", cause: str = "",
+    *, halted: bool = False,
+) -> None:  # fmt: skip
+    """The host's work in this phase is over; an overspent budget stops the run at once."""
+    desk.record(HostSettled(run.phase, run.host, outcome, run.release, key, cause, halted))
+    desk.asking.pop(run.host, None)
+    desk.unsent.pop(run.host, None)
+    for word in ("pause", "retry", "ask"):
+        desk.drop_timer((word, run.phase, run.host))
+    work = desk.work
+    if work is not None:
+        work.remove(run.host)
+        for partner in reversed(work.held_by_pair.pop(run.host, [])):
+            work.requeue(partner, pacing.tier_of(desk, partner))
+    if _is_done_with(desk, run):
+        desk.send(Release(run.host))
+    if outcome.lost and not desk.state.check_only:
+        phase = desk.state.phases[run.phase]
+        cause = budget.overspent(desk.state, phase, run.batch)
+        if cause:
+            stop(desk, "budget", cause)
+
+
+def halt(desk: Desk, run: HostRun) -> None:
+    """Leave a host where it is because the run stops; a resume goes on with it.
+
+    Where nothing was done yet it is skipped. Where something was done its release or its work is
+    not what was planned, so it is told as failed, with the step it stopped before.
+    """
+    stopped = desk.state.stop
+    assert stopped is not None
+    step = run.recipe.steps[run.next_step]
+    cause = f"stopped before {step.title}: {stopped.cause}"
+    outcome = Outcome.FAILED if run.begun_steps else Outcome.SKIPPED
+    settle(desk, run, outcome, step.key, cause, halted=True)
+
+
+def stop(desk: Desk, reason: StopReason, cause: str, by: str = "") -> None:
+    """Nothing new starts from here on; a stronger reason replaces a weaker one."""
+    stopped = desk.state.stop
+    if stopped is not None and _RANK[reason] <= _RANK[stopped.reason]:
+        return
+    desk.record(StopOrdered(reason, cause, by))
+    desk.sweep = True
+
+
+def _is_done_with(desk: Desk, run: HostRun) -> bool:
+    """Whether nothing of this run needs the host's connection any more."""
+    if desk.last_phase[run.host] != desk.phase_at:
+        return False
+    gates = desk.state.phases[run.phase].plan.gates
+    return not any(isinstance(gate.probe, HostProbe) for gate in gates)

@@ -1,0 +1,67 @@
+"""A phase's steps cut into stages: what one order may hold, and where hosts meet. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fleetctl.plan.model import PlanPhase, PlanStep
+from fleetctl.playbook.operations import Pause
+
+StageKind = Literal["segment", "pause", "once"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Steps `first` to `last` (both included) that go to a host as one order."""
+
+    kind: StageKind
+    first: int
+    last: int
+    barrier: bool
+    """Every host of the batch has left the stages before it when the first host enters it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A phase's steps, indexed every way the rollout asks for."""
+
+    steps: tuple[PlanStep, ...]
+    stages: tuple[Stage, ...]
+    index_of: dict[str, int]
+    """Step key -> index."""
+    stage_of: tuple[int, ...]
+    """Step index -> stage index."""
+    has_barriers: bool
+
+
+def read_recipe(phase: PlanPhase) -> Recipe:
+    """Cut the phase's steps at barriers, pauses and steps that run once."""
+    stages: list[Stage] = []
+    first, met = 0, False
+    for index, step in enumerate(phase.steps):
+        last = index + 1 == len(phase.steps)
+        if not last and not _cut_between(step, phase.steps[index + 1]):
+            continue
+        stages.append(Stage(_kind_of(step), first, index, met))
+        first, met = index + 1, step.barrier
+    stage_of = tuple(
+        n for n, stage in enumerate(stages) for _ in range(stage.first, stage.last + 1)
+    )
+    return Recipe(
+        steps=phase.steps,
+        stages=tuple(stages),
+        index_of={step.key: index for index, step in enumerate(phase.steps)},
+        stage_of=stage_of,
+        has_barriers=any(stage.barrier for stage in stages),
+    )
+
+
+def _cut_between(step: PlanStep, following: PlanStep) -> bool:
+    return step.barrier or _kind_of(step) != "segment" or _kind_of(following) != "segment"
+
+
+def _kind_of(step: PlanStep) -> StageKind:
+    if isinstance(step.operation, Pause):
+        return "pause"
+    return "once" if step.once else "segment"

@@ -1,0 +1,316 @@
+"""The state of a run: what its records say, and nothing else.
+
+`RunState.apply` is the only way it changes, live and in replay; one record costs O(1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar, NamedTuple
+
+from fleetctl.base.machine import IllegalTransition
+from fleetctl.base.outcome import Outcome
+from fleetctl.plan.model import Plan, PlanPhase
+from fleetctl.rollout import records as r
+from fleetctl.rollout.accounts import Accounts
+from fleetctl.rollout.hostrun import HostRun
+from fleetctl.rollout.stages import read_recipe
+from fleetctl.rollout.tables import (
+    BATCH,
+    GATE,
+    LEG,
+    PHASE,
+    GateEvent,
+    GateState,
+    GroupEvent,
+    GroupState,
+    LegEvent,
+    StepState,
+)
+
+BEFORE = -1
+"""The batch number of gates asked before the phase."""
+
+
+class Election(NamedTuple):
+    """A step that runs once: who has it, and how it went."""
+
+    host: str
+    state: StepState
+
+
+class PhaseRun:
+    """What the journal says about one phase."""
+
+    def __init__(self, plan: PlanPhase) -> None:
+        self.plan = plan
+        self.recipe = read_recipe(plan)
+        self.state = PHASE.initial
+        self.batches = [BATCH.initial] * len(plan.batches)
+        self.unsettled = [len(batch) for batch in plan.batches]
+        self.hosts: dict[str, HostRun] = {}
+        """Only hosts some record is about; see `RunState.host_run`."""
+        self.gates: dict[tuple[int, str], GateState] = {}
+        self.well: dict[str, None] = {}
+        """Hosts that ended well, in the order they did."""
+        self.batch_of = {host: n for n, batch in enumerate(plan.batches) for host in batch}
+
+
+class RunState:
+    """One run, as far as it got."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.phases = {phase.name: PhaseRun(phase) for phase in plan.phases}
+        self.accounts = Accounts(plan)
+        self.leg = LEG.initial
+        self.legs = 0
+        self.run = ""
+        self.fence = 0
+        self.seed = 0
+        self.check_only = False
+        self.only_failed = False
+        self.chosen: set[tuple[str, str]] = set()
+        """With `only_failed`: the (phase, host) that are tried again."""
+        self.stop: r.StopOrdered | None = None
+        self.ended: r.RunEnded | None = None
+        self.elections: dict[tuple[str, str], Election] = {}
+        """(step key, scope) -> who runs it."""
+        self.last_ticket = 0
+
+    def apply(self, record: r.Record) -> None:
+        """Take a fact in; raises IllegalTransition when it cannot follow what was."""
+        self._APPLY[type(record)](self, record)
+
+    def host_run(self, phase: str, host: str) -> HostRun:
+        """The host's run in the phase, made when it is first asked for."""
+        group = self.phases[phase]
+        found = group.hosts.get(host)
+        if found is None:
+            if host not in group.batch_of:
+                raise IllegalTransition(f"phase {phase} has no host {host}")
+            found = HostRun(phase, host, group.batch_of[host], group.recipe)
+            group.hosts[host] = found
+        return found
+
+    def host_runs(self) -> Iterator[HostRun]:
+        """Every host run some record is about."""
+        for phase in self.phases.values():
+            yield from phase.hosts.values()
+
+    def scope_of(self, run: HostRun, index: int) -> tuple[str, str]:
+        """The election a once-step of this host belongs to."""
+        step = run.recipe.steps[index]
+        if step.once == "batch":
+            return step.key, str(run.batch)
+        if step.once == "shard":
+            return step.key, self.plan.hosts[run.host].tags.get("shard", "")
+        return step.key, ""
+
+    # ---- one method a record
+
+    def _open(self, record: r.RunOpened) -> None:
+        self.run, self.fence, self.seed = record.run, record.fence, record.seed
+        self.check_only = record.check_only
+        self.legs = 1
+
+    def _resume(self, record: r.RunResumed) -> None:
+        self.fence = record.fence
+        self.only_failed = record.only_failed
+        self.legs += 1
+        self.leg = LEG.initial
+        self.stop, self.ended = None, None
+        self.chosen = set()
+        self.accounts.set_found_down(frozenset())
+        for phase in self.phases.values():
+            self._resume_phase(phase)
+
+    def _resume_phase(self, phase: PhaseRun) -> None:
+        for run in phase.hosts.values():
+            run.interrupt()
+            if run.in_flight:
+                self.chosen.add((run.phase, run.host))
+                self.accounts.watch(run)
+            elif run.outcome is not None and _taken_up(run, self.only_failed):
+                self._reopen(phase, run)
+        phase.gates = {
+            place: state for place, state in phase.gates.items() if state is GateState.OPEN
+        }
+        for batch, unsettled in enumerate(phase.unsettled):
+            if unsettled and phase.batches[batch] is GroupState.PASSED:
+                phase.batches[batch] = BATCH.initial
+                for gate in phase.plan.gates:
+                    phase.gates.pop((batch, gate.key), None)
+        if phase.state is not GroupState.RUNNING and any(phase.unsettled):
+            phase.state = PHASE.initial
+
+    def _reopen(self, phase: PhaseRun, run: HostRun) -> None:
+        self.accounts.take_back(run)
+        run.reopen()
+        phase.unsettled[run.batch] += 1
+        self.chosen.add((run.phase, run.host))
+        for place, election in list(self.elections.items()):
+            if election.host == run.host and place[0] in run.recipe.index_of:
+                state = run.steps[run.recipe.index_of[place[0]]]
+                if state is StepState.TODO:
+                    del self.elections[place]
+                else:
+                    self.elections[place] = Election(run.host, state)
+
+    def _begin_phase(self, record: r.PhaseBegan) -> None:
+        phase = self.phases[record.phase]
+        phase.state = PHASE.advance(phase.state, GroupEvent.BEGIN)
+
+    def _end_phase(self, record: r.PhaseEnded) -> None:
+        phase = self.phases[record.phase]
+        event = GroupEvent.PASS if record.passed else GroupEvent.FAIL
+        phase.state = PHASE.advance(phase.state, event)
+
+    def _begin_batch(self, record: r.BatchBegan) -> None:
+        phase = self.phases[record.phase]
+        phase.batches[record.batch] = BATCH.advance(phase.batches[record.batch], GroupEvent.BEGIN)
+
+    def _end_batch(self, record: r.BatchEnded) -> None:
+        phase = self.phases[record.phase]
+        phase.batches[record.batch] = BATCH.advance(phase.batches[record.batch], GroupEvent.PASS)
+
+    def _find_down(self, record: r.FoundDown) -> None:
+        self.accounts.set_found_down(frozenset(record.hosts))
+
+    def _begin_host(self, record: r.HostBegan) -> None:
+        run = self.host_run(record.phase, record.host)
+        run.begin(record)
+        self.accounts.take_off(run)
+
+    def _send(self, record: r.SegmentSent) -> None:
+        run = self.host_run(record.phase, record.host)
+        run.send(record)
+        self.last_ticket = max(self.last_ticket, record.ticket)
+        if not record.undo:
+            for index in run.open_steps:
+                if run.recipe.steps[index].once:
+                    place = self.scope_of(run, index)
+                    self.elections[place] = Election(run.host, StepState.SENT)
+        self.accounts.watch(run)
+
+    def _settle_step(self, record: r.StepSettled) -> None:
+        run = self.host_run(record.phase, record.host)
+        run.settle_step(record)
+        self.accounts.watch(run)
+        index = run.recipe.index_of[record.key]
+        step = run.recipe.steps[index]
+        if step.reads_release and not record.undo and not record.outcome.lost:
+            run.release = last_line(record.stdout)
+        if step.once and not record.undo and run.steps[index] is not StepState.PASSED:
+            self.elections[self.scope_of(run, index)] = Election(run.host, run.steps[index])
+
+    def _lose_order(self, record: r.OrderLost) -> None:
+        run = self.host_run(record.phase, record.host)
+        run.lose_order(record)
+        self._drop_unsent_elections(run)
+        self.accounts.watch(run)
+
+    def _ask(self, record: r.AskSent) -> None:
+        run = self.host_run(record.phase, record.host)
+        run.ask(record)
+        self.last_ticket = max(self.last_ticket, record.ticket)
+        self.accounts.watch(run)
+
+    def _take_answer(self, record: r.AskAnswered) -> None:
+        run = self.host_run(record.phase, record.host)
+        run.take_answer(record)
+        self.accounts.watch(run)
+
+    def _plan_retry(self, record: r.RetryPlanned) -> None:
+        run = self.host_run(record.phase, record.host)
+        run.plan_retry(record)
+        if record.reason == "step":
+            index = run.recipe.index_of[record.key]
+            if run.recipe.steps[index].once:
+                self.elections[self.scope_of(run, index)] = Election(run.host, run.steps[index])
+        self.accounts.watch(run)
+
+    def _settle_host(self, record: r.HostSettled) -> None:
+        run = self.host_run(record.phase, record.host)
+        run.settle(record)
+        self._drop_unsent_elections(run)
+        phase = self.phases[record.phase]
+        phase.unsettled[run.batch] -= 1
+        if record.outcome in (Outcome.OK, Outcome.CHANGED):
+            phase.well[run.host] = None
+        if record.release:
+            run.release = record.release
+        self.accounts.land(run)
+
+    def _drop_unsent_elections(self, run: HostRun) -> None:
+        """A step that runs once is free again when its host has it not begun."""
+        index = run.next_step
+        if index >= len(run.steps) or not run.recipe.steps[index].once:
+            return
+        place = self.scope_of(run, index)
+        election = self.elections.get(place)
+        if election and election.host == run.host and run.steps[index] is StepState.TODO:
+            del self.elections[place]
+
+    def _ask_gate(self, record: r.GateAsked) -> None:
+        self._turn_gate(record.phase, record.batch, record.key, GateEvent.ASK)
+
+    def _settle_gate(self, record: r.GateSettled) -> None:
+        event = GateEvent.PASS if record.passed else GateEvent.REFUSE
+        self._turn_gate(record.phase, record.batch, record.key, event)
+
+    def _turn_gate(self, phase: str, batch: int, key: str, event: GateEvent) -> None:
+        gates = self.phases[phase].gates
+        gates[batch, key] = GATE.advance(gates.get((batch, key), GATE.initial), event)
+
+    def _stop(self, record: r.StopOrdered) -> None:
+        self.leg = LEG.advance(self.leg, LegEvent.STOP)
+        self.stop = record
+
+    def _end(self, record: r.RunEnded) -> None:
+        self.leg = LEG.advance(self.leg, LegEvent.END)
+        self.ended = record
+
+    _APPLY: ClassVar[dict[type, Callable[[RunState, Any], None]]] = {
+        r.RunOpened: _open,
+        r.RunResumed: _resume,
+        r.PhaseBegan: _begin_phase,
+        r.PhaseEnded: _end_phase,
+        r.BatchBegan: _begin_batch,
+        r.BatchEnded: _end_batch,
+        r.FoundDown: _find_down,
+        r.HostBegan: _begin_host,
+        r.SegmentSent: _send,
+        r.StepSettled: _settle_step,
+        r.OrderLost: _lose_order,
+        r.AskSent: _ask,
+        r.AskAnswered: _take_answer,
+        r.RetryPlanned: _plan_retry,
+        r.HostSettled: _settle_host,
+        r.GateAsked: _ask_gate,
+        r.GateSettled: _settle_gate,
+        r.StopOrdered: _stop,
+        r.RunEnded: _end,
+    }
+
+
+def _taken_up(run: HostRun, only_failed: bool) -> bool:
+    """Whether a resume goes on with a settled host."""
+    assert run.outcome is not None
+    if only_failed:
+        return run.outcome.lost or (run.outcome is Outcome.SKIPPED and not run.halted)
+    return run.halted
+
+
+def last_line(text: bytes) -> str:
+    """The last line of an output that says anything; where a host's live release is read."""
+    lines = text.decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def rebuild(plan: Plan, records: Iterable[r.Record]) -> RunState:
+    """The state after these records."""
+    state = RunState(plan)
+    for record in records:
+        state.apply(record)
+    return state

@@ -1,0 +1,205 @@
+"""The transition tables of a run: what may follow what. Policy lives in the reducer.
+
+A resume does not leave a terminal state: it begins a new leg of the run, in which what is taken
+up again starts from its table's first state (see `hostrun.HostRun.reopen`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from fleetctl.base.machine import Machine
+
+
+class StepState(StrEnum):
+    """A step on a host. `sent` means: until its end is told, its effect is not known."""
+
+    TODO = "todo"
+    SENT = "sent"
+    DONE = "done"
+    CHECKED = "checked"
+    PASSED = "passed"
+    """Nothing was sent for it: a pause, or a step that ran once elsewhere."""
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    UNDO_FAILED = "undo failed"
+    UNDO_UNKNOWN = "undo unknown"
+
+
+class StepEvent(StrEnum):
+    SEND = "send"
+    ACT = "act"
+    CHECK = "check"
+    PASS = "pass"  # noqa: S105
+    FAIL = "fail"
+    LOSE = "lose"
+    ABSENT = "absent"
+    RETRY = "retry"
+    UNDO = "undo"
+    REDO = "redo"
+    REASK = "reask"
+
+
+WELL = frozenset({StepState.DONE, StepState.CHECKED, StepState.PASSED})
+"""Step states that let a host go on to its next step."""
+
+STEP: Machine[StepState, StepEvent] = Machine(
+    "step",
+    StepState.TODO,
+    frozenset({StepState.CHECKED, StepState.PASSED}),
+    {
+        (StepState.TODO, StepEvent.SEND): StepState.SENT,
+        (StepState.TODO, StepEvent.PASS): StepState.PASSED,
+        (StepState.SENT, StepEvent.ACT): StepState.DONE,
+        (StepState.SENT, StepEvent.CHECK): StepState.CHECKED,
+        (StepState.SENT, StepEvent.FAIL): StepState.FAILED,
+        (StepState.SENT, StepEvent.LOSE): StepState.UNKNOWN,
+        (StepState.SENT, StepEvent.ABSENT): StepState.TODO,
+        (StepState.FAILED, StepEvent.RETRY): StepState.TODO,
+        (StepState.UNKNOWN, StepEvent.REASK): StepState.SENT,
+        (StepState.DONE, StepEvent.UNDO): StepState.UNDOING,
+        (StepState.UNDOING, StepEvent.ACT): StepState.UNDONE,
+        (StepState.UNDOING, StepEvent.FAIL): StepState.UNDO_FAILED,
+        (StepState.UNDOING, StepEvent.LOSE): StepState.UNDO_UNKNOWN,
+        (StepState.UNDOING, StepEvent.ABSENT): StepState.DONE,
+        (StepState.UNDO_UNKNOWN, StepEvent.REASK): StepState.UNDOING,
+        (StepState.UNDONE, StepEvent.REDO): StepState.TODO,
+        (StepState.UNDO_FAILED, StepEvent.REDO): StepState.TODO,
+    },
+)
+
+
+class HostState(StrEnum):
+    """A host in a phase. Between `ready` and `settled` it is in flight."""
+
+    PENDING = "pending"
+    READY = "ready"
+    """At a step boundary; nothing is out."""
+    SENT = "sent"
+    """An order is out."""
+    DOUBT = "in doubt"
+    """An order was lost after it was sent; the host must be asked before anything else."""
+    ASKED = "asked"
+    SETTLED = "settled"
+
+
+class HostEvent(StrEnum):
+    BEGIN = "begin"
+    BEGIN_IN_DOUBT = "begin in doubt"
+    SEND = "send"
+    CLOSE = "close"
+    """Every step of the order has an end."""
+    LOSE = "lose"
+    ASK = "ask"
+    SETTLE = "settle"
+
+
+HOST: Machine[HostState, HostEvent] = Machine(
+    "host run",
+    HostState.PENDING,
+    frozenset({HostState.SETTLED}),
+    {
+        (HostState.PENDING, HostEvent.BEGIN): HostState.READY,
+        (HostState.PENDING, HostEvent.BEGIN_IN_DOUBT): HostState.DOUBT,
+        (HostState.PENDING, HostEvent.SETTLE): HostState.SETTLED,
+        (HostState.READY, HostEvent.SEND): HostState.SENT,
+        (HostState.READY, HostEvent.SETTLE): HostState.SETTLED,
+        (HostState.SENT, HostEvent.CLOSE): HostState.READY,
+        (HostState.SENT, HostEvent.LOSE): HostState.DOUBT,
+        (HostState.DOUBT, HostEvent.ASK): HostState.ASKED,
+        (HostState.DOUBT, HostEvent.CLOSE): HostState.READY,
+        (HostState.ASKED, HostEvent.CLOSE): HostState.READY,
+        (HostState.ASKED, HostEvent.LOSE): HostState.DOUBT,
+    },
+)
+
+
+class GroupState(StrEnum):
+    """A phase or a batch."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+class GroupEvent(StrEnum):
+    BEGIN = "begin"
+    PASS = "pass"  # noqa: S105
+    FAIL = "fail"
+
+
+PHASE: Machine[GroupState, GroupEvent] = Machine(
+    "phase",
+    GroupState.PENDING,
+    frozenset({GroupState.PASSED, GroupState.FAILED}),
+    {
+        (GroupState.PENDING, GroupEvent.BEGIN): GroupState.RUNNING,
+        (GroupState.PENDING, GroupEvent.FAIL): GroupState.FAILED,
+        (GroupState.RUNNING, GroupEvent.PASS): GroupState.PASSED,
+        (GroupState.RUNNING, GroupEvent.FAIL): GroupState.FAILED,
+    },
+)
+
+BATCH: Machine[GroupState, GroupEvent] = Machine(
+    "batch",
+    GroupState.PENDING,
+    frozenset({GroupState.PASSED}),
+    {
+        (GroupState.PENDING, GroupEvent.BEGIN): GroupState.RUNNING,
+        (GroupState.RUNNING, GroupEvent.PASS): GroupState.PASSED,
+    },
+)
+
+
+class GateState(StrEnum):
+    SHUT = "shut"
+    ASKED = "asked"
+    OPEN = "open"
+    REFUSED = "refused"
+
+
+class GateEvent(StrEnum):
+    ASK = "ask"
+    PASS = "pass"  # noqa: S105
+    REFUSE = "refuse"
+
+
+GATE: Machine[GateState, GateEvent] = Machine(
+    "gate",
+    GateState.SHUT,
+    frozenset({GateState.OPEN, GateState.REFUSED}),
+    {
+        (GateState.SHUT, GateEvent.ASK): GateState.ASKED,
+        (GateState.ASKED, GateEvent.PASS): GateState.OPEN,
+        (GateState.ASKED, GateEvent.REFUSE): GateState.REFUSED,
+    },
+)
+
+
+class LegState(StrEnum):
+    """What one controller does with a run, from its opening or resuming to its end."""
+
+    RUNNING = "running"
+    STOPPING = "stopping"
+    ENDED = "ended"
+
+
+class LegEvent(StrEnum):
+    STOP = "stop"
+    END = "end"
+
+
+LEG: Machine[LegState, LegEvent] = Machine(
+    "run",
+    LegState.RUNNING,
+    frozenset({LegState.ENDED}),
+    {
+        (LegState.RUNNING, LegEvent.STOP): LegState.STOPPING,
+        (LegState.RUNNING, LegEvent.END): LegState.ENDED,
+        (LegState.STOPPING, LegEvent.STOP): LegState.STOPPING,
+        (LegState.STOPPING, LegEvent.END): LegState.ENDED,
+    },
+)
