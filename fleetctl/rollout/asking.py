@@ -129,6 +129,7 @@ def give_up(desk: Desk, run: HostRun, cause: str) -> None:
 
 
 def lose_step(desk: Desk, run: HostRun, index: int, cause: str) -> None:
+    """A step of the host is unknown, for good unless somebody asks again."""
     key = run.recipe.steps[index].key
     desk.record(
         StepSettled(run.phase, run.host, key, Outcome.UNKNOWN, undo=run.undoing, cause=cause)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -23,28 +24,35 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class Controls:
-    """A mailbox the driver empties every turn. Thread-safe; safe in signal handlers."""
+    """A mailbox for a run. Thread-safe and never blocks, so signal handlers may use it."""
 
     def __init__(self) -> None:
-        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._kept: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._listener: Callable[[Command], None] = self._kept.put
 
     def drain(self, by: str) -> None:
         """Nothing new starts; what is in flight ends its segment."""
-        self._commands.put(Command("drain", by))
+        self._listener(Command("drain", by))
 
     def kill(self, by: str) -> None:
         """As drain, and the step running on each host is stopped with its process group."""
-        self._commands.put(Command("kill", by))
+        self._listener(Command("kill", by))
 
     def answer(self, gate: str, yes: bool, by: str) -> None:
         """Answers the approval gate of that key (see the record GateAsked)."""
-        self._commands.put(Command("approve" if yes else "refuse", by, gate))
+        self._listener(Command("approve" if yes else "refuse", by, gate))
+
+    def listen(self, listener: Callable[[Command], None]) -> None:
+        """Give every command, those given already first, to `listener`; for the driver."""
+        self._listener = listener
+        for command in self.take():
+            listener(command)
 
     def take(self) -> list[Command]:
-        """Every command not taken yet, oldest first."""
+        """Every command given while nobody listened, oldest first."""
         taken: list[Command] = []
         while True:
             try:
-                taken.append(self._commands.get_nowait())
+                taken.append(self._kept.get_nowait())
             except queue.Empty:
                 return taken

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 from fleetctl.inventory.model import Host
-from fleetctl.plan.model import Gate, Plan, PlanPhase, PlanStep
-from fleetctl.playbook.operations import Operation, Probe
+from fleetctl.plan.model import Gate, Plan
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.messages import Outgoing, SetTimer, TimerKey
 from fleetctl.rollout.patience import Patience
@@ -19,16 +18,6 @@ from fleetctl.rollout.records import Record
 from fleetctl.rollout.state import PhaseRun, RunState
 
 ErrandKind = Literal["segment", "ask", "kill", "check", "gate", "preflight"]
-
-
-class Render(Protocol):
-    """Fills templates for one host; pure."""
-
-    def operation(self, phase: PlanPhase, step: PlanStep, host: Host) -> Operation: ...
-
-    def expected(self, phase: PlanPhase, step: PlanStep, host: Host) -> str: ...
-
-    def probe(self, phase: PlanPhase, probe: Probe, host: Host) -> Probe: ...
 
 
 class Errand(NamedTuple):
@@ -110,10 +99,9 @@ class GateWork:
 class Desk:
     """One controller's working memory. `record` is the only way to change the state."""
 
-    def __init__(self, plan: Plan, state: RunState, render: Render, patience: Patience) -> None:
+    def __init__(self, plan: Plan, state: RunState, patience: Patience) -> None:
         self.plan = plan
         self.state = state
-        self.render = render
         self.patience = patience
         self.now_s = 0.0
         self.records: list[Record] = []

@@ -1,21 +1,36 @@
-"""The driver: one thread that turns events into durable records, and records into orders.
-
-`push` opens a run, `resume` takes one up again; both return when the run has ended.
-"""
+"""Opening a run and taking one up again: `push` and `resume`, each one leg of a run to its end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import msgspec
 
-from fleetctl.base.errors import ExitCode
+from fleetctl.base.clock import Clock
+from fleetctl.base.errors import ExitCode, UsageError
+from fleetctl.journal.rows import RunRow
 from fleetctl.journal.store import Journal
+from fleetctl.plan.digest import digest_of
 from fleetctl.plan.model import Plan
+from fleetctl.rollout.controls import Command
 from fleetctl.rollout.controls import Controls as Controls
+from fleetctl.rollout.loop import Driver
 from fleetctl.rollout.observers import Observer as Observer
 from fleetctl.rollout.observers import Recorded as Recorded
+from fleetctl.rollout.observers import Watch
+from fleetctl.rollout.probes import ThreadProber
+from fleetctl.rollout.records import RunOpened, RunResumed
+from fleetctl.rollout.reducer import Reducer
+from fleetctl.rollout.runlog import RunLog, read_records
+from fleetctl.rollout.state import RunState
 from fleetctl.transport.protocol import Sink, Transport
+
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+OBSERVERS_END_S = 5.0
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -41,6 +56,16 @@ class RunResult(msgspec.Struct, frozen=True):
     """Why it stopped early; empty when it went to its end."""
 
 
+class SystemClock:
+    """This machine's clocks."""
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+    def wall_s(self) -> float:
+        return time.time()
+
+
 def push(
     plan: Plan,
     opening: Opening,
@@ -55,7 +80,14 @@ def push(
     Raises LockHeld, JournalUnusable before anything was touched; JournalFull when the journal
     could not be written any more: nothing started after that, `resume` goes on.
     """
-    raise NotImplementedError
+    clock = SystemClock()
+    wall_s = clock.wall_s()
+    run = opening.run or new_run_id(wall_s)
+    with _held(journal, run, opening.by):
+        state, log = RunState(plan), RunLog(journal, run, plan)
+        first = open_run(state, log, plan, opening, journal.take_fence(wall_s), clock)
+        leg = _Leg(state, log, clock, controls, observers)
+        return leg.drive(journal, open_transport, first)
 
 
 def resume(
@@ -70,6 +102,121 @@ def resume(
 ) -> RunResult:
     """Take up a run whose controller died, or which stopped early; as `push`.
 
-    `only_failed`: try the lost hosts again, nothing else. Of `opening` only `by` is used.
+    `only_failed`: try the lost hosts again, nothing else. Of `opening` only `by` is used. Observers
+    see the records from here on.
     """
-    raise NotImplementedError
+    clock = SystemClock()
+    with _held(journal, run, opening.by):
+        state, log = replay(journal, run)
+        fence = journal.take_fence(clock.wall_s())
+        first = reopen_run(state, log, RunResumed(fence, opening.by, only_failed), clock)
+        leg = _Leg(state, log, clock, controls, observers)
+        return leg.drive(journal, open_transport, first)
+
+
+def open_run(
+    state: RunState, log: RunLog, plan: Plan, opening: Opening, fence: int, clock: Clock
+) -> Recorded:
+    """Make the run and its first record durable."""
+    seed = random.SystemRandom().randrange(2**31) if opening.seed is None else opening.seed
+    digest = digest_of(plan)
+    hosts = {host for phase in plan.phases for batch in phase.batches for host in batch}
+    row = RunRow(
+        log.run, plan.fleet, plan.title, digest, opening.by, clock.wall_s(), opening.words,
+        len(hosts),
+    )  # fmt: skip
+    first = RunOpened(
+        log.run, digest, fence, opening.by, opening.words, seed, opening.check_only
+    )  # fmt: skip
+    state.apply(first)
+    return log.open(row, first)
+
+
+def replay(journal: Journal, run: str) -> tuple[RunState, RunLog]:
+    """The run as its records tell it; raises UsageError for one that cannot go on."""
+    plan = journal.plan_of(run)
+    state = RunState(plan)
+    last_seq = 0
+    for recorded in read_records(journal, run):
+        state.apply(recorded.record)
+        last_seq = recorded.seq
+    if state.check_only:
+        raise UsageError(
+            f"run {run} only looked, there is nothing to resume", hint="start it again"
+        )
+    return state, RunLog(journal, run, plan, last_seq)
+
+
+def reopen_run(state: RunState, log: RunLog, record: RunResumed, clock: Clock) -> Recorded:
+    """Begin a new leg: durable before anything is asked."""
+    resumed = log.reopen(record, clock.wall_s())
+    state.apply(record)
+    return resumed
+
+
+def new_run_id(wall_s: float) -> str:
+    """Short, sorted by time, and unlikely to be there twice: `0731-1412-k3f`."""
+    stamp = time.strftime("%m%d-%H%M", time.gmtime(wall_s))
+    chance = random.SystemRandom()
+    return f"{stamp}-{''.join(chance.choice(_LETTERS) for _ in range(3))}"
+
+
+@contextmanager
+def _held(journal: Journal, run: str, by: str) -> Iterator[None]:
+    lock = journal.lock(run)
+    lock.take(by)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class _Leg(NamedTuple):
+    state: RunState
+    log: RunLog
+    clock: Clock
+    controls: Controls | None
+    observers: Sequence[Observer]
+
+    def drive(
+        self, journal: Journal, open_transport: Callable[[Sink], Transport], first: Recorded
+    ) -> RunResult:
+        """To the end of the leg; whatever happens, connections and views are closed."""
+        run, state = self.log.run, self.state
+        watches = [Watch(observer) for observer in self.observers]
+        driver = Driver(
+            Reducer(state.plan, state), self.log, self.clock,
+            read_orders=_Orders(journal, run).read, watches=watches,
+        )  # fmt: skip
+        transport = open_transport(driver.post)
+        prober = ThreadProber(driver.post)
+        try:
+            driver.show([first])
+            driver.begin(transport, prober)
+            if self.controls is not None:
+                self.controls.listen(driver.post)
+            driver.run()
+        finally:
+            prober.close()
+            transport.close()
+            for watch in watches:
+                watch.close(OBSERVERS_END_S)
+        assert state.ended is not None
+        return RunResult(run, ExitCode(state.ended.exit_code), state.ended.cause)
+
+
+class _Orders:
+    """Orders given to the run in other terminals since it was opened or resumed."""
+
+    def __init__(self, journal: Journal, run: str) -> None:
+        self._journal = journal
+        self._run = run
+        self._last = max((order.number for order in journal.orders(run)), default=0)
+
+    def read(self) -> list[Command]:
+        found: list[Command] = []
+        for order in self._journal.orders(self._run, self._last):
+            self._last = order.number
+            if order.word in ("drain", "kill", "abort", "approve", "refuse"):
+                found.append(Command(order.word, order.by, order.detail))  # type: ignore[arg-type]
+        return found

@@ -43,6 +43,7 @@ def _index_of(errand: Errand, run: HostRun, key: str) -> int:
 
 
 def end_segment(desk: Desk, run: HostRun, event: SegmentEnded) -> None:
+    """The host is done with an order."""
     if run.open_steps:  # the host ended the order without telling every step: ask it
         detail = "the order ended without an end for each of its steps"
         desk.record(OrderLost(run.phase, run.host, event.ticket, True, "internal", detail))
@@ -52,6 +53,7 @@ def end_segment(desk: Desk, run: HostRun, event: SegmentEnded) -> None:
 
 
 def lose_segment(desk: Desk, run: HostRun, event: Lost) -> None:
+    """The connection went: ask when something may have been done, else try again."""
     if not run.open_steps:
         hosts.proceed(desk, run)
         return
@@ -118,6 +120,7 @@ def _try_again(desk: Desk, run: HostRun) -> bool:
 
 
 def end_ask(desk: Desk, run: HostRun, event: Answered | Lost | Refused, errand: Errand) -> None:
+    """The answer to an ask, or the news that there is none."""
     if run.state is not HostState.ASKED:
         return
     if isinstance(event, Answered):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fleetctl.base.hostrange import fold
 from fleetctl.plan.model import Gate
+from fleetctl.plan.render import render_probe
 from fleetctl.playbook.operations import Approval, HostProbe, LocalProbe
 from fleetctl.rollout.controls import Command
 from fleetctl.rollout.desk import Desk, Errand, GateWork
@@ -85,15 +86,16 @@ def _probe(desk: Desk, work: GateWork) -> None:
 def _send_probe(desk: Desk, work: GateWork, ticket: int, host: str) -> None:
     patience = desk.patience.probe_timeout_s
     left_s = max(work.deadline_s - desk.now_s, 1.0)
-    known = desk.plan.hosts[host or next(iter(desk.plan.hosts))]
-    probe = desk.render.probe(work.phase.plan, work.gate.probe, known)
+    probe = render_probe(desk.plan, work.gate, host or None)
     assert not isinstance(probe, Approval)
     if isinstance(probe, HostProbe):
         within_s = left_s if work.held_since_s is None else max(patience, work.gate.timeout_s)
         desk.send(Look(ticket, host, probe.script, within_s))
         return
     within_s = left_s if isinstance(probe, LocalProbe) else min(left_s, patience)
-    desk.send(RunProbe(ticket, host, probe, known.address if host else "", within_s))
+    desk.send(
+        RunProbe(ticket, host, probe, desk.plan.hosts[host].address if host else "", within_s)
+    )
 
 
 def take_signal(desk: Desk, event: Looked | Lost | ProbeAnswered) -> None:

@@ -55,6 +55,7 @@ def proceed(desk: Desk, run: HostRun) -> None:
 
 
 def stage_at(run: HostRun) -> int:
+    """The stage of the next step; one past the last when every step ended well."""
     stages = run.recipe.stage_of
     return stages[run.next_step] if run.next_step < len(stages) else len(run.recipe.stages)
 

@@ -33,6 +33,7 @@ def gather(desk: Desk, number: int) -> BatchWork:
 
 
 def tier_of(desk: Desk, host: str) -> str:
+    """Empty for a host the plan does not know."""
     known = desk.plan.hosts.get(host)
     return "" if known is None else known.tier
 

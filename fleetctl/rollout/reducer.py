@@ -11,7 +11,7 @@ from fleetctl.plan.model import Plan
 from fleetctl.rollout import asking, ends, gatekeeping, hosts, pacing, preflight
 from fleetctl.rollout.advance import advance
 from fleetctl.rollout.controls import Command
-from fleetctl.rollout.desk import Desk, Render
+from fleetctl.rollout.desk import Desk
 from fleetctl.rollout.messages import Continue, Decision, Incoming, ProbeAnswered, TimerFired
 from fleetctl.rollout.patience import Patience
 from fleetctl.rollout.settling import stop
@@ -33,11 +33,9 @@ _KILL = ("kill",)
 class Reducer:
     """Decides for one run. The same events at the same times give the same decisions."""
 
-    def __init__(
-        self, plan: Plan, state: RunState, render: Render, patience: Patience | None = None
-    ) -> None:
+    def __init__(self, plan: Plan, state: RunState, patience: Patience | None = None) -> None:
         self.state = state
-        self._desk = Desk(plan, state, render, patience or Patience())
+        self._desk = Desk(plan, state, patience or Patience())
 
     def react(self, events: Iterable[Incoming], now_s: float) -> Decision:
         """Take in what has happened, in order. The records are applied to the state already."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fleetctl.base.outcome import Outcome
 from fleetctl.plan.model import PlanStep
+from fleetctl.plan.render import render_expects
 from fleetctl.rollout.desk import Desk
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.records import StepSettled
-from fleetctl.rollout.segments import host_of
 from fleetctl.rollout.state import last_line
 from fleetctl.transport.protocol import Output, StepResult
 
@@ -50,7 +50,7 @@ def _read_release(
     if not step.expects:
         return Outcome.OK, ""
     phase = desk.state.phases[run.phase].plan
-    expected = desk.render.expected(phase, step, host_of(desk, run))
+    expected = render_expects(desk.plan, phase, step, run.host)
     live = last_line(result.stdout.tail or result.stdout.head)
     if live == expected:
         return Outcome.OK, ""

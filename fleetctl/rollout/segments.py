@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from fleetctl.inventory.model import Host
+from fleetctl.plan.render import render_step
 from fleetctl.playbook.operations import Exec, Pause, Put
 from fleetctl.rollout.desk import Desk, Errand
 from fleetctl.rollout.hostrun import HostRun, Tries
@@ -14,10 +14,6 @@ from fleetctl.rollout.tables import WELL, StepState
 from fleetctl.transport.protocol import Ask, Look, RunSegment, StepOrder
 
 _MARK = "fleetctl-check"
-
-
-def host_of(desk: Desk, run: HostRun) -> Host:
-    return desk.plan.hosts[run.host]
 
 
 def name_on_host(key: str, tries: Tries) -> str:
@@ -44,6 +40,7 @@ def undoable(desk: Desk, run: HostRun) -> list[int]:
 
 
 def send_undo(desk: Desk, run: HostRun, indices: list[int]) -> None:
+    """Order the undos of these steps, in this order."""
     _send(desk, run, indices, undo=True)
 
 
@@ -62,9 +59,7 @@ def send_check(desk: Desk, run: HostRun) -> None:
     """Look what each step would do; changes nothing."""
     lines = [f"# {_MARK}"]
     for index, step in enumerate(run.recipe.steps):
-        operation = desk.render.operation(
-            desk.state.phases[run.phase].plan, step, host_of(desk, run)
-        )
+        operation = render_step(desk.plan, desk.state.phases[run.phase].plan, step, run.host)
         script = _check_script(operation)
         if script:
             lines.append(f"( {script}\n) </dev/null >/dev/null 2>&1; echo {_MARK} {index} $?")
@@ -88,12 +83,11 @@ def _send(desk: Desk, run: HostRun, indices: list[int], *, undo: bool) -> None:
     ticket = desk.ticket(Errand("segment", run.host, run, names))
     keys = tuple(steps[index].key for index in indices)
     desk.record(SegmentSent(run.phase, run.host, ticket, keys, undo))
-    plan = desk.state.phases[run.phase].plan
-    host = host_of(desk, run)
+    phase = desk.state.phases[run.phase].plan
     orders = []
     for index in indices:
         step, tries = steps[index], run.tries_of(index)
-        operation = desk.render.operation(plan, step, host)
+        operation = render_step(desk.plan, phase, step, run.host)
         assert not isinstance(operation, Pause)
         orders.append(
             StepOrder(

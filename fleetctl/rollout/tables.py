@@ -29,6 +29,8 @@ class StepState(StrEnum):
 
 
 class StepEvent(StrEnum):
+    """What can happen to a step on a host."""
+
     SEND = "send"
     ACT = "act"
     CHECK = "check"
@@ -86,6 +88,8 @@ class HostState(StrEnum):
 
 
 class HostEvent(StrEnum):
+    """What can happen to a host in a phase."""
+
     BEGIN = "begin"
     BEGIN_IN_DOUBT = "begin in doubt"
     SEND = "send"
@@ -126,6 +130,8 @@ class GroupState(StrEnum):
 
 
 class GroupEvent(StrEnum):
+    """What can happen to a phase or a batch."""
+
     BEGIN = "begin"
     PASS = "pass"  # noqa: S105
     FAIL = "fail"
@@ -155,6 +161,8 @@ BATCH: Machine[GroupState, GroupEvent] = Machine(
 
 
 class GateState(StrEnum):
+    """A gate at one place of the run: before a phase, or after one batch."""
+
     SHUT = "shut"
     ASKED = "asked"
     OPEN = "open"
@@ -162,6 +170,8 @@ class GateState(StrEnum):
 
 
 class GateEvent(StrEnum):
+    """What can happen to a gate."""
+
     ASK = "ask"
     PASS = "pass"  # noqa: S105
     REFUSE = "refuse"
@@ -188,6 +198,8 @@ class LegState(StrEnum):
 
 
 class LegEvent(StrEnum):
+    """What can happen to a leg of a run."""
+
     STOP = "stop"
     END = "end"
 

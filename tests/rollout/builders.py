@@ -1,0 +1,57 @@
+"""Plans built by hand, small and readable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from fleetctl.inventory.model import Host, Login
+from fleetctl.plan.model import Budget, Gate, Plan, PlanPhase, PlanStep, TierGuard
+from fleetctl.playbook.operations import Exec, Once, Pause, Retry
+
+
+def a_host(name: str, tier: str = "web", **tags: str) -> Host:
+    return Host(name, tier, "127.0.0.1", Login(), tags)
+
+
+def hosts_named(count: int, tier: str = "web") -> list[str]:
+    return [f"{tier}{n:03d}" for n in range(1, count + 1)]
+
+
+def a_step(
+    key: str, *, act: str = "true", check: str = "", undo: str = "", once: Once = "",
+    barrier: bool = False, retry: Retry | None = None, reads_release: bool = False,
+    expects: str = "", timeout_s: float = 60.0,
+) -> PlanStep:  # fmt: skip
+    return PlanStep(
+        key, key, Exec(act, check, undo), timeout_s, retry, once, barrier, reads_release, expects
+    )
+
+
+def a_pause(key: str, seconds: float) -> PlanStep:
+    return PlanStep(key, key, Pause(seconds), 60.0)
+
+
+def a_phase(
+    batches: Sequence[Sequence[str]], steps: Sequence[PlanStep], *, name: str = "p1",
+    budget: Budget | None = None, limit: int = 100, gates: Sequence[Gate] = (),
+    needs: Sequence[str] = (), throttle: float = 0.0,
+    on_failure: Literal["leave", "undo"] = "leave", release: str = "",
+) -> PlanPhase:  # fmt: skip
+    return PlanPhase(
+        name, tuple(needs), tuple(tuple(batch) for batch in batches), tuple(steps), tuple(gates),
+        budget or Budget(0), limit, throttle, on_failure, release,
+    )  # fmt: skip
+
+
+def a_plan(
+    *phases: PlanPhase, hosts: Mapping[str, Host] | None = None,
+    guards: Sequence[TierGuard] = (), budget: int = 1000, fanout: int = 100,
+) -> Plan:  # fmt: skip
+    names = [host for phase in phases for batch in phase.batches for host in batch]
+    names += [host for guard in guards for host in guard.hosts]
+    known = {name: (hosts or {}).get(name) or a_host(name, name.rstrip("0123456789"))
+             for name in names}  # fmt: skip
+    return Plan(
+        "test", "a test", known, tuple(phases), tuple(guards), Budget(budget), {}, {}, {}, fanout
+    )
