@@ -100,11 +100,16 @@ def fill_plain(template: str, values: Values) -> str:
 
 
 def fill_url(template: str, values: Values) -> str:
-    """For a URL: the value goes in percent-encoded, `:` and `/` kept (addresses, paths)."""
+    """For a URL: the value goes in percent-encoded, `/` kept; an IPv6 address gets its brackets."""
     return "".join(
-        part if isinstance(part, str) else quote(_safe(values(part.text)), safe=":/")
+        part if isinstance(part, str) else _in_url(part.text, _safe(values(part.text)))
         for part in parse(template)
     )
+
+
+def _in_url(name: str, value: str) -> str:
+    encoded = quote(value, safe=":/")
+    return f"[{encoded}]" if name == "host.address" and ":" in encoded else encoded
 
 
 def fill_shell(template: str, values: Values) -> str:
