@@ -7,6 +7,7 @@
     ROOT/.fleetctl/contents/ID   the content hash of an unpacked release
     ROOT/.fleetctl/order         releases by their last switch, newest first
     ROOT/.fleetctl/replaced      what `previous` was before the last switch, for going back
+    ROOT/.fleetctl/switching     there while a switch is under way: it must end as one that acted
     ROOT/.fleetctl/restart-pending   there from before a switch until a restart went well
 
 Plain POSIX sh, coreutils, tar and gzip; no grep, sed, awk or find. Every text may be killed
@@ -104,13 +105,14 @@ settle "$root/releases" "$book/contents"
 """
 
 SWITCH_CHECK = r"""
-[ "$(link current)" = "$new" ]
+[ "$(link current)" = "$new" ] && [ "$(first_line "$book/switching")" != "$id" ]
 """
 
 SWITCH = r"""
 old=$(link current)
-[ "$old" != "$new" ] || exit 0
+[ "$old" != "$new" ] || { rm -f "$book/switching"; exit 0; }
 [ -d "$root/$new" ] || fail "release $id is not unpacked on this host: $root/$new"
+note "$book/switching" "$id"
 [ -z "$restarts" ] || note "$book/restart-pending" "$id"
 ordered=$id
 if [ -f "$book/order" ]; then
@@ -127,12 +129,14 @@ if [ -z "$old" ] || [ "$before" != "$old" ]; then
 fi
 settle "$root" "$book"
 point current "$new"
-settle "$root"
+rm -f "$book/switching"
+settle "$root" "$book"
 printf '%s -> %s\n' "${old:-nothing}" "$new"
 """
 
 GO_BACK = r"""
 now=$(link current) back=$(link previous)
+rm -f "$book/switching"
 if [ "$now" = "$new" ]; then
   [ -n "$back" ] && [ "$back" != "$new" ] && [ -d "$root/previous/." ] \
     || fail "there is no previous release to go back to; $id stays" \

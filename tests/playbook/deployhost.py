@@ -38,9 +38,13 @@ class DeployHost:
         return str(path.readlink()) if path.is_symlink() else None
 
     def sh(self, text: str) -> subprocess.CompletedProcess[str]:
-        """Fill a text in and run it, in a process group of its own."""
+        """Fill a text in and run it."""
+        return self.run(fill_shell(text, self.values.__getitem__))
+
+    def run(self, text: str) -> subprocess.CompletedProcess[str]:
+        """Run a text as it is, in a process group of its own."""
         return subprocess.run(
-            [*self.shell, "-c", fill_shell(text, self.values.__getitem__)],
+            [*self.shell, "-c", text],
             cwd=self.home,
             env={"PATH": str(self.programs), "HOME": str(self.home)},
             stdin=subprocess.DEVNULL,

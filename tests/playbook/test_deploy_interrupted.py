@@ -57,6 +57,7 @@ def facts(host: DeployHost) -> dict[str, object]:
         "version": (host.root / "current" / "VERSION").read_text(),
         "last restart": (host.home / "restarts").read_text().split()[-1],
         "pending": (host.root / ".fleetctl" / "restart-pending").exists(),
+        "book": names(host.root / ".fleetctl"),
         "root": names(host.root),
         **{
             name: names(host.root / name) for name in ("releases", "archives", ".fleetctl/contents")
@@ -93,6 +94,7 @@ def test_a_deploy_killed_anywhere_goes_on_when_run_again(tmp_path: Path, before:
     counter = with_killer(host, tmp_path)
     assert settled(host.deploy(drafts), drafts)
     wanted = facts(host)
+    switched = 0
     for allowed in itertools.count():
         begin_again(host, saved)
         counter.write_text(f"{allowed}\n")
@@ -103,10 +105,13 @@ def test_a_deploy_killed_anywhere_goes_on_when_run_again(tmp_path: Path, before:
         again = host.deploy(drafts)
         assert settled(again, drafts), (allowed, again)
         assert facts(host) == wanted, allowed
+        # Only a switch that acted can be undone: a half-done one must not end as checked.
+        switched += again["switch"] == "acted"
         if survived:
             break
     assert allowed > 30
     assert (wanted["version"], wanted["last restart"], wanted["pending"]) == ("v3\n", "v3", False)
+    assert switched >= 20
     assert wanted["releases"] == [*before[1:], "v3"]
 
 

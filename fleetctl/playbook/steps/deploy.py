@@ -21,8 +21,9 @@ from fleetctl.playbook.operations import Exec, Put, Retry
 from fleetctl.playbook.substitute import check_shell, names_in, shell_template_of
 from fleetctl.playbook.units import Seconds, seconds
 
-AGAIN = Retry(attempts=2)
-"""All parts but the author's restart may be done again after any interruption."""
+AGAIN = Retry(attempts=1)
+"""Idempotent: may be done again when nobody knows how it ended. What failed stays failed, since
+trying again at once would mend nothing but only wait for bad health twice."""
 MARGIN_S = 30.0
 """What a part that watches for a while gets on top, for its last look."""
 _URL = re.compile(r"https?://")
