@@ -11,6 +11,7 @@ import asyncssh
 
 from fleetctl.lab.entry import command_argv, write_entry
 from fleetctl.lab.faults import Fault, FaultKind, drops_connection
+from fleetctl.lab.keys import host_key_shown
 from fleetctl.lab.layout import LabHost, LabState, Layout, environment
 from fleetctl.lab.limits import limit_files
 from fleetctl.lab.session import Login, Session
@@ -50,8 +51,8 @@ class Door(asyncssh.SSHServer):
     def connection_requested(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
     ) -> bool:
-        """Only a bastion forwards, and only to hosts of the lab."""
-        if self._host.host.forwards and dest_host in self._host.neighbours:
+        """True: forward it, as `forwards_to` says."""
+        if self._host.forwards_to(dest_host):
             return True
         raise asyncssh.ChannelOpenError(
             asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, f"no forwarding to {dest_host}"
@@ -64,14 +65,12 @@ class EmbeddedHost:
     def __init__(self, layout: Layout, state: LabState, host: LabHost, spawner: Spawner) -> None:
         self.host = host
         self.client_key = state.client_key.encode().split()[:2]
-        self.neighbours: frozenset[str] = frozenset(other.address for other in state.hosts)
         self.faults: dict[FaultKind, Fault] = {}
         self._layout = layout
         self._state = state
         self._wires: set[Wire] = set()
         self._pending: set[Wire] = set()
         self._listener: asyncio.Server | None = None
-        self._chance = random.Random(f"{state.id}/{host.name}")  # noqa: S311
         self._options: asyncssh.SSHServerConnectionOptions | None = None
         self.login = Login(
             spawner=spawner,
@@ -97,6 +96,10 @@ class EmbeddedHost:
             login_timeout=_LOGIN_TIMEOUT_S,
         )
 
+    def forwards_to(self, address: str) -> bool:
+        """Only a bastion forwards, and only to hosts of the lab."""
+        return self.host.forwards and any(other.address == address for other in self._state.hosts)
+
     async def listen(self) -> None:
         """Accept connections; raises OSError when the address is taken."""
         self._listener = await asyncio.get_running_loop().create_server(
@@ -110,14 +113,14 @@ class EmbeddedHost:
     def _make_connection(self) -> asyncio.Protocol:
         if self._options is None:
             wrong = FaultKind.WRONG_HOST_KEY in self.faults
-            path = self._layout.wrong_key if wrong else self._layout.host_key
-            self._options = self._options_with(str(path(self.host.name)))
+            key = host_key_shown(self._layout, self.host.name, wrong=wrong)
+            self._options = self._options_with(str(key))
         return asyncssh.SSHServerConnection(asyncio.get_running_loop(), self._options)
 
     def _arrived(self, wire: Wire) -> None:
         limits = self.faults.get(FaultKind.MAX_STARTUPS)
         if limits is not None:
-            dice = self._chance.random()
+            dice = random.random()  # noqa: S311
             if drops_connection(limits.startups, len(self._pending), dice):
                 wire.turn_away(b"Exceeded MaxStartups\r\n")
                 return

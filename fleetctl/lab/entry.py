@@ -38,6 +38,7 @@ def write_entry(layout: Layout, host: LabHost, faults: Mapping[FaultKind, Fault]
     _replace(layout.enter(host.name), _enter_text(faults))
     shims = _shims(faults)
     folder = layout.shims(host.name)
+    folder.mkdir(exist_ok=True)
     for stale in folder.iterdir():
         if stale.name not in shims:
             stale.unlink()

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
 )
 
+from fleetctl.lab.layout import Layout
+
 
 def make_key(path: Path) -> str:
     """Write a fresh private key, readable by its owner alone; returns the public key's text."""
@@ -32,6 +34,15 @@ def keep_or_make_key(path: Path) -> str:
     key = load_ssh_private_key(path.read_bytes(), None)
     assert isinstance(key, Ed25519PrivateKey)
     return _public_text(key)
+
+
+def host_key_shown(layout: Layout, host: str, *, wrong: bool) -> Path:
+    """The file of the host key to show; the wrong one is made when it is first wanted."""
+    if not wrong:
+        return layout.host_key(host)
+    path = layout.wrong_key(host)
+    keep_or_make_key(path)
+    return path
 
 
 def _public_text(key: Ed25519PrivateKey) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from fleetctl.lab.addresses import parked_address
 from fleetctl.lab.entry import write_entry
 from fleetctl.lab.faults import Fault, FaultKind
+from fleetctl.lab.keys import host_key_shown
 from fleetctl.lab.layout import MARK, LabHost, LabState, Layout, environment
 from fleetctl.lab.limits import limit_files, limit_processes
 from fleetctl.lab.processes import find_children, find_descendants, kill, program_of
@@ -36,7 +37,7 @@ def write_config(
     layout: Layout, state: LabState, host: LabHost, faults: Mapping[FaultKind, Fault]
 ) -> None:
     """Write the host's sshd configuration as its faults want it."""
-    key = layout.wrong_key if FaultKind.WRONG_HOST_KEY in faults else layout.host_key
+    key = host_key_shown(layout, host.name, wrong=FaultKind.WRONG_HOST_KEY in faults)
     address = host.address
     if FaultKind.REFUSE in faults:
         address = parked_address(state.block, state.hosts.index(host))
@@ -45,7 +46,7 @@ def write_config(
     set_env = " ".join(f'"{name}={value}"' for name, value in variables.items())
     lines = [
         f"ListenAddress {address}:{state.port}",
-        f'HostKey "{key(host.name)}"',
+        f'HostKey "{key}"',
         f'PidFile "{_pid_file(layout, host)}"',
         f'AuthorizedKeysFile "{layout.authorized_keys}"',
         "AuthenticationMethods publickey",
@@ -90,6 +91,7 @@ class OpensshHost:
         """Start its sshd; `ready` tells when it listens."""
         _pid_file(self._layout, self.host).unlink(missing_ok=True)
         write_config(self._layout, self._state, self.host, self.faults)
+        write_entry(self._layout, self.host, self.faults)
         config = _config_file(self._layout, self.host)
         nothing = os.open(os.devnull, os.O_RDONLY)
         command = Command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ from fleetctl.inventory.model import Fleet, Host
 from fleetctl.lab.addresses import HOSTS_MAX, address_of, take_block
 from fleetctl.lab.entry import write_entry
 from fleetctl.lab.inventory import InventoryChanges, inventory_text
-from fleetctl.lab.keys import keep_or_make_key, make_key
+from fleetctl.lab.keys import keep_or_make_key
 from fleetctl.lab.layout import LabHost, LabState, Layout, ServerKind, write_state
 
 
@@ -43,6 +44,7 @@ def prepare(layout: Layout, fleet: Fleet, request: LabRequest, before: LabState 
         hosts=_lab_hosts(fleet, block, request.server),
         client_key=keep_or_make_key(layout.identity),
     )
+    layout.host("").mkdir(exist_ok=True)
     host_keys = [_prepare_host(layout, host) for host in state.hosts]
     layout.known_hosts.write_text(_known_hosts(state, host_keys))
     layout.inventory.write_text(inventory_text(fleet, layout, state, request.changes))
@@ -52,13 +54,14 @@ def prepare(layout: Layout, fleet: Fleet, request: LabRequest, before: LabState 
 
 def _lab_hosts(fleet: Fleet, block: int, server: ServerKind) -> tuple[LabHost, ...]:
     own_user = getpass.getuser()
+    bastions = _bastions(fleet.hosts.values())
     return tuple(
         LabHost(
             name=host.name,
             tier=host.tier,
             address=address_of(block, index),
             user=own_user if server == "openssh" else host.login.user or own_user,
-            forwards=host.name in _bastions(fleet.hosts.values()),
+            forwards=host.name in bastions,
         )
         for index, host in enumerate(fleet.hosts.values())
     )
@@ -70,11 +73,11 @@ def _bastions(hosts: Iterable[Host]) -> frozenset[str]:
 
 def _prepare_host(layout: Layout, host: LabHost) -> str:
     """Make the host's folder; returns its public host key."""
-    layout.home(host.name).mkdir(parents=True, exist_ok=True)
-    layout.shims(host.name).mkdir(exist_ok=True)
-    if not layout.wrong_key(host.name).exists():
-        make_key(layout.wrong_key(host.name))
-    write_entry(layout, host, {})
+    for folder in (layout.host(host.name), layout.home(host.name)):
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+    if layout.shims(host.name).exists():  # a lab that was killed may have left its faults
+        write_entry(layout, host, {})
     return keep_or_make_key(layout.host_key(host.name))
 
 

@@ -79,6 +79,19 @@ def test_addresses_and_keys_outlive_a_restart(tmp_path: Path) -> None:
         down(second.layout)
 
 
+def test_faults_do_not_outlive_a_killed_lab(tmp_path: Path) -> None:
+    """A lab that was killed with faults on comes up again without them."""
+    first = start_lab(tmp_path, a_fleet({"db": ["db001"]}))
+    first.fault("db001", "fail", command="uname*")
+    os.kill(int(first.layout.pid.read_text()), signal.SIGKILL)
+    down(first.layout)
+    second = start_lab(tmp_path, a_fleet({"db": ["db001"]}))
+    try:
+        assert run(second, "db001", "true; uname").exit_status == 0
+    finally:
+        down(second.layout)
+
+
 def test_two_labs_live_side_by_side(lab_fleet: StartLab) -> None:
     """Each lab has an address block of its own."""
     one, other = lab_fleet({"db": ["db001"]}), lab_fleet({"db": ["db001"]})
