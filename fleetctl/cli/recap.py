@@ -40,6 +40,11 @@ def recap(view: RunView) -> list[str]:
     return lines + _ending(view)
 
 
+def brief(view: RunView) -> list[str]:
+    """The account without the failures: for runs whose hosts' answers are shown anyway."""
+    return [accounted(view), *_unaccounted(view), *_ending(view)]
+
+
 def accounted(view: RunView) -> str:
     """`44 of 44 accounted for: 40 changed, 3 ok, 1 failed`."""
     outcomes = view.outcomes()

@@ -1,0 +1,92 @@
+"""What the steps of a run said, picked by host and step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+
+from fleetctl.base.durations import format_duration
+from fleetctl.base.errors import UsageError
+from fleetctl.base.hostrange import expand
+from fleetctl.base.names import did_you_mean
+from fleetctl.cli.account import Account
+from fleetctl.cli.output import printable
+from fleetctl.rollout.records import StepSettled
+
+LOG_COLUMNS = (
+    *("time", "phase", "host", "step", "title", "outcome"),
+    *("exit_status", "duration_s", "stdout", "stderr", "cause"),
+)
+Entry = tuple[float, StepSettled]
+"""Unix time and what was said then."""
+
+
+def pick_logs(account: Account, hosts: Sequence[str], step: str) -> list[Entry]:
+    """Settled steps in the order of the journal; raises UsageError when a word matches nothing."""
+    settled = [(wall_s, one) for _, wall_s, one in account.entries if isinstance(one, StepSettled)]
+    known = set(account.view.outcomes())
+    names = {name for word in hosts for name in _names(word, known)}
+    titles = account.view.titles
+    picked = [
+        (wall_s, one)
+        for wall_s, one in settled
+        if (not hosts or one.host in names)
+        and (not step or step in one.key or step.lower() in titles.get(one.key, "").lower())
+    ]
+    if step and not any(step in k or step.lower() in t.lower() for k, t in titles.items()):
+        raise UsageError(f'no step "{step}" in this run', hint=did_you_mean(step, titles.values()))
+    return picked
+
+
+def log_rows(account: Account, picked: Sequence[Entry]) -> list[dict[str, object]]:
+    """One object a settled step."""
+    return [
+        {
+            "time": wall_s,
+            "phase": one.phase,
+            "host": one.host,
+            "step": one.key,
+            "title": account.view.titles.get(one.key, one.key),
+            "outcome": one.outcome,
+            "exit_status": one.exit_status,
+            "duration_s": one.duration_s,
+            "stdout": one.stdout,
+            "stderr": one.stderr,
+            "cause": one.cause,
+        }
+        for wall_s, one in picked
+    ]
+
+
+def log_lines(account: Account, picked: Sequence[Entry]) -> Iterator[str]:
+    """A headline a step, then what it said; lines of stderr are marked."""
+    for wall_s, one in picked:
+        yield _headline(account, wall_s, one)
+        for mark, text in (("  ", one.stdout), ("! ", one.stderr)):
+            for line in text.decode("utf-8", "replace").splitlines():
+                yield f"  {mark}{printable(line)}"
+
+
+def _headline(account: Account, wall_s: float, one: StepSettled) -> str:
+    from fleetctl.cli.watching import stamped
+
+    title = account.view.titles.get(one.key, one.key)
+    undo = "undo of " if one.undo else ""
+    status = "" if one.exit_status in (None, 0) else f", exit {one.exit_status}"
+    again = ", from the host's record" if one.replayed else ""
+    cause = f": {one.cause}" if one.cause else ""
+    took = format_duration(one.duration_s)
+    return stamped(
+        wall_s, f"{one.host} {undo}`{title}` {one.outcome}{status}, {took}{again}{cause}"
+    )
+
+
+def _names(word: str, known: set[str]) -> list[str]:
+    try:
+        patterns = list(expand(word))
+    except ValueError as error:
+        raise UsageError(str(error), where="--host") from error
+    found = [name for name in known if any(fnmatchcase(name, pattern) for pattern in patterns)]
+    if not found:
+        raise UsageError(f'no host "{word}" in this run', hint=did_you_mean(word, known))
+    return found

@@ -1,0 +1,86 @@
+"""`fleetctl push`: a playbook, or a plan saved earlier, over the fleet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from fleetctl.base.errors import ExitCode, UsageError
+from fleetctl.cli.assemble import Wish, wish_of, wish_options
+from fleetctl.cli.gathering import gather
+from fleetctl.cli.output import output_option
+from fleetctl.cli.selection import Choice, selection_options
+
+if TYPE_CHECKING:
+    from fleetctl.plan.model import Plan
+
+
+class Going(NamedTuple):
+    """How to go about it."""
+
+    check: bool
+    yes: bool
+    output: str
+
+
+def going_options(command: Any) -> Any:
+    """`--check`, `--yes` and `--output`, passed as `going`."""
+    command = gather("going", Going)(command)
+    command = output_option(command)
+    yes = "Do not ask for the number of hosts; for scripts. Approval gates still ask."
+    command = click.option("--yes", is_flag=True, help=yes)(command)
+    check = "Run only checks and read-only probes; change nothing."
+    return click.option("--check", "--dry-run", "check", is_flag=True, help=check)(command)
+
+
+@click.command()
+@click.argument("playbook", required=False, metavar="[PLAYBOOK]")
+@click.option("--plan", "saved", metavar="FILE", help="Run this saved plan, exactly.")
+@selection_options
+@wish_options
+@going_options
+def push(
+    playbook: str | None, saved: str | None, choice: Choice, going: Going, **words: Any
+) -> ExitCode:
+    """Run PLAYBOOK over the fleet, or else the fleet's default playbook.
+
+    The plan is shown, and the number of hosts is typed before anything is touched. Ctrl-C once:
+    nothing new starts; twice: what runs on the hosts is stopped. Both can be resumed.
+    """
+    wish = wish_of(choice, playbook, words)
+    return go(_saved_plan(saved, wish) if saved else _made_plan(wish), going, wish.journal)
+
+
+def go(plan: Plan, going: Going, journal: str | None) -> ExitCode:
+    """Show the plan, have it confirmed, run it, tell how it went."""
+    from fleetctl.cli.confirm import confirm
+    from fleetctl.cli.planview import hosts_of, plan_lines
+    from fleetctl.cli.session import Manner, start_run
+
+    click.echo("\n".join(plan_lines(plan)), err=True)
+    if not going.check:
+        confirm(len(hosts_of(plan)), going.yes)
+    return start_run(plan, Manner(going.output, journal, going.check))
+
+
+def _made_plan(wish: Wish) -> Plan:
+    from fleetctl.cli.assemble import assemble
+
+    return assemble(wish).plan
+
+
+def _saved_plan(file: str, wish: Wish) -> Plan:
+    from fleetctl.cli.assemble import load_plan
+
+    narrowed = wish.playbook or wish.choice.given
+    changed = (wish.release, wish.var, wish.phase, wish.batch, wish.fanout, wish.throttle)
+    if narrowed or any(changed) or wish.max_failures:
+        raise UsageError(
+            "a saved plan is run as it was saved",
+            where="--plan",
+            why="other flags would make it another plan",
+            hint="leave them out, or make a new plan with `fleetctl plan ... --save`",
+        )
+    return load_plan(Path(file), wish).plan

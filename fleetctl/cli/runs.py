@@ -1,0 +1,219 @@
+"""`fleetctl runs`: look at runs; take one up again, approve its gates, or stop it."""
+
+from __future__ import annotations
+
+import click
+
+from fleetctl.base.errors import ExitCode, Refused, UsageError
+from fleetctl.base.names import did_you_mean
+from fleetctl.cli.account import Account, read_account
+from fleetctl.cli.journal import journal_option, open_journal
+from fleetctl.cli.logs import LOG_COLUMNS, log_lines, log_rows, pick_logs
+from fleetctl.cli.output import emit, output_option, write
+from fleetctl.journal.rows import RunRow
+from fleetctl.journal.store import Journal
+from fleetctl.playbook.operations import Approval
+
+LIST_COLUMNS = ("run", "opened", "title", "hosts", "state", "exit", "by")
+run_argument = click.argument("run", metavar="RUN")
+
+
+@click.group(short_help="Look at runs; resume, approve or stop one.")
+def runs() -> None:
+    """Look at runs; resume, approve or stop one.
+
+    RUN is a run's id, the beginning of one, or `last`.
+    """
+
+
+@runs.command("list")
+@click.option("--most", default=20, show_default=True, type=click.IntRange(1), help="How many.")
+@journal_option
+@output_option
+def list_runs(most: int, journal: str | None, output: str) -> None:
+    """The newest runs, newest first."""
+    with open_journal(journal) as opened:
+        rows = [_run_row(opened, row) for row in opened.runs(most)]
+    if not rows and output == "table":
+        click.echo("no runs yet", err=True)
+        return
+    emit(rows, LIST_COLUMNS, output)
+
+
+@runs.command()
+@run_argument
+@journal_option
+@output_option
+def show(run: str, journal: str | None, output: str) -> ExitCode:
+    """The recap of a run so far: every host accounted for. Exits as the run did."""
+    from fleetctl.cli.results import tell_result
+
+    with open_journal(journal) as opened:
+        row = opened.find(run)
+        holder = opened.lock(row.id).holder()
+        if holder:
+            click.echo(f"this run is live: {holder}", err=True)
+        return tell_result(read_account(opened, row.id).view, output)
+
+
+@runs.command()
+@run_argument
+@click.option("--host", multiple=True, metavar="HOST", help="Only hosts of these names or globs.")
+@click.option("--step", default="", metavar="TEXT", help="Only steps whose title or key has this.")
+@journal_option
+@output_option
+def logs(run: str, host: tuple[str, ...], step: str, journal: str | None, output: str) -> None:
+    """What the steps of a run said."""
+    with open_journal(journal) as opened:
+        account = read_account(opened, opened.find(run).id)
+    picked = pick_logs(account, host, step)
+    if output != "table":
+        emit(log_rows(account, picked), LOG_COLUMNS, output)
+        return
+    for line in log_lines(account, picked):
+        if not write(line):
+            return
+
+
+@runs.command()
+@run_argument
+@click.option("--failed", is_flag=True, help="Try the lost hosts again, nothing else.")
+@click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+@journal_option
+@output_option
+def resume(run: str, failed: bool, yes: bool, journal: str | None, output: str) -> ExitCode:
+    """Go on with a run that was interrupted, stopped or cut off, where it was.
+
+    What succeeded on a host does not run there again; what may have happened is asked first.
+    """
+    from fleetctl.cli.confirm import confirm
+    from fleetctl.cli.recap import accounted
+
+    with open_journal(journal) as opened:
+        row = opened.find(run)
+        _refuse_live(opened, row)
+        account = read_account(opened, row.id)
+        hosts = _hosts_to_do(account, failed)
+        if not hosts:
+            raise Refused(f"run {row.id} has nothing left to do", why=accounted(account.view))
+        click.echo(f"{row.title}: {accounted(account.view)}; {len(hosts)} hosts to do", err=True)
+        confirm(len(hosts), yes)
+        from fleetctl.cli.session import Manner, resume_run
+
+        return resume_run(opened, row.id, Manner(output, journal), failed)
+
+
+@runs.command()
+@run_argument
+@click.option("--kill", is_flag=True, help="Also stop what runs on the hosts now.")
+@journal_option
+def abort(run: str, kill: bool, journal: str | None) -> None:
+    """Stop a live run from another terminal: nothing new starts, what is in flight ends."""
+    from fleetctl.cli.identity import whoami
+
+    with open_journal(journal) as opened:
+        row = opened.find(run)
+        holder = _live_holder(opened, row)
+        opened.give_order(row.id, "kill" if kill else "abort", whoami())
+    click.echo(f"asked {holder} to stop run {row.id}", err=True)
+
+
+@runs.command()
+@run_argument
+@click.argument("gate", metavar="[GATE]", required=False)
+@click.option("--no", "refused", is_flag=True, help="Refuse instead: the run stops there.")
+@journal_option
+def approve(run: str, gate: str | None, refused: bool, journal: str | None) -> None:
+    """Answer the approval gate a live run is asking, from another terminal."""
+    from fleetctl.cli.identity import whoami
+
+    with open_journal(journal) as opened:
+        row = opened.find(run)
+        _live_holder(opened, row)
+        account = read_account(opened, row.id)
+        key = _open_gate(account, gate)
+        word = "refuse" if refused else "approve"
+        opened.give_order(row.id, word, whoami(), key)
+    answer = "no" if refused else "yes"
+    click.echo(f"answered {answer} to `{account.view.titles[key]}` of run {row.id}", err=True)
+
+
+def _run_row(journal: Journal, row: RunRow) -> dict[str, object]:
+    from fleetctl.cli.picture import wall_text
+
+    return {
+        "run": row.id,
+        "opened": wall_text(row.opened_s),
+        "title": row.title,
+        "hosts": row.hosts,
+        "state": _state(journal, row),
+        "exit": row.exit_code,
+        "by": row.by,
+    }
+
+
+def _state(journal: Journal, row: RunRow) -> str:
+    if row.exit_code is not None:
+        return "ended"
+    return "live" if journal.lock(row.id).holder() else "cut off"
+
+
+def _live_holder(journal: Journal, row: RunRow) -> str:
+    holder = journal.lock(row.id).holder()
+    if not holder:
+        raise Refused(
+            f"run {row.id} is not live",
+            why="it has ended" if row.exit_code is not None else "its controller is gone",
+            hint=f"fleetctl runs show {row.id}",
+        )
+    return holder
+
+
+def _refuse_live(journal: Journal, row: RunRow) -> None:
+    holder = journal.lock(row.id).holder()
+    if holder:
+        from fleetctl.base.errors import LockHeld
+
+        raise LockHeld(
+            f"run {row.id} is being driven already",
+            why=f"by {holder}",
+            hint=f"stop it with: fleetctl runs abort {row.id}",
+        )
+
+
+def _hosts_to_do(account: Account, failed: bool) -> list[str]:
+    view = account.view
+    names = []
+    for host, outcome in view.outcomes().items():
+        lost = outcome is not None and outcome.lost
+        if lost or (not failed and not _went_through(account, host)):
+            names.append(host)
+    return names
+
+
+def _went_through(account: Account, host: str) -> bool:
+    """Whether every phase that has this host has ended well on it."""
+    view = account.view
+    for phase in view.plan.phases:
+        if any(host in batch for batch in phase.batches):
+            one = view.hosts.get((phase.name, host))
+            if one is None or one.settled is None or one.settled.outcome.lost:
+                return False
+    return True
+
+
+def _open_gate(account: Account, named: str | None) -> str:
+    view = account.view
+    gates = {gate.key: gate for phase in view.plan.phases for gate in phase.gates}
+    asked = [phase.gate for phase in view.phases.values() if phase.gate]
+    open_ = [key for key in asked if isinstance(gates[key].probe, Approval)]
+    if named is None and len(open_) == 1:
+        return open_[0]
+    for key in open_:
+        if named in (key, gates[key].title):
+            return key
+    if not open_:
+        raise Refused(f"run {view.run} asks for no approval now")
+    if named is None:
+        raise UsageError("several gates ask for approval", hint=f"name one of: {', '.join(open_)}")
+    raise UsageError(f'no gate "{named}" asks for approval', hint=did_you_mean(named, open_))

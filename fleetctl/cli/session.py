@@ -1,0 +1,141 @@
+"""One run from the confirmation to the recap: what `push`, `deploy`, `run` and `resume` share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from fleetctl.base.errors import ExitCode
+from fleetctl.cli.account import read_account
+from fleetctl.cli.identity import spoken_words, whoami
+from fleetctl.cli.interrupts import Interrupts
+from fleetctl.cli.journal import open_journal
+from fleetctl.cli.picture import Glance, safe_line
+from fleetctl.cli.progress import RunView
+from fleetctl.cli.reach import reach
+from fleetctl.cli.results import tell_answers, tell_result
+from fleetctl.cli.watching import Follower, JsonLines, PlainLines
+from fleetctl.rollout.controls import Controls
+from fleetctl.rollout.driver import Opening, RunResult, push, resume
+
+if TYPE_CHECKING:
+    from fleetctl.journal.store import Journal
+    from fleetctl.plan.model import Plan
+
+
+class Manner(NamedTuple):
+    """How a person wants a run done and told."""
+
+    output: str = "table"
+    journal: str | None = None
+    check_only: bool = False
+    folded: bool = False
+    """Tell what hosts said, equal answers once, and the account in one line."""
+
+
+class Drive(Protocol):
+    """Starts the driver on something, with who steers and who watches; returns when it ended."""
+
+    def __call__(self, journal: Journal, controls: Controls, observer: Follower) -> RunResult: ...
+
+
+def start_run(plan: Plan, manner: Manner) -> ExitCode:
+    """Run a plan somebody confirmed; the recap is told and its exit code returned."""
+    opening = Opening(by=whoami(), words=spoken_words(sys.argv[1:]), check_only=manner.check_only)
+    way = reach(plan)
+
+    def drive(journal: Journal, controls: Controls, observer: Follower) -> RunResult:
+        watchers = (observer,)
+        return push(plan, opening, journal, way, controls=controls, observers=watchers)
+
+    with open_journal(manner.journal) as journal:
+        return _conduct(journal, RunView(plan), 0, manner, drive)
+
+
+def resume_run(journal: Journal, run: str, manner: Manner, only_failed: bool) -> ExitCode:
+    """Take a run up where its journal ends; as `start_run`."""
+    account = read_account(journal, run)
+    way = reach(account.view.plan)
+    opening = Opening(by=whoami(), words=spoken_words(sys.argv[1:]), run=run)
+
+    def drive(journal: Journal, controls: Controls, observer: Follower) -> RunResult:
+        return resume(
+            *(run, opening, journal, way),
+            only_failed=only_failed,
+            controls=controls,
+            observers=(observer,),
+        )
+
+    return _conduct(journal, account.view, account.seq, manner, drive)
+
+
+def _conduct(journal: Journal, view: RunView, seq: int, manner: Manner, drive: Drive) -> ExitCode:
+    controls = Controls()
+    observer, close = _open_observer(journal, view, seq, manner, controls)
+    try:
+        with Interrupts(controls, whoami(), lambda: _farewell(observer)):
+            result = drive(journal, controls, observer)
+    finally:
+        close()
+    # From the journal, not from what was watched: the recap must not miss a record.
+    settled = read_account(journal, result.run).view
+    if manner.folded:
+        return tell_answers(settled, manner.output)
+    return tell_result(settled, manner.output)
+
+
+def _open_observer(
+    journal: Journal, view: RunView, seq: int, manner: Manner, controls: Controls
+) -> tuple[Follower, Callable[[], None]]:
+    """Who tells the run: records, the live picture, or plain lines; and how it is closed."""
+    if manner.output == "jsonl":
+        return JsonLines(view, seq), _nothing
+    if not _is_picture_wanted():
+        return PlainLines(view, seq), _nothing
+    from fleetctl.cli.live import Screen
+
+    by = whoami()
+    screen = Screen(
+        view,
+        lambda gate, yes: controls.answer(gate, yes, by),
+        expected_s(journal, view.plan),
+        seq,
+    )
+    screen.start()
+    return screen, screen.close
+
+
+def _nothing() -> None:
+    return
+
+
+def _is_picture_wanted() -> bool:
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def _farewell(observer: Follower) -> str:
+    # No guard: this runs in a signal handler, and an old picture is better than a dead lock.
+    view = observer.view
+    hosts = [host.host for host in view.in_flight()]
+    glance = Glance(view.now_s)
+    return (
+        f"leaving at once: {safe_line(view, glance)}"
+        + (f": {', '.join(hosts[:20])}" if hosts else "")
+        + f"\nnext: fleetctl runs resume {view.run}"
+    )
+
+
+def expected_s(journal: Journal, plan: Plan) -> dict[str, float]:
+    """Step key -> seconds it should take: the median of earlier runs on hosts of that tier."""
+    known = journal.durations(plan.fleet)
+    expected = {}
+    for phase in plan.phases:
+        tiers = {plan.hosts[host].tier for batch in phase.batches for host in batch}
+        for step in phase.steps:
+            times = [seconds for tier in tiers for seconds in known.get((step.title, tier), ())]
+            if times:
+                expected[step.key] = median(times)
+    return expected

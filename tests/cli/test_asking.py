@@ -1,0 +1,57 @@
+"""Every host asked has an answer, or a reason why not."""
+
+from __future__ import annotations
+
+import threading
+
+from fleetctl.cli.asking import ask_hosts
+from fleetctl.transport.protocol import Look, Looked, Lost, Order, Output, Release, Sink
+
+
+class _Fleet:
+    """Answers from another thread: `up` hosts say their script back, others are lost."""
+
+    def __init__(self, sink: Sink, up: frozenset[str]) -> None:
+        self._sink = sink
+        self._up = up
+        self.released: list[str] = []
+        self.closed = False
+
+    def submit(self, order: Order) -> None:
+        if isinstance(order, Release):
+            self.released.append(order.host)
+            return
+        assert isinstance(order, Look)
+        threading.Thread(target=self._answer, args=(order,)).start()
+
+    def _answer(self, order: Look) -> None:
+        if order.host in self._up:
+            said = Output(head=order.script.encode())
+            self._sink(Looked(order.ticket, order.host, 0, said, Output(), 0.1))
+        else:
+            self._sink(Lost(order.ticket, order.host, False, "connect", "refused"))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_every_host_is_asked_once_and_let_go() -> None:
+    """Answers and losses come back under their hosts; every connection is closed."""
+    made: list[_Fleet] = []
+
+    def reach(sink: Sink) -> _Fleet:
+        made.append(_Fleet(sink, frozenset({"a", "b"})))
+        return made[0]
+
+    answers = ask_hosts({"a": "1", "b": "2", "c": "3"}, reach, timeout_s=5)
+    assert isinstance(answers["a"], Looked)
+    assert isinstance(answers["b"], Looked)
+    assert answers["b"].stdout.head == b"2"
+    assert isinstance(answers["c"], Lost)
+    assert sorted(made[0].released) == ["a", "b", "c"]
+    assert made[0].closed
+
+
+def test_asking_nobody_is_no_trouble() -> None:
+    """A fleet without deploys has no one to ask."""
+    assert ask_hosts({}, lambda sink: _Fleet(sink, frozenset()), timeout_s=5) == {}
