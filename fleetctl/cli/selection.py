@@ -59,10 +59,12 @@ def open_fleet(named: str | None) -> Fleet:
     Says on stderr, in one line, when a foreign inventory held what could not be carried over.
     """
     reading = open_inventory(named)
-    if reading.remarks:
+    count = len(reading.remarks)
+    if count:
+        things = "1 thing" if count == 1 else f"{count} things"
         click.echo(
-            f"note: {len(reading.remarks)} things in {reading.file} are not carried over; "
-            "`fleetctl inventory check` tells them",
+            f"note: not carried over: {things} in {reading.file}; "
+            "`fleetctl inventory check` tells more",
             err=True,
         )
     return reading.fleet

@@ -89,7 +89,7 @@ class DefaultsBlock(LoginBlock, kw_only=True):
     limit: Amount = UNSET
     throttle: (
         Annotated[
-            str | int,
+            str | int | float,
             Meta(description="Most host starts a minute.", examples=["30/min", "2/s"]),
         ]
         | UnsetType

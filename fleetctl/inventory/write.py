@@ -44,9 +44,9 @@ def _tier(tier: Tier, fleet: Fleet, outer: Block) -> Block:
     if tier.limit:
         block["limit"] = tier.limit
     if tier.throttle_per_min:
-        block["throttle"] = tier.throttle_per_min
+        block["throttle"] = f"{_short(tier.throttle_per_min)}/min"
     if tier.timeout_s != Tier("", ()).timeout_s:
-        block["timeout"] = tier.timeout_s
+        block["timeout"] = _short(tier.timeout_s)
     if tier.floor:
         block["floor"] = tier.floor
     entries = {_pattern(run): _entry(run, shared) for run in _runs(hosts)}
@@ -55,6 +55,10 @@ def _tier(tier: Tier, fleet: Fleet, outer: Block) -> Block:
     else:
         block["hosts"] = list(entries) if len(entries) > 1 else next(iter(entries))
     return block
+
+
+def _short(number: float) -> int | float:
+    return int(number) if number == int(number) else number
 
 
 def _entry(run: Sequence[Host], outer: Block) -> Block:
@@ -79,22 +83,22 @@ def _shared(hosts: Sequence[Host]) -> Block:
         values = {getattr(login, key) for login in logins}
         if len(values) == 1 and (value := values.pop()) != getattr(_PLAIN, key):
             shared[_LOGIN_KEYS.get(key, key)] = list(value) if key == "identity" else value
-    variables = _shared_variables(hosts)
-    if variables:
-        shared["variables"] = variables
+    everywhere = _variables_of_all(hosts)
+    if everywhere:
+        shared["variables"] = everywhere
     return shared
 
 
-def _shared_variables(hosts: Sequence[Host]) -> Block:
+def _variables_of_all(hosts: Sequence[Host]) -> Block:
     mappings = list({id(host.variables): host.variables for host in hosts}.values())
-    shared = dict(mappings[0])
+    found = dict(mappings[0])
     for mapping in mappings[1:]:
-        shared = {
+        found = {
             key: value
-            for key, value in shared.items()
+            for key, value in found.items()
             if key in mapping and _same(mapping[key], value)
         }
-    return shared
+    return found
 
 
 def _same(one: object, other: object) -> bool:

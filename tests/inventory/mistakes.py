@@ -95,7 +95,7 @@ NATIVE: dict[str, tuple[str, str]] = {
     ),
     "transport unknown": (
         HEAD + "    hosts: a\n    transport: telnet\n",
-        "i.yaml:5:16: 'telnet' is not one of the words known here in tiers.db.transport",
+        'i.yaml:5:16: "telnet" is no word known in tiers.db.transport\n  hint: known: local, ssh',
     ),
     "addresses too few": (
         HEAD + "    hosts: db[1-4]\n    address: 10.0.0.[1-3]\n",
