@@ -19,7 +19,7 @@ from fleetctl.plan.words import (
 )
 
 COLUMNS = ("phase", "batch", "host", "tier", "from", "to", "noop", "steps")
-WIDTH = 100
+WIDTH = 110
 LABEL = 12
 SAME_SIZE_MAX = 2
 """Neighbouring batches of one size are shown singly up to this many, else folded to one line."""

@@ -37,7 +37,8 @@ def _limit_of(tier: Tier) -> int:
 
 def phase_limit(phase: Phase, size: int, tiers: Sequence[Tier], overrides: Overrides) -> int:
     """Most hosts of the phase in flight at once: the least of all that is said, at least 1."""
-    said = [size, overrides.fanout, sum(_limit_of(tier) for tier in tiers)]
+    of_tiers = [min(_limit_of(tier), len(tier.hosts) - floor_of(tier)) for tier in tiers]
+    said = [size, overrides.fanout, sum(of_tiers)]
     said += [amount.floor_of(size) for amount in (phase.text.limit, overrides.limit) if amount]
     return max(1, min(said))
 
@@ -46,7 +47,7 @@ def throttle_per_min(phase: Phase, tiers: Sequence[Tier], overrides: Overrides) 
     """Most host starts a minute: the slowest of all that is said; 0 when nothing is."""
     said = [float(phase.text.throttle or 0), overrides.throttle_per_min or 0]
     said += [tier.throttle_per_min for tier in tiers]
-    return min((rate for rate in said if rate), default=0.0)
+    return min((float(rate) for rate in said if rate), default=0.0)
 
 
 def phase_budget(

@@ -81,14 +81,11 @@ def release_words(plan: Plan) -> Iterator[str]:
             plan.live.get(n) == r for n, r in deployed.items() if plan.hosts[n].tier in tiers
         )
         words = f"{before} -> {after}: {', '.join(tiers)}"
-        yield words + (f" ({_hosts(there)} have it already)" if there else "")
+        have = "1 host has it" if there == 1 else f"{there} hosts have it"
+        yield words + (f" ({have} already)" if there else "")
 
 
 def _change(plan: Plan, names: Sequence[str], release: str) -> tuple[str, str]:
     """What these hosts run, and what they are to run."""
     before = {plan.live.get(name, "not known") for name in names}
     return ", ".join(sorted(before - {release})) or release, release
-
-
-def _hosts(count: int) -> str:
-    return "1 host" if count == 1 else f"{count} hosts"

@@ -162,7 +162,7 @@ def test_bounds_are_the_least_of_all_that_is_said() -> None:
     plan = plan_of(phase(slow), fleet=fleet)
     (guard,) = plan.guards
     assert (guard.size, guard.floor, guard.limit) == (8, 5, 4)
-    assert (plan.phases[0].limit, plan.phases[0].throttle_per_min) == (4, 20.0)
+    assert (plan.phases[0].limit, plan.phases[0].throttle_per_min) == (3, 20.0)
     assert max(map(len, plan.phases[0].batches)) == 3
     gentle = Overrides(fanout=2, throttle_per_min=5.0, batch=Ramp([Amount("1")]))
     plan = plan_of(phase(slow), fleet=fleet, overrides=gentle)
