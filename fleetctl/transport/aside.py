@@ -7,34 +7,10 @@ from dataclasses import dataclass, field
 
 from fleetctl.transport.frames import KEPT_BYTES, quote
 from fleetctl.transport.protocol import Kill, Killed, Look, Looked, Output
-from fleetctl.transport.session import SHELL
+from fleetctl.transport.session import SHELL, program
 from fleetctl.transport.wire import STDERR, STDOUT, Broken, Channel, Silent, Wire
 
 _KILL_S = 15.0
-
-_KILL_SCRIPT = """{
-F=${FLEETCTL_HOME:-$HOME/.fleetctl}
-D=$F/runs/%s
-read -r BOOT </proc/sys/kernel/random/boot_id
-lives() {
-  [ "$boot" = "$BOOT" ] && read -r line </proc/$pid/stat || return 1
-  set -- ${line##*") "}
-  [ "$1" != Z ] && [ "${20}" = "$start" ]
-}
-if read -r key pid start boot rest <"$D/now" && lives; then
-  printf 'killed %%s\\n' "$pid" >"$D/stop"
-  kill -TERM -"$pid" || kill -TERM "$pid"
-  for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
-    lives && { sleep 0.2 || sleep 1; }
-  done
-  kill -KILL -"$pid"
-  echo found
-else
-  echo none
-fi
-exit 0
-} 2>/dev/null
-"""
 
 
 @dataclass(slots=True)
@@ -128,7 +104,8 @@ def kill(wire: Wire, order: Kill, open_s: float) -> Killed:
     channel = wire.start(SHELL, merged=True, timeout_s=open_s)
     said = Collected()
     try:
-        channel.write((_KILL_SCRIPT % quote(order.run)).encode(), open_s)
+        script = f"RUN={quote(order.run)}\n{program('kill.sh')}"
+        channel.write(script.encode(), open_s)
         status = _collect(channel, {STDOUT: said, STDERR: said}, time.monotonic() + _KILL_S)
     finally:
         channel.close()

@@ -41,11 +41,15 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Began:
+    """A step that is not the order's first has begun."""
+
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
+    """A step has ended, or is told from the record."""
+
     result: StepResult
 
 
@@ -64,6 +68,8 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class RefusedFrame:
+    """The order is over: the rest of it will not be done."""
+
     reason: Literal["fence", "disk", "busy", "runner"]
     fence: int
     holder: str
@@ -116,10 +122,14 @@ def _encode_step(step: StepOrder) -> str:
     words = f"{_word(key)} {partner_of(key)} {step.try_no}"
     operation = step.operation
     if isinstance(operation, Put):
+        if step.undo:
+            raise ValueError(f"step {step.key} lays down a file and has no undo")
         dest = operation.dest if operation.dest.startswith("/") else f"./{operation.dest}"
         mode = f"{operation.mode:04o}"
         return f"put {words} {_word(operation.sha256)} {quote(dest)} {mode}"
     flags = "-"
+    if step.undo and not operation.undo:
+        raise ValueError(f"step {step.key} has no undo")
     text = operation.undo if step.undo else operation.act
     if operation.check and not step.undo:
         flags += "c"

@@ -165,7 +165,7 @@ heed_fence() { # NUMBER: raise the host's fence to it, or refuse
 enter() { # RUN FENCE WAIT: take the lock, open the run, heed the fence
   GO=yes FENCE=0 HOLDER=
   if ! [ -d "$F/runs" ]; then
-    { [ -d "$F" ] || mkdir -m 700 -p "$F"; } && mkdir -p "$F/runs"
+    { [ -d "$F" ] || mkdir -m 700 -p "$F"; } && mkdir -m 700 "$F/runs"
   fi
   claim "$1" "$3"
   case $? in

@@ -48,9 +48,9 @@ class Patience(msgspec.Struct, frozen=True):
 
 
 @functools.cache
-def runner_text() -> str:
-    """The program for the host, without its comments: it is sent with every connection."""
-    text = resources.files("fleetctl.transport").joinpath("runner.sh").read_text("utf-8")
+def program(name: str) -> str:
+    """A program for the host, without its comments: it is sent with every connection."""
+    text = resources.files("fleetctl.transport").joinpath(name).read_text("utf-8")
     lines = (line.strip() for line in text.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("#")) + "\n"
 
@@ -162,7 +162,7 @@ class HostSession:
     def _send(self, text: bytes) -> None:
         if self._channel is None:
             self._channel = self._wire.start(SHELL, merged=True, timeout_s=self._patience.open_s)
-            text = f"T={self._token}\n{runner_text()}".encode() + text
+            text = f"T={self._token}\n{program('runner.sh')}".encode() + text
         self.sent = True
         self._channel.write(text, _SEND_TIMEOUT_S)
 

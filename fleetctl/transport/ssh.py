@@ -8,13 +8,13 @@ connection (we parse once), and its Config is not safe to share between threads 
 from __future__ import annotations
 
 import contextlib
+import functools
 import getpass
 import logging
 import select
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from fleetctl.transport.session import Patience
 from fleetctl.transport.watchdog import Watchdog
 from fleetctl.transport.wire import STDERR, STDOUT, Broken, Silent
 
+_GONE = (OSError, EOFError, paramiko.SSHException)
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _KEEPALIVE_S = 15
@@ -61,12 +62,12 @@ class SshChannel:
                     view = view[self._channel.send(bytes(view[:_WRITE_BYTES])) :]
         except TimeoutError as error:
             raise Broken("silence", f"nothing was taken within {timeout_s:.0f} s") from error
-        except (OSError, EOFError, paramiko.SSHException) as error:
+        except _GONE as error:
             raise self._wire.broken(error) from error
 
     def end_input(self) -> None:
         """The command reads end of file from now on."""
-        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+        with contextlib.suppress(*_GONE):
             self._channel.shutdown_write()
 
     def read(self, timeout_s: float) -> tuple[int, bytes] | None:
@@ -107,7 +108,7 @@ class SshChannel:
 
     def close(self) -> None:
         """Let go of the command."""
-        with contextlib.suppress(OSError, EOFError, paramiko.SSHException), self._wire.limit(5.0):
+        with contextlib.suppress(*_GONE), self._wire.limit(5.0):
             self._channel.close()
 
 
@@ -142,7 +143,7 @@ class SshWire:
                 channel = self._transport.open_session(timeout=timeout_s)
                 channel.set_combine_stderr(merged)
                 channel.exec_command(command)
-        except (OSError, EOFError, paramiko.SSHException) as error:
+        except _GONE as error:
             if "Timeout" in str(error):
                 raise Broken("silence", f"no channel within {timeout_s:.0f} s") from error
             raise self.broken(error) from error
@@ -158,7 +159,7 @@ class SshWire:
         except paramiko.ChannelException as error:
             detail = f"the bastion cannot reach {address}:{port}: {error.text}"
             raise Broken("connect", detail) from error
-        except (OSError, EOFError, paramiko.SSHException) as error:
+        except _GONE as error:
             if self.usable():
                 detail = f"the bastion did not reach {address}:{port} within {timeout_s:.0f} s"
                 raise Broken("connect", detail) from error
@@ -175,58 +176,38 @@ class SshWire:
                 self._transport.open_session(timeout=timeout_s).close()
         except paramiko.ChannelException:
             return True
-        except (OSError, EOFError, paramiko.SSHException):
+        except _GONE:
             return False
         return True
 
     def close(self) -> None:
         """Close the connection; idempotent."""
-        with contextlib.suppress(OSError, EOFError):
-            # Wakes the library's reader at once; it would look up only every 100 ms.
-            self._sock.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+        _shut(self._sock)
+        with contextlib.suppress(*_GONE):
             self._transport.close()
 
 
-@dataclass(slots=True)
-class Keys:
-    """Private keys, each read once."""
-
-    _lock: threading.Lock
-    _loaded: dict[str, paramiko.PKey | str]
-
-    @classmethod
-    def empty(cls) -> Keys:
-        return cls(threading.Lock(), {})
-
-    def load(self, path: str) -> paramiko.PKey | str:
-        """The key with its certificate, if it has one; why not, as text, when it cannot be had."""
-        with self._lock:
-            if path not in self._loaded:
-                self._loaded[path] = _load_key(path)
-            return self._loaded[path]
-
-
+@functools.cache
 def _load_key(path: str) -> paramiko.PKey | str:
+    """A private key with its certificate, if it has one; why not, when it cannot be had."""
     if not Path(path).expanduser().exists():
         return f"identity {path} does not exist"
     try:
         return paramiko.PKey.from_path(path)
     except paramiko.PasswordRequiredException:
-        return f"identity {path} is encrypted; load it into the agent: ssh-add {path}"
+        return f"identity {path} is encrypted; load it into ssh-agent: ssh-add {path}"
     except (OSError, ValueError, TypeError, paramiko.SSHException) as error:
         if "password" in str(error).lower():
-            return f"identity {path} is encrypted; load it into the agent: ssh-add {path}"
+            return f"identity {path} is encrypted; load it into ssh-agent: ssh-add {path}"
         return f"identity {path} cannot be read: {error}"
 
 
-class _KeysThenAgent(AuthStrategy):
-    """The named identities, then the agent's keys, then the usual files when none was named."""
+class _Login(AuthStrategy):
+    """The named identities, then ssh-agent's keys, then the usual files when none was named."""
 
-    def __init__(self, route: Route, keys: Keys) -> None:
+    def __init__(self, route: Route) -> None:
         super().__init__(ssh_config=paramiko.SSHConfig())
         self._route = route
-        self._keys = keys
         self.troubles: list[str] = []
 
     def get_sources(self) -> Iterator[AuthSource]:
@@ -235,12 +216,9 @@ class _KeysThenAgent(AuthStrategy):
             if (key := self._usable(path)) is not None:
                 yield InMemoryPrivateKey(user, key)
         if not self._route.identities_only:
-            agent = paramiko.Agent()
-            try:
-                for agent_key in agent.get_keys():
-                    yield InMemoryPrivateKey(user, agent_key)
-            finally:
-                agent.close()
+            with contextlib.closing(paramiko.Agent()) as lent:
+                for lent_key in lent.get_keys():
+                    yield InMemoryPrivateKey(user, lent_key)
         if not self._route.identities:
             for name in ("id_ed25519", "id_ecdsa", "id_rsa"):
                 path = str(Path.home() / ".ssh" / name)
@@ -248,7 +226,7 @@ class _KeysThenAgent(AuthStrategy):
                     yield InMemoryPrivateKey(user, key)
 
     def _usable(self, path: str) -> paramiko.PKey | None:
-        key = self._keys.load(path)
+        key = _load_key(path)
         if isinstance(key, str):
             self.troubles.append(key)
             return None
@@ -259,35 +237,31 @@ _build = threading.Lock()
 
 
 def log_in(
-    route: Route, keys: Keys, host_keys: Sequence[HostKey], watchdog: Watchdog, via: SshWire | None
+    route: Route, host_keys: Sequence[HostKey], watchdog: Watchdog, via: SshWire | None
 ) -> SshWire:
     """Connect, verify the host key, authenticate; raises Broken, Dropped when turned away early."""
     sock = _reach(route, via)
-    strategy = _KeysThenAgent(route, keys)
+    strategy = _Login(route)
     connection = _connection(route, sock, host_keys, strategy)
     limit_s = route.connect_timeout_s * _LOGIN_FACTOR
-    close = _closer(sock, connection)
     try:
-        with watchdog.limit(limit_s, close):
+        with watchdog.limit(limit_s, lambda: _shut(sock)):
             connection.open()
     except Exception as error:
-        close()
+        _shut(sock)
+        with contextlib.suppress(Exception):
+            connection.client.close()
+        sock.close()
         raise _explain(error, route, strategy.troubles, via) from error
     transport: paramiko.Transport = connection.transport
     transport.set_keepalive(_KEEPALIVE_S)
     return SshWire(connection, sock, watchdog, via)
 
 
-def _closer(sock: Any, connection: fabric.Connection) -> Callable[[], None]:
-    def close() -> None:
-        with contextlib.suppress(OSError, EOFError):
-            sock.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError, EOFError):
-            sock.close()
-        with contextlib.suppress(Exception):
-            connection.client.close()
-
-    return close
+def _shut(sock: Any) -> None:
+    """Wake whoever reads from `sock` at once; the library would look up only every 100 ms."""
+    with contextlib.suppress(OSError, EOFError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _reach(route: Route, via: SshWire | None) -> Any:
@@ -408,10 +382,10 @@ class SshTransport(Dispatcher):
         ssh_config: Path | None = None,
         patience: Patience | None = None,
     ) -> None:
-        keys, watchdog = Keys.empty(), Watchdog()
+        watchdog = Watchdog()
 
         def enter(route: Route, host_keys: Sequence[HostKey], via: Any) -> SshWire:
-            return log_in(route, keys, host_keys, watchdog, via)
+            return log_in(route, host_keys, watchdog, via)
 
         lookup = read_ssh_config(ssh_config).lookup
         self._watchdog = watchdog
