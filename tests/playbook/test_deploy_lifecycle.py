@@ -15,6 +15,7 @@ import pytest
 from fleetctl.playbook.kinds import StepDraft
 from fleetctl.playbook.operations import Exec
 from fleetctl.playbook.units import Seconds
+from fleetctl.releases.store import ReleaseStore
 from tests.playbook.deployhost import (
     SHELLS,
     DeployHost,
@@ -288,3 +289,25 @@ def test_a_reader_never_finds_current_missing(host: DeployHost, tmp_path: Path) 
         stop.set()
         reader.join()
     assert set(seen) == {"v1", "v2"}
+
+
+def test_odd_file_names_arrive_as_they_are(host: DeployHost, tmp_path: Path) -> None:
+    """Names that are no UTF-8, long paths, empty folders and links survive artifact and tar."""
+    source = tmp_path / "odd"
+    deep = source.joinpath(*(["d" * 90] * 4))
+    deep.mkdir(parents=True)
+    (source / "empty").mkdir()
+    (deep / ("f" * 200)).write_text("deep\n")
+    Path(os.fsdecode(os.fsencode(source) + b"/\xff\n")).write_text("raw\n")
+    (source / "up").symlink_to("d" * 90)
+    (deep / "link").symlink_to("../" + "d" * 90 + "/" + "f" * 200)
+    (source / "secret").write_text("s\n")
+    (source / "secret").chmod(0o600)
+    store = ReleaseStore(tmp_path / "store")
+    drafts = drafts_of(host, store.artifact(store.add(source, "v1").id))
+    assert well(host.deploy(drafts))
+    live = host.root / "releases" / "v1"
+    assert {path.name for path in live.iterdir()} == {path.name for path in source.iterdir()}
+    assert live.joinpath(*(["d" * 90] * 4), "link").read_text() == "deep\n"
+    assert (live / "secret").stat().st_mode & 0o777 == 0o600
+    assert time.time() - (live / "secret").stat().st_mtime < 3600
