@@ -155,9 +155,7 @@ def _host_line(host: HostView, view: RunView, glance: Glance) -> Line:
 
 def _warnings(view: RunView) -> list[Line]:
     lines = []
-    lost = sum(
-        host.settled.outcome.lost for host in view.hosts.values() if host.settled is not None
-    )
+    lost = sum(host.lost for host in view.hosts.values())
     if lost:
         left = view.plan.budget.per_phase + 1 - lost
         then = f"{left} more and the run stops" if left > 0 else "the budget is spent"

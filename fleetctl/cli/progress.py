@@ -43,6 +43,11 @@ class HostView:
         """Whether something of ours may be running on it now."""
         return bool(self.pending) and self.settled is None
 
+    @property
+    def lost(self) -> bool:
+        """Whether it ended in a way that spends budget."""
+        return self.settled is not None and self.settled.outcome.lost
+
 
 @dataclass(slots=True)
 class PhaseView:
@@ -161,6 +166,13 @@ class RunView:
         view.pending, view.lost_sent, view.note = list(record.keys), True, "asking what happened"
 
     @_apply.register
+    def _(self, record: r.AskAnswered) -> None:
+        view = self._host(record.phase, record.host)
+        gone = {*record.absent, *record.again}
+        view.pending = [key for key in view.pending if key not in gone]
+        view.lost_sent, view.note = False, ""
+
+    @_apply.register
     def _(self, record: r.StepSettled) -> None:
         view = self._host(record.phase, record.host)
         view.steps[record.key + (".undo" if record.undo else "")] = record
@@ -235,6 +247,20 @@ class RunView:
                 now = _outcome(view, ended)
                 worst[host] = _worse(worst[host], now) if host in worst else now
         return worst
+
+    def to_do(self, only_failed: bool) -> list[str]:
+        """Hosts a resume would work on: those not ended, and those halted or, instead, lost."""
+        names: dict[str, None] = {}
+        for phase in self.plan.phases:
+            for host in (host for batch in phase.batches for host in batch):
+                view = self.hosts.get((phase.name, host))
+                if view is None or view.settled is None:
+                    taken = not only_failed or (view is not None and view.in_flight)
+                else:
+                    taken = view.lost if only_failed else view.settled.halted
+                if taken:
+                    names[host] = None
+        return list(names)
 
     def untouched(self) -> list[str]:
         """Hosts of the plan that no phase has begun."""

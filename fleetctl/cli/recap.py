@@ -171,9 +171,16 @@ def _ending(view: RunView) -> list[str]:
     code = exit_code(view)
     state = "took" if view.ended is not None else "has not ended; so far"
     lines = [f"run {view.run} {state} {took}; exit {int(code)}: {EXIT_CODE_WORDS[code]}"]
-    if code is not ExitCode.OK:
-        only = " --failed" if failures(view) and view.stop is None else ""
-        lines.append(f"next: fleetctl runs resume {view.run}{only}")
+    return lines if code is ExitCode.OK else [*lines, *_next_lines(view)]
+
+
+def _next_lines(view: RunView) -> list[str]:
+    resume = f"fleetctl runs resume {view.run}"
+    if not any(host.lost for host in view.hosts.values()):
+        return [f"next: {resume}"]
+    lines = [f"next: {resume} --failed"]
+    if view.to_do(only_failed=False):
+        lines.append(f"then: {resume}    (the hosts it did not come to)")
     return lines
 
 

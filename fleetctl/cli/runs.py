@@ -5,11 +5,14 @@ from __future__ import annotations
 import click
 
 from fleetctl.base.errors import ExitCode, Refused, UsageError
+from fleetctl.base.hostrange import fold
 from fleetctl.base.names import did_you_mean
 from fleetctl.cli.account import Account, read_account
 from fleetctl.cli.journal import journal_option, open_journal
 from fleetctl.cli.logs import LOG_COLUMNS, log_lines, log_rows, pick_logs
 from fleetctl.cli.output import emit, output_option, write
+from fleetctl.cli.picture import hosts_word, wall_text
+from fleetctl.cli.recap import accounted
 from fleetctl.journal.rows import RunRow
 from fleetctl.journal.store import Journal
 from fleetctl.playbook.operations import Approval
@@ -87,16 +90,16 @@ def resume(run: str, failed: bool, yes: bool, journal: str | None, output: str) 
     What succeeded on a host does not run there again; what may have happened is asked first.
     """
     from fleetctl.cli.confirm import confirm
-    from fleetctl.cli.recap import accounted
 
     with open_journal(journal) as opened:
         row = opened.find(run)
         _refuse_live(opened, row)
         account = read_account(opened, row.id)
-        hosts = _hosts_to_do(account, failed)
+        hosts = account.view.to_do(failed)
         if not hosts:
-            raise Refused(f"run {row.id} has nothing left to do", why=accounted(account.view))
-        click.echo(f"{row.title}: {accounted(account.view)}; {len(hosts)} hosts to do", err=True)
+            raise _nothing_left(account, failed)
+        click.echo(accounted(account.view), err=True)
+        click.echo(f"to do: {hosts_word(len(hosts))}: {fold(hosts)}", err=True)
         confirm(len(hosts), yes)
         from fleetctl.cli.session import Manner, resume_run
 
@@ -139,8 +142,6 @@ def approve(run: str, gate: str | None, refused: bool, journal: str | None) -> N
 
 
 def _run_row(journal: Journal, row: RunRow) -> dict[str, object]:
-    from fleetctl.cli.picture import wall_text
-
     return {
         "run": row.id,
         "opened": wall_text(row.opened_s),
@@ -181,25 +182,13 @@ def _refuse_live(journal: Journal, row: RunRow) -> None:
         )
 
 
-def _hosts_to_do(account: Account, failed: bool) -> list[str]:
+def _nothing_left(account: Account, failed: bool) -> Refused:
     view = account.view
-    names = []
-    for host, outcome in view.outcomes().items():
-        lost = outcome is not None and outcome.lost
-        if lost or (not failed and not _went_through(account, host)):
-            names.append(host)
-    return names
-
-
-def _went_through(account: Account, host: str) -> bool:
-    """Whether every phase that has this host has ended well on it."""
-    view = account.view
-    for phase in view.plan.phases:
-        if any(host in batch for batch in phase.batches):
-            one = view.hosts.get((phase.name, host))
-            if one is None or one.settled is None or one.settled.outcome.lost:
-                return False
-    return True
+    hint = ""
+    if view.to_do(not failed):
+        hint = f"fleetctl runs resume {view.run}" + ("" if failed else " --failed")
+    what = "no lost host to try again" if failed else "nothing left to do"
+    return Refused(f"run {view.run} has {what}", why=accounted(view), hint=hint)
 
 
 def _open_gate(account: Account, named: str | None) -> str:

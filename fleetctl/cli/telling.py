@@ -6,6 +6,7 @@ from functools import singledispatchmethod
 
 from fleetctl.base.durations import format_duration
 from fleetctl.base.hostrange import fold
+from fleetctl.base.outcome import Outcome
 from fleetctl.cli.output import printable
 from fleetctl.cli.picture import counts_text, hosts_word
 from fleetctl.cli.progress import RunView
@@ -43,7 +44,7 @@ class Teller:
 
     @_line.register
     def _(self, record: r.FoundDown) -> str:
-        return f"found down before the start: {fold(record.hosts)}"
+        return f"found down before the start: {fold(record.hosts)}" if record.hosts else ""
 
     @_line.register
     def _(self, record: r.PhaseBegan) -> str:
@@ -83,6 +84,8 @@ class Teller:
 
     @_line.register
     def _(self, record: r.HostSettled) -> str:
+        if record.halted and record.outcome is Outcome.SKIPPED:
+            return f"{record.host} left as it is ({record.phase})"
         release = f", runs {record.release}" if record.release else ""
         view = self._view.hosts[(record.phase, record.host)]
         took = format_duration(max(0.0, view.settled_s - view.began_s))

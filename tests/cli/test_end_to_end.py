@@ -95,8 +95,11 @@ def test_a_failure_stops_the_push_and_is_resumed(program: Program) -> None:
     assert "| no space on" in done.stdout
     assert _steps(program)["db002"] == []
     (program.lab.home("db001") / "broken").unlink()
-    again = program.call("runs", "resume", "last", "--yes")
-    assert again.returncode == 0, again.stdout + again.stderr
+    again = program.call("runs", "resume", "last", "--failed", "--yes")
+    assert _steps(program) == {**NOT_AT_ALL, "db001": ["one", "three"]}, again.stderr
+    assert "1 changed, 3 skipped" in again.stdout
+    rest = program.call("runs", "resume", "last", "--yes")
+    assert rest.returncode == 0, rest.stdout + rest.stderr
     assert _steps(program) == ONCE
 
 

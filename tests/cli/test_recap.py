@@ -62,7 +62,8 @@ def test_failures_are_folded_by_cause() -> None:
         "\n"
         "stopped (budget): 3 hosts lost\n"
         "run 01RUN took 0.0 s; exit 6: stopped by gate or budget\n"
-        "next: fleetctl runs resume 01RUN"
+        "next: fleetctl runs resume 01RUN --failed\n"
+        "then: fleetctl runs resume 01RUN    (the hosts it did not come to)"
     )
 
 

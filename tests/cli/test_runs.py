@@ -99,8 +99,8 @@ def test_a_resume_is_confirmed_by_the_hosts_left(journal: Journal) -> None:
     _keep(journal, _failed(), ExitCode.STOPPED)
     result = _call("resume", "last")
     assert result.exit_code == ExitCode.REFUSED
-    assert "19 hosts to do" in result.stderr
-    assert "1 hosts to do" in _call("resume", "last", "--failed").stderr
+    assert "to do: 18 hosts: db[003-016],web[001-004]" in result.stderr
+    assert "to do: 1 host: db002" in _call("resume", "last", "--failed").stderr
 
 
 def test_a_run_that_is_done_is_not_resumed(journal: Journal) -> None:
@@ -157,4 +157,4 @@ def test_an_unknown_host_is_left_to_do(journal: Journal) -> None:
     story = Story().open().send("db", DB[:1])
     story.tell(r.HostSettled("db", "db001", Outcome.UNKNOWN, "", DB_STEPS[0].key, "no answer"))
     _keep(journal, story.tell(r.RunEnded(3)), ExitCode.UNKNOWN)
-    assert "1 hosts to do" in _call("resume", "last", "--failed").stderr
+    assert "to do: 1 host: db001" in _call("resume", "last", "--failed").stderr
