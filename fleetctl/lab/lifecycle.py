@@ -90,12 +90,16 @@ def _start_keeper(layout: Layout, state: LabState) -> None:
             )
     finally:
         os.close(theirs)
-    with contextlib.closing(os.fdopen(ready, "rb", buffering=0)) as pipe:
-        word = _read_word(pipe.fileno())
+    word = b""
+    try:
+        word = _read_word(ready)
+    finally:
+        os.close(ready)
+        if word != b"+":  # also when we are interrupted while it starts
+            keeper.kill()
+            keeper.wait()
+            kill_marked(state.id)
     if word != b"+":
-        keeper.kill()
-        keeper.wait()
-        kill_marked(state.id)
         raise FleetError("the lab did not start", why=_why(word, layout), hint=f"see {layout.log}")
     layout.pid.write_text(f"{keeper.pid}\n")
     keeper.returncode = 0  # it is on its own now; nobody is to wait for it

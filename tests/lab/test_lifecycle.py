@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
 import pytest
 
-from fleetctl.base.errors import LockHeld, UsageError
+from fleetctl.base.errors import LockHeld, Refused, UsageError
 from fleetctl.lab.control import NotRunning
 from fleetctl.lab.layout import Layout
-from fleetctl.lab.lifecycle import describe, down, pick_hosts
+from fleetctl.lab.lifecycle import describe, down, pick_hosts, up
+from fleetctl.lab.prepare import LabRequest
 from fleetctl.lab.processes import find_marked
 from tests.lab.clients import banner, run
 from tests.labfixture import StartLab, a_fleet, start_lab
@@ -121,6 +123,24 @@ def test_a_deep_folder_is_no_trouble(tmp_path: Path) -> None:
         assert set(lab.describe().hosts) == {"db001"}
     finally:
         down(lab.layout)
+
+
+def test_a_missing_library_is_told_with_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """asyncssh is an extra: without it nothing is written and the hint names the extra."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(Refused, match=r"fleetctl\[lab\]"):
+        start_lab(tmp_path / "lab", a_fleet({"db": ["db001"]}))
+    assert not (tmp_path / "lab").exists()
+
+
+def test_a_taken_port_is_told_with_what_to_do(tmp_path: Path) -> None:
+    """Something that listens on the port of every address leaves no block; the hint says --port."""
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        request = LabRequest(port=taken.getsockname()[1])
+        with pytest.raises(Refused, match="--port"):
+            up(Layout(tmp_path), a_fleet({"db": ["db001"]}), request)
 
 
 def test_no_lab_is_said_with_a_hint(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def _add_releases(show: Show, folder: Path) -> None:
 
 def _push_twice(show: Show) -> None:
     show.say("3. The first push: nothing is deployed yet\n")
-    show.run("push", "--release", _FIRST, "--yes")
+    show.run("push", "--release", _FIRST, "--batch", "100%", "--yes")
     show.say("4. What a push of the second release would do\n")
     show.run("plan", "--release", _SECOND)
     show.say("5. The second push: batches, gates, a schema upgrade, restarts\n")
