@@ -17,7 +17,7 @@ from fleetctl.playbook.kinds import Artifact
 from fleetctl.playbook.model import Phase, Playbook, Step, StepOptions
 from fleetctl.playbook.operations import Exec
 from fleetctl.playbook.steps.deploy import Deploy
-from fleetctl.playbook.substitute import shell_template_of
+from fleetctl.playbook.substitute import names_in, shell_template_of
 
 READ_CURRENT = r"""
 case $FLEETCTL_ROOT in /*) ;; *) FLEETCTL_ROOT=$HOME/$FLEETCTL_ROOT ;; esac
@@ -64,7 +64,10 @@ def _reading(phase: Phase) -> Phase:
     step = _deploys(phase)[0]
     text = reading_text(step.value)
     reading = replace(step, kind="run", value=text, options=StepOptions(), retry=None)
-    return replace(phase, steps=(reading,), gates=(), needs=())
+    # A name only gates or other steps use ({{release.id}}) has no value here and needs none.
+    names = names_in([text])
+    used = tuple(used for used in phase.used if used.name in names)
+    return replace(phase, steps=(reading,), gates=(), needs=(), used=used)
 
 
 def reading_text(deploy: Deploy) -> str:

@@ -70,3 +70,13 @@ def test_only_hosts_some_phase_deploys_to_are_asked_and_nothing_else_is_run(
     assert all("never" not in script for script in scripts.values())
     assert "srv/db002" in scripts["db002"]
     assert all(len(phase.steps) == 1 and not phase.gates for phase in plan.phases)
+
+
+def test_a_gate_that_names_the_release_needs_no_pin_to_be_read_past(tmp_path: Path) -> None:
+    """Which release a host runs can be asked before any is pinned."""
+    (tmp_path / "inventory.yaml").write_text(INVENTORY)
+    gated = PLAYBOOK.replace("{approval: Go on?}", '{approval: "Go on with {{release.id}}?"}')
+    fleet = load_fleet(tmp_path / "inventory.yaml")
+    plan = reading_plan(fleet, read_playbook(gated, "push.yaml", str(tmp_path)), ["db001"])
+    assert plan is not None
+    assert set(reading_scripts(plan)) == {"db001"}
