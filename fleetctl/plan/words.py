@@ -54,7 +54,7 @@ def gate_words(gate: Gate) -> str:
     if gate.timeout_s < APPROVAL_PATIENCE_S:
         words += f", within {format_duration(gate.timeout_s)}"
     if gate.soak_s and "for " not in gate.title:
-        words += f", then holding {format_duration(gate.soak_s)}"
+        words += f", holding {format_duration(gate.soak_s)}"
     return words
 
 
