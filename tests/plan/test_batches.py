@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleetctl.inventory.model import Host
@@ -27,11 +27,13 @@ def fleets(draw: st.DrawFn) -> list[Host]:
     return hosts
 
 
+laws = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 sizes = st.one_of(st.integers(1, 12).map(str), st.integers(1, 100).map(lambda n: f"{n}%"))
 ramps = st.lists(sizes.map(Amount), max_size=4)
 caps_of = st.fixed_dictionaries({tier: st.integers(1, 50) for tier in ("db", "web", "repo")})
 
 
+@laws
 @given(fleets(), ramps, caps_of)
 def test_every_host_is_in_exactly_one_batch(
     hosts: list[Host], ramp: list[Amount], caps: dict[str, int]
@@ -42,6 +44,7 @@ def test_every_host_is_in_exactly_one_batch(
     assert all(batches)
 
 
+@laws
 @given(fleets(), ramps, caps_of)
 def test_no_batch_holds_both_of_a_pair(
     hosts: list[Host], ramp: list[Amount], caps: dict[str, int]
@@ -53,6 +56,7 @@ def test_no_batch_holds_both_of_a_pair(
         assert len(pairs) == len(set(pairs))
 
 
+@laws
 @given(fleets(), ramps, caps_of)
 def test_no_batch_takes_more_of_a_tier_than_its_floor_leaves(
     hosts: list[Host], ramp: list[Amount], caps: dict[str, int]
@@ -64,6 +68,7 @@ def test_no_batch_takes_more_of_a_tier_than_its_floor_leaves(
             assert count <= caps[tier]
 
 
+@laws
 @given(fleets(), ramps, caps_of)
 def test_no_batch_exceeds_its_size_of_the_ramp(
     hosts: list[Host], ramp: list[Amount], caps: dict[str, int]
@@ -75,6 +80,7 @@ def test_no_batch_exceeds_its_size_of_the_ramp(
         assert len(batch) <= max(1, size.floor_of(len(hosts)))
 
 
+@laws
 @given(fleets(), ramps, caps_of)
 def test_dividing_again_gives_the_same(
     hosts: list[Host], ramp: list[Amount], caps: dict[str, int]
@@ -83,6 +89,7 @@ def test_dividing_again_gives_the_same(
     assert divide(hosts, ramp, caps) == divide(list(hosts), list(ramp), dict(caps))
 
 
+@laws
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=60), st.integers(1, 20))
 def test_each_zone_has_its_share_of_every_batch(zones: list[str], size: int) -> None:
     """A zone's part of a batch differs from its share of the tier by less than two hosts."""
@@ -95,6 +102,7 @@ def test_each_zone_has_its_share_of_every_batch(zones: list[str], size: int) -> 
             assert abs(found[zone] - share[zone] * len(batch)) < 2
 
 
+@laws
 @given(fleets())
 def test_spreading_loses_nobody(hosts: list[Host]) -> None:
     """Spreading is only another order."""

@@ -59,7 +59,7 @@ def test_any_values_arrive_unchanged(values: list[str]) -> None:
 
 
 @given(st.text(alphabet="'\"\\$(){}`#<EOF\n ;x"), st.sampled_from(HOSTILE))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_text_is_filled_only_where_two_values_read_alike(text: str, value: str) -> None:
     """After any beginning of a text, sh reads a hostile value as well as a plain one."""
     template = text + "{{var.x}}"
