@@ -1,0 +1,66 @@
+"""The playbooks we ship and show load and compile against the fleet we ship."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fleetctl.inventory.load import load_fleet
+from fleetctl.plan.compile import compile_plan
+from fleetctl.plan.model import Plan
+from fleetctl.plan.request import PlanRequest
+from fleetctl.playbook.load import load_playbook, read_playbook
+from fleetctl.playbook.model import Playbook
+from tests.plan.fleets import artifact, measure, no_text
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/playbook.md").read_text(), re.DOTALL)
+
+
+def _plan(playbook: Playbook) -> Plan:
+    fleet = load_fleet(ROOT / "inventory/phacility.yaml")
+    return compile_plan(
+        PlanRequest(
+            fleet=fleet, playbook=playbook, measure=measure, read_file=no_text, artifact=artifact,
+            releases=dict.fromkeys(fleet.tiers, "2026-11-22-aa"),
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.split("\n")[0])
+def test_every_example_of_the_guide_compiles(example: str) -> None:
+    """What the guide shows can be copied."""
+    assert _plan(read_playbook(example, "playbook.md", str(ROOT / "playbooks"))).phases
+
+
+def test_the_guide_shows_enough() -> None:
+    """The examples are found, and use every kind."""
+    assert len(EXAMPLES) >= 6
+
+
+def test_the_saturday_push_reaches_every_host_once() -> None:
+    """44 hosts, each in one phase, the tiers in the order of the runbook."""
+    plan = _plan(load_playbook(ROOT / "playbooks/saturday-push.yaml"))
+    worked = [name for phase in plan.phases for batch in phase.batches for name in batch]
+    assert sorted(worked) == sorted(plan.hosts)
+    assert len(worked) == 44
+    assert [phase.name for phase in plan.phases] == [
+        "secure", "db", "repo", "web", "build", "bastion",
+    ]  # fmt: skip
+
+
+def test_the_saturday_push_keeps_to_the_fleets_bounds() -> None:
+    """Secure one at a time, never both db hosts of a pair, never below a floor."""
+    plan = _plan(load_playbook(ROOT / "playbooks/saturday-push.yaml"))
+    guards = {guard.tier: guard for guard in plan.guards}
+    for phase in plan.phases:
+        for batch in phase.batches:
+            hosts = [plan.hosts[name] for name in batch]
+            pairs = [host.pair for host in hosts if host.pair]
+            assert len(pairs) == len(set(pairs))
+            for tier in {host.tier for host in hosts}:
+                mine = sum(host.tier == tier for host in hosts)
+                assert mine <= guards[tier].size - guards[tier].floor
+    assert {len(batch) for batch in plan.phases[0].batches} == {1}
