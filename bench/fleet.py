@@ -14,14 +14,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.meter import adopt_orphans, end_children
+from bench.meter import adopt_orphans, children_of, end_children
 
-PORT = 2822
 SUBNET = "127.44"
 READY_S = 30.0
+SESSIONS_S = 5.0
 
 SSHD_CONFIG = """\
 ListenAddress {address}:{port}
@@ -61,6 +61,22 @@ class BenchFleet:
     port: int
     identity: Path
     known_hosts: Path
+    servers: tuple[int, ...] = ()
+    """Process ids of the sshd that listen; their sessions are their children."""
+
+    def cpu_s(self) -> float:
+        """What servers and ended sessions have used so far; waits for sessions to end."""
+        deadline = time.monotonic() + SESSIONS_S
+        while any(map(children_of, self.servers)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        ticks = sum(sum(ticks_of(server)) for server in self.servers)
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def ticks_of(pid: int) -> list[int]:
+    """User and system time of a process and of its ended children, in clock ticks."""
+    line = Path(f"/proc/{pid}/stat").read_text()
+    return [int(word) for word in line.rpartition(")")[2].split()[11:15]]
 
 
 @contextmanager
@@ -70,11 +86,10 @@ def running_fleet(size: int) -> Iterator[BenchFleet]:
     folder = Path(tempfile.mkdtemp(prefix="fleetctl-bench-"))
     try:
         fleet = lay_out(folder, size)
-        for host in fleet.hosts:
-            start(folder / host.name)
+        servers = tuple(start(folder / host.name) for host in fleet.hosts)
         for host in fleet.hosts:
             await_banner(host.address, fleet.port)
-        yield fleet
+        yield replace(fleet, servers=servers)
     finally:
         end_children(os.getpid())
         shutil.rmtree(folder, ignore_errors=True)
@@ -84,16 +99,24 @@ def lay_out(folder: Path, size: int) -> BenchFleet:
     """Keys, homes and configurations of `size` hosts."""
     identity = folder / "id_ed25519"
     make_key(identity)
-    hosts = tuple(lay_out_host(folder, number) for number in range(1, size + 1))
+    port = free_port()
+    hosts = tuple(lay_out_host(folder, number, port) for number in range(1, size + 1))
     known_hosts = folder / "known_hosts"
     with known_hosts.open("w", encoding="utf-8") as file:
         for host in hosts:
             kind, key, *_ = (folder / host.name / "host_key.pub").read_text().split()
             file.write(f"[{host.address}]:{PORT} {kind} {key}\n")
-    return BenchFleet(folder, hosts, getpass.getuser(), PORT, identity, known_hosts)
+    return BenchFleet(folder, hosts, getpass.getuser(), port, identity, known_hosts)
 
 
-def lay_out_host(folder: Path, number: int) -> BenchHost:
+def free_port() -> int:
+    """A port no other fleet, such as a second benchmark's, has on our addresses."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
+def lay_out_host(folder: Path, number: int, port: int) -> BenchHost:
     """One host's own folder."""
     name = f"h{number:03d}"
     address = f"{SUBNET}.{number // 200}.{number % 200 + 1}"
@@ -102,7 +125,7 @@ def lay_out_host(folder: Path, number: int) -> BenchHost:
     home.mkdir(parents=True)
     make_key(own / "host_key")
     config = SSHD_CONFIG.format(
-        address=address, port=PORT, folder=own, keys=folder / "id_ed25519.pub", home=home
+        address=address, port=port, folder=own, keys=folder / "id_ed25519.pub", home=home
     )
     (own / "sshd_config").write_text(config, encoding="utf-8")
     return BenchHost(name, address, home)
@@ -121,13 +144,13 @@ def sshd_path() -> str:
     return found
 
 
-def start(own: Path) -> None:
+def start(own: Path) -> int:
     """Start one server; it stays our child."""
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it when root
     with (own / "log").open("w") as log:
         command = [sshd_path(), "-D", "-e", "-f", str(own / "sshd_config")]
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log).pid
 
 
 def await_banner(address: str, port: int) -> None:

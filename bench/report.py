@@ -24,14 +24,15 @@ def spread(values: list[float], form: str) -> str:
 def cost_table(costs: dict[str, list[Cost]], memory: dict[str, Cost]) -> list[str]:
     """One line a tool."""
     lines = [
-        "| tool | wall s | client CPU s | peak PSS, whole tree, MB | largest process, MB |",
-        "|---|---|---|---|---|",
+        "| tool | wall s | client CPU s | hosts' CPU s | tree MB | largest MB |",
+        "|---|---|---|---|---|---|",
     ]
     for name, runs in costs.items():
         wall = spread([run.wall_s for run in runs], ".2f")
         cpu = spread([run.cpu_s for run in runs], ".2f")
         pss, largest = memory[name].pss_mb or 0.0, max(run.largest_mb for run in runs)
-        lines.append(f"| {name} | {wall} | {cpu} | {pss:.0f} | {largest:.0f} |")
+        hosts = spread([run.servers_cpu_s for run in runs], ".2f")
+        lines.append(f"| {name} | {wall} | {cpu} | {hosts} | {pss:.0f} | {largest:.0f} |")
     return lines
 
 

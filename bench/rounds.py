@@ -28,6 +28,8 @@ class Cost:
     """Peak resident set of its largest process."""
     pss_mb: float | None
     """Peak of its whole tree; only in a run that watched memory."""
+    servers_cpu_s: float
+    """What all servers and what ran on them used meanwhile."""
 
 
 class WrongRun(Exception):
@@ -44,6 +46,7 @@ class Contest:
     def run(self, tool: str, *, memory: bool = False) -> Cost:
         """One push by one tool; raises WrongRun unless every step ran once and in lockstep."""
         wipe_marks(self.fleet)
+        servers_before_s = self.fleet.cpu_s()
         folder = self.fleet.folder / "tools" / tool
         result, log = folder / "cost.json", folder / "log"
         command = [sys.executable, meter.__file__, str(result), str(LIMIT_S)]
@@ -52,10 +55,11 @@ class Contest:
             subprocess.run(command, stdout=output, stderr=output, cwd=folder, check=True)
         outcome = json.loads(result.read_text())
         problems = faults(self.fleet)
+        servers_cpu_s = self.fleet.cpu_s() - servers_before_s
         if outcome.pop("status") != 0 or problems:
             tail = log.read_text(errors="replace")[-LOG_BYTES_SHOWN:]
             raise WrongRun("\n".join([f"{tool} went wrong", *problems[:5], tail]))
-        return Cost(**outcome)
+        return Cost(**outcome, servers_cpu_s=servers_cpu_s)
 
 
 def enter(fleet: BenchFleet, tools: tuple[Tool, ...]) -> Contest:
