@@ -105,7 +105,7 @@ def lay_out(folder: Path, size: int) -> BenchFleet:
     with known_hosts.open("w", encoding="utf-8") as file:
         for host in hosts:
             kind, key, *_ = (folder / host.name / "host_key.pub").read_text().split()
-            file.write(f"[{host.address}]:{PORT} {kind} {key}\n")
+            file.write(f"[{host.address}]:{port} {kind} {key}\n")
     return BenchFleet(folder, hosts, getpass.getuser(), port, identity, known_hosts)
 
 
