@@ -16,6 +16,7 @@ from fleetctl.base.errors import ExitCode
 from fleetctl.rollout.controls import Controls
 
 DRAINING = "draining: nothing new starts; Ctrl-C again stops what runs on the hosts"
+_SHOW_CURSOR = "\x1b[?25h"
 KILLING = "stopping what runs on the hosts; Ctrl-C again leaves at once"
 
 
@@ -27,12 +28,17 @@ class Interrupts:
         controls: Controls,
         by: str,
         farewell: Callable[[], str],
+        tell: Callable[[str], None],
         leave: Callable[[int], None] = os._exit,
     ) -> None:
-        """`farewell` says what is in flight, for who leaves at once by `leave`."""
+        """`farewell` says what is in flight, for who leaves at once by `leave`.
+
+        `tell` shows a line; it is called in a signal's context and must take no lock.
+        """
         self._controls = controls
         self._by = by
         self._farewell = farewell
+        self._tell = tell
         self._leave = leave
         self._count = 0
         self._before: dict[int, Any] = {}
@@ -57,12 +63,12 @@ class Interrupts:
         self._count += 1
         if self._count == 1:
             self._controls.drain(f"{self._by} (Ctrl-C)")
-            _tell(DRAINING)
+            self._tell(DRAINING)
         elif self._count == 2:
             self._controls.kill(f"{self._by} (Ctrl-C twice)")
-            _tell(KILLING)
+            self._tell(KILLING)
         else:
-            _tell(self._farewell())
+            tell_raw(self._farewell(), end="\n" + _SHOW_CURSOR)
             self._leave(int(ExitCode.INTERRUPTED))
 
     def _drain(self, number: int, frame: FrameType | None) -> None:
@@ -70,9 +76,10 @@ class Interrupts:
         self._controls.drain(f"{self._by} ({signal.Signals(number).name})")
 
 
-def _tell(text: str) -> None:
-    """Straight to the descriptor: a handler must not wait for a lock of the interrupted code."""
+def tell_raw(text: str, end: str = "\n") -> None:
+    """Straight to the descriptor: no lock of the interrupted code is needed for it."""
+    cursor = end if sys.stderr.isatty() else "\n"
     try:
-        os.write(sys.stderr.fileno(), f"\r{text}\n".encode())
+        os.write(sys.stderr.fileno(), f"\r{text}{cursor}".encode())
     except (OSError, ValueError):
         return

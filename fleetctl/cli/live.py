@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import select
 import sys
+import termios
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from rich.console import Console
@@ -46,7 +48,7 @@ class Screen(Follower):
         self._answer = answer
         self._expected_s = expected_s
         self._teller = Teller(view)
-        self._lines: list[str] = []
+        self._lines: deque[str] = deque()
         self._asked: set[str] = set()
         self._closing = threading.Event()
         colour = colour_wanted(sys.stderr)
@@ -66,8 +68,10 @@ class Screen(Follower):
         if isinstance(record, _WORTH_A_LINE):
             text = self._teller.line(record)
             if text:
-                with self.guard:
-                    self._lines.append(stamped(wall_s, text))
+                self._lines.append(stamped(wall_s, text))
+
+    def notice(self, text: str) -> None:
+        self._lines.append(stamped(time.time(), text))
 
     def _show(self) -> None:
         try:
@@ -89,10 +93,8 @@ class Screen(Follower):
                 live.update(self._picture(), refresh=True)
 
     def _print_lines(self, live: Live) -> None:
-        with self.guard:
-            lines, self._lines = self._lines, []
-        for line in lines:
-            live.console.print(Text(line), soft_wrap=True)
+        while self._lines:
+            live.console.print(Text(self._lines.popleft()), soft_wrap=True)
 
     def _picture(self) -> Text:
         width, height = self._console.size
@@ -120,6 +122,7 @@ class Screen(Follower):
         """Ask on the terminal until answered here, or elsewhere, or the run ends."""
         with self.guard:
             title, run = self.view.titles[gate], self.view.run
+        _forget_typed()
         self._console.print(self._picture())
         self._console.print(
             f"\nAPPROVAL  {title}\n(or elsewhere: fleetctl runs approve {run})\nyes or no: ", end=""
@@ -128,9 +131,16 @@ class Screen(Follower):
             answer = _typed_line(TICK_S)
             if answer in ("yes", "no"):
                 self._asked.add(gate)
+                self._console.print()
                 self._answer(gate, answer == "yes")
             elif answer is not None:
                 self._console.print("please type yes or no: ", end="")
+
+
+def _forget_typed() -> None:
+    """What was typed before the question was there is no answer to it."""
+    if sys.stdin.isatty():
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def _typed_line(wait_s: float) -> str | None:

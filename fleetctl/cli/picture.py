@@ -42,6 +42,7 @@ def draw(view: RunView, glance: Glance) -> list[Line]:
     head = [Line(_headline(view, glance), "bold")]
     room -= len(head) + len(foot)
     phases = _phase_lines(view, max(2, room // 2))
+    phases += _now_lines(view, glance)
     hosts = _host_lines(view, glance, room - len(phases))
     return [
         Line(_clip(line.text, glance.width), line.style) for line in (*head, *phases, *hosts, *foot)
@@ -98,10 +99,12 @@ def eta_s(view: RunView, now_s: float) -> float | None:
 
 
 def _headline(view: RunView, glance: Glance) -> str:
+    if not view.run:
+        return f"{view.plan.title}  starting"
     left = eta_s(view, glance.now_s)
     tail = f", about {format_duration(left)} left" if left is not None else ""
     mode = "  (check only)" if view.check_only else ""
-    clock = format_duration(glance.now_s - view.opened_s) + tail
+    clock = format_duration(max(0.0, glance.now_s - view.opened_s)) + tail
     title_width = max(12, glance.width - len(clock) - len(view.run) - len(mode) - 10)
     return f"{_clip(view.plan.title, title_width)}{mode}  run {view.run}  {clock}"
 
@@ -122,12 +125,23 @@ def _phase_line(phase: PhaseView, view: RunView) -> Line:
     batch = f"batch {phase.batch + 1}/{len(phase.plan.batches)}"
     state = f"{phase.word:<8}{batch if phase.word in ('running', 'gate') else '':<11}"
     text = f"{phase.plan.name:<14.14} {state}{done:>4} of {phase.hosts:<4}  {counts_text(counts)}"
-    if phase.gate:
-        text += f"  gate: {view.titles.get(phase.gate, phase.gate)}"
     lost = any(counts.get(word) for word in LOST)
     return Line(
         text.rstrip(), "red" if lost else {"to do": "dim", "done": "green"}.get(phase.word, "")
     )
+
+
+def _now_lines(view: RunView, glance: Glance) -> list[Line]:
+    """What is being asked now: the preflight, then gates."""
+    if view.run and view.ended is None and all(p.word == "to do" for p in view.phases.values()):
+        return [Line("  asking hosts whether they are up")]
+    lines = []
+    for phase in view.phases.values():
+        if phase.gate:
+            since = format_duration(max(0.0, glance.now_s - phase.gate_began_s))
+            title = view.titles.get(phase.gate, phase.gate)
+            lines.append(Line(f"  {phase.plan.name} gate: {title}, asked for {since}"))
+    return lines[:3]
 
 
 def _host_lines(view: RunView, glance: Glance, room: int) -> list[Line]:

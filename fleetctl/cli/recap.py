@@ -12,7 +12,7 @@ from fleetctl.base.hostrange import fold
 from fleetctl.base.outcome import Outcome
 from fleetctl.cli.picture import counts_text, hosts_word
 from fleetctl.cli.progress import HostView, RunView
-from fleetctl.cli.telling import last_lines
+from fleetctl.cli.telling import last_lines, stop_words
 
 LAST_LINES = 5
 
@@ -35,8 +35,7 @@ def recap(view: RunView) -> list[str]:
         lines += ["", *_failure_lines(view, failure)]
     lines += ["", *_phase_lines(view), ""]
     if view.stop is not None:
-        by = f" by {view.stop.by}" if view.stop.by else ""
-        lines.append(f"stopped ({view.stop.reason}{by}): {view.stop.cause}")
+        lines.append(stop_words(view.stop))
     return lines + _ending(view)
 
 
@@ -106,7 +105,7 @@ def _failure_lines(view: RunView, failure: Failure) -> list[str]:
     first = failure.hosts[0]
     step = first.steps.get(first.settled.key) if first.settled is not None else None
     said = last_lines(step, LAST_LINES) if step is not None else []
-    if said:
+    if said and "\n".join(said) not in failure.cause:
         lines += [f"  last lines of {first.host}:", *(f"    | {line}" for line in said)]
     lines += _release_lines(view, failure)
     return [*lines, f"  see: fleetctl runs logs {view.run} --host {names[0]}"]
@@ -148,10 +147,25 @@ def _unaccounted(view: RunView) -> list[str]:
         lines.append(f"  no outcome: {fold(missing)} ({len(missing)})")
     if unknown:
         lines.append(f"  unknown, sent but not answered: {fold(unknown)} ({len(unknown)})")
-    untouched = view.untouched() if view.ended is not None else []
-    if untouched:
-        lines.append(f"  not touched: {fold(untouched)} ({len(untouched)})")
+    for cause, hosts in _untouched(view).items():
+        why = f", for {cause}" if cause else ""
+        lines.append(f"  not touched{why}: {fold(hosts)} ({len(hosts)})")
     return lines
+
+
+def _untouched(view: RunView) -> dict[str, list[str]]:
+    """Cause -> hosts an ended run did not begin; the empty cause is the end of the run itself."""
+    if view.ended is None:
+        return {}
+    causes = {
+        one.host: one.settled.cause
+        for one in view.hosts.values()
+        if one.settled is not None and one.settled.cause and not one.settled.halted
+    }
+    groups: dict[str, list[str]] = {}
+    for host in view.untouched():
+        groups.setdefault(causes.get(host, ""), []).append(host)
+    return groups
 
 
 def _phase_lines(view: RunView) -> list[str]:

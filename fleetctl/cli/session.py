@@ -76,7 +76,7 @@ def _conduct(journal: Journal, view: RunView, seq: int, manner: Manner, drive: D
     controls = Controls()
     observer, close = _open_observer(journal, view, seq, manner, controls)
     try:
-        with Interrupts(controls, whoami(), lambda: _farewell(observer)):
+        with Interrupts(controls, whoami(), lambda: _farewell(observer), observer.notice):
             result = drive(journal, controls, observer)
     finally:
         close()

@@ -70,7 +70,7 @@ class Teller:
         undo = "undo of " if record.undo else ""
         text = f"{record.host} {record.outcome} at {undo}`{self._title(record.key)}`: {cause}"
         last = last_line(record)
-        return text + (f": {last}" if last else "")
+        return text + (f": {last}" if last and last not in cause else "")
 
     @_line.register
     def _(self, record: r.OrderLost) -> str:
@@ -89,7 +89,7 @@ class Teller:
         release = f", runs {record.release}" if record.release else ""
         view = self._view.hosts[(record.phase, record.host)]
         took = format_duration(max(0.0, view.settled_s - view.began_s))
-        cause = f": {record.cause}" if record.cause and record.outcome.lost else ""
+        cause = f": {record.cause}" if record.cause else ""
         return f"{record.host} {record.outcome}{release} ({record.phase}, {took}){cause}"
 
     @_line.register
@@ -111,8 +111,13 @@ class Teller:
 
     @_line.register
     def _(self, record: r.StopOrdered) -> str:
-        by = f" by {record.by}" if record.by else ""
-        return f"stop ({record.reason}{by}): {record.cause}; nothing new starts"
+        return f"{stop_words(record)}; nothing new starts"
+
+
+def stop_words(stop: r.StopOrdered) -> str:
+    """`stop (drain): drained by ann@desk`: the reason, the cause, and who, each once."""
+    by = f" by {stop.by}" if stop.by and stop.by not in stop.cause else ""
+    return f"stop ({stop.reason}{by}): {stop.cause}"
 
 
 def last_line(record: r.StepSettled) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 import msgspec
 
+from fleetctl.cli.interrupts import tell_raw
 from fleetctl.cli.output import to_json, write
 from fleetctl.cli.progress import RunView
 from fleetctl.cli.telling import Teller
@@ -44,6 +45,10 @@ class Follower:
 
     def saw(self, seq: int, wall_s: float, record: Record) -> None:
         """Called after each record, outside the guard."""
+
+    def notice(self, text: str) -> None:
+        """Show a line that is no record; called by signals, so it takes no lock."""
+        tell_raw(text)
 
 
 class PlainLines(Follower):

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from fleetctl.cli.interrupts import Interrupts
+from fleetctl.cli.interrupts import Interrupts, tell_raw
 from fleetctl.rollout.controls import Controls
 
 
@@ -19,7 +19,8 @@ def test_three_interrupts_drain_kill_and_leave(capfd: pytest.CaptureFixture[str]
     """Each Ctrl-C is harder than the one before, and the last says what is in flight."""
     controls = Controls()
     left: list[int] = []
-    with Interrupts(controls, "ann@desk 42", lambda: "3 hosts mid `upgrade`", left.append):
+    farewell = "3 hosts mid `upgrade`"
+    with Interrupts(controls, "ann@desk 42", lambda: farewell, tell_raw, left.append):
         os.kill(os.getpid(), signal.SIGINT)
         assert _words(controls) == ["drain"]
         os.kill(os.getpid(), signal.SIGINT)
@@ -35,7 +36,7 @@ def test_three_interrupts_drain_kill_and_leave(capfd: pytest.CaptureFixture[str]
 def test_an_ending_session_drains(number: signal.Signals) -> None:
     """A closed terminal or a shutdown never leaves a half-begun batch to go on starting hosts."""
     controls = Controls()
-    with Interrupts(controls, "ann@desk 42", str):
+    with Interrupts(controls, "ann@desk 42", str, tell_raw):
         os.kill(os.getpid(), number)
         os.kill(os.getpid(), number)
     assert _words(controls) == ["drain", "drain"]
@@ -44,6 +45,6 @@ def test_an_ending_session_drains(number: signal.Signals) -> None:
 def test_what_a_signal_did_before_comes_back() -> None:
     """After the run Ctrl-C is Ctrl-C again."""
     before = signal.getsignal(signal.SIGINT)
-    with Interrupts(Controls(), "ann@desk 42", str):
+    with Interrupts(Controls(), "ann@desk 42", str, tell_raw):
         assert signal.getsignal(signal.SIGINT) != before
     assert signal.getsignal(signal.SIGINT) == before

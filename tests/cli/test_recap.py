@@ -60,11 +60,25 @@ def test_failures_are_folded_by_cause() -> None:
         "db          0.0 s  2 changed, 3 failed\n"
         "web  not begun (4 hosts)\n"
         "\n"
-        "stopped (budget): 3 hosts lost\n"
+        "stop (budget): 3 hosts lost\n"
         "run 01RUN took 0.0 s; exit 6: stopped by gate or budget\n"
         "next: fleetctl runs resume 01RUN --failed\n"
         "then: fleetctl runs resume 01RUN    (the hosts it did not come to)"
     )
+
+
+def test_a_host_left_alone_for_a_reason_is_told_with_it() -> None:
+    """Who was not touched because its pair was lost is not lumped with who was not come to."""
+    story = Story().open().send("db", DB[:1]).fail("db001", "no")
+    story.tell(
+        r.HostSettled("db", "db002", Outcome.SKIPPED, cause="db001, its pair, was lost"),
+        r.HostSettled("db", "db003", Outcome.SKIPPED, cause="stopped", halted=True),
+        r.RunEnded(6),
+    )
+    assert recap(story.view())[1:3] == [
+        "  not touched, for db001, its pair, was lost: db002 (1)",
+        "  not touched: db[003-016],web[001-004] (18)",
+    ]
 
 
 def test_different_errors_stay_apart() -> None:
