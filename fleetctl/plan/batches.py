@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 
 from fleetctl.inventory.model import Host
 from fleetctl.playbook.units import Amount
@@ -53,7 +54,7 @@ class _Lane:
         """Passed over in this batch because their partner is in it."""
 
     def skip_partners(self, pairs: set[str]) -> None:
-        while self.queue and self.queue[0][1].pair and self.queue[0][1].pair in pairs:
+        while self.queue and self.queue[0][1].pair in pairs:  # "", no pair, is never among them
             self.held.append(self.queue.popleft())
 
     def release_held(self) -> None:
@@ -89,8 +90,9 @@ def _fill(lanes: Sequence[_Lane], size: int, caps: Mapping[str, int]) -> list[st
 def _lanes(hosts: Sequence[Host]) -> list[_Lane]:
     lanes: dict[str, _Lane] = {}
     for place, host in enumerate(spread(hosts)):
-        lane = lanes.setdefault(host.tier, _Lane(host.tier))
-        lane.queue.append((place, host))
+        if host.tier not in lanes:
+            lanes[host.tier] = _Lane(host.tier)
+        lanes[host.tier].queue.append((place, host))
     return list(lanes.values())
 
 
@@ -125,5 +127,5 @@ def _spread(hosts: list[Host], keys: Sequence[Callable[[Host], str]]) -> list[Ho
         for number, group in enumerate(spread_groups)
         for place, host in enumerate(group)
     ]
-    placed.sort(key=lambda each: each[:2])
+    placed.sort(key=itemgetter(0, 1))
     return [host for _, _, host in placed]

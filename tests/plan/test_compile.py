@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from fleetctl.base.errors import FleetError, InputError, InputErrors, UsageError
+from fleetctl.plan.compile import compile_plan
 from fleetctl.plan.model import Budget
 from fleetctl.plan.request import Overrides
 from fleetctl.playbook.operations import Exec, Put, Retry
 from fleetctl.playbook.units import Amount, Ramp
-from tests.plan.fleets import phase, plan_of, small_fleet
+from tests.plan.fleets import fleet_of, host, phase, plan_of, request_of, small_fleet
 
 DB = "name: db\nhosts: tier=db\nsteps: [{run: uptime}]"
 THREE = """\
@@ -229,3 +232,17 @@ def test_an_error_is_the_inputs_not_the_programs() -> None:
     with pytest.raises(InputError) as caught:
         plan_of(phase(DB.replace("tier=db", "tier=dbb")))
     assert (caught.value.location.line, caught.value.exit_code) == (4, 5)
+
+
+@pytest.mark.slow
+def test_a_fleet_of_200000_hosts_compiles_in_seconds() -> None:
+    """The plan of a very large tier is no wait: well under ten seconds of processor time."""
+    hosts = [
+        host(f"db{n}", "db", {"zone": "abc"[n % 3], "shard": str(n // 200), "pair": str(n // 2)})
+        for n in range(200_000)
+    ]
+    request = request_of(phase(DB + "\nbatches: [1, 10%, 100%]"), fleet_of(hosts))
+    began = time.process_time()
+    plan = compile_plan(request)
+    assert time.process_time() - began < 10
+    assert sum(map(len, plan.phases[0].batches)) == 200_000
