@@ -86,7 +86,7 @@ def eta_s(view: RunView, now_s: float) -> float | None:
         return None
     total = sum(phase.hosts for phase in view.phases.values())
     done = sum(host.settled is not None for host in view.hosts.values())
-    elapsed = now_s - view.opened_s
+    elapsed = view.elapsed_s(now_s)
     estimate = view.plan.estimate_s
     share = done / total if total else 0.0
     pace = elapsed / share if share >= 0.2 else None
@@ -104,7 +104,7 @@ def _headline(view: RunView, glance: Glance) -> str:
     left = eta_s(view, glance.now_s)
     tail = f", about {format_duration(left)} left" if left is not None else ""
     mode = "  (check only)" if view.check_only else ""
-    clock = format_duration(max(0.0, glance.now_s - view.opened_s)) + tail
+    clock = format_duration(view.elapsed_s(glance.now_s)) + tail
     title_width = max(12, glance.width - len(clock) - len(view.run) - len(mode) - 10)
     return f"{_clip(view.plan.title, title_width)}{mode}  run {view.run}  {clock}"
 

@@ -48,6 +48,15 @@ class HostView:
         """Whether it ended in a way that spends budget."""
         return self.settled is not None and self.settled.outcome.lost
 
+    def taken_up(self, only_failed: bool) -> bool:
+        """Whether a resume goes on with it, though it has an end."""
+        if self.settled is None:
+            return False
+        if not only_failed:
+            return self.settled.halted
+        left_out = self.settled.outcome is Outcome.SKIPPED and not self.settled.halted
+        return self.settled.outcome.lost or left_out
+
 
 @dataclass(slots=True)
 class PhaseView:
@@ -83,6 +92,9 @@ class RunView:
         self.opened_s = 0.0
         self.now_s = 0.0
         """Wall time of the newest record."""
+        self.leg_s: float | None = None
+        """When the controller of now took over; None when none is at it."""
+        self._earlier_s = 0.0
         self.phases = {phase.name: PhaseView(phase, _size(phase)) for phase in plan.phases}
         self.hosts: dict[PhaseKey, HostView] = {}
         self.down: tuple[str, ...] = ()
@@ -100,8 +112,19 @@ class RunView:
 
     def apply(self, record: r.Record, wall_s: float) -> None:
         """Bring the model up to `record`, which was made at Unix time `wall_s`."""
+        if isinstance(record, (r.RunOpened, r.RunResumed)):
+            self._begin_leg(wall_s)
         self.now_s = wall_s
         self._apply(record)
+
+    def elapsed_s(self, now_s: float) -> float:
+        """How long controllers have been at it until `now_s`; the time between them is left out."""
+        return self._earlier_s + (max(0.0, now_s - self.leg_s) if self.leg_s is not None else 0.0)
+
+    def _begin_leg(self, wall_s: float) -> None:
+        """A leg that was cut off lasted until its last record."""
+        self._earlier_s = self.elapsed_s(self.now_s)
+        self.leg_s = wall_s
 
     def said(self, host: str, line: str) -> None:
         """A line of a running step; only ever shown."""
@@ -126,7 +149,11 @@ class RunView:
     @_apply.register
     def _(self, record: r.RunResumed) -> None:
         self.stop = self.ended = None
+        for host in self.hosts.values():
+            if host.taken_up(record.only_failed):
+                host.settled, host.note = None, "to be taken up again"
         for phase in self.phases.values():
+            phase.gate = ""
             if phase.passed is False:
                 phase.passed = phase.ended_s = None
 
@@ -217,6 +244,7 @@ class RunView:
 
     @_apply.register
     def _(self, record: r.RunEnded) -> None:
+        self._earlier_s, self.leg_s = self.elapsed_s(self.now_s), None
         self.ended = record
 
     def in_flight(self) -> list[HostView]:
@@ -257,7 +285,7 @@ class RunView:
                 if view is None or view.settled is None:
                     taken = not only_failed or (view is not None and view.in_flight)
                 else:
-                    taken = view.lost if only_failed else view.settled.halted
+                    taken = view.taken_up(only_failed)
                 if taken:
                     names[host] = None
         return list(names)

@@ -148,23 +148,30 @@ def _unaccounted(view: RunView) -> list[str]:
     if unknown:
         lines.append(f"  unknown, sent but not answered: {fold(unknown)} ({len(unknown)})")
     for cause, hosts in _untouched(view).items():
-        why = f", for {cause}" if cause else ""
-        lines.append(f"  not touched{why}: {fold(hosts)} ({len(hosts)})")
+        lines.append(f"  {cause}: {fold(hosts)} ({len(hosts)})")
     return lines
 
 
 def _untouched(view: RunView) -> dict[str, list[str]]:
-    """Cause -> hosts an ended run did not begin; the empty cause is the end of the run itself."""
+    """Why -> hosts an ended run changed nothing on: left out, not come to, or only checked."""
     if view.ended is None:
         return {}
     causes = {
         one.host: one.settled.cause
         for one in view.hosts.values()
-        if one.settled is not None and one.settled.cause and not one.settled.halted
+        if one.settled is not None
+        and one.settled.outcome is Outcome.SKIPPED
+        and one.settled.cause
+        and not one.settled.halted
     }
+    untouched = set(view.untouched())
     groups: dict[str, list[str]] = {}
-    for host in view.untouched():
-        groups.setdefault(causes.get(host, ""), []).append(host)
+    for host in view.outcomes():
+        if host in causes:
+            why = causes[host] if view.check_only else f"not touched, for {causes[host]}"
+            groups.setdefault(why, []).append(host)
+        elif host in untouched:
+            groups.setdefault("not touched", []).append(host)
     return groups
 
 
@@ -181,7 +188,7 @@ def _phase_lines(view: RunView) -> list[str]:
 
 
 def _ending(view: RunView) -> list[str]:
-    took = format_duration(max(0.0, view.now_s - view.opened_s))
+    took = format_duration(view.elapsed_s(view.now_s))
     code = exit_code(view)
     state = "took" if view.ended is not None else "has not ended; so far"
     lines = [f"run {view.run} {state} {took}; exit {int(code)}: {EXIT_CODE_WORDS[code]}"]

@@ -72,3 +72,28 @@ def test_a_resume_lifts_the_stop() -> None:
     assert story.view().phases["db"].word == "stopped"
     view = story.tell(r.RunResumed(8, "ann@desk 43")).view()
     assert (view.stop, view.ended, view.phases["db"].word) == (None, None, "running")
+
+
+def test_the_time_between_two_controllers_is_not_counted() -> None:
+    """A run resumed on Monday has not taken two days."""
+    story = Story().open().after(10).tell(r.BatchBegan("db", 0)).after(1000)  # killed with -9
+    view = story.tell(r.RunResumed(8, "ann")).after(5).tell(r.RunEnded(130)).view()
+    assert view.elapsed_s(view.now_s + 99) == 15
+    view = story.after(1000).tell(r.RunResumed(9, "ann")).view()
+    assert view.elapsed_s(view.now_s + 7) == 22
+
+
+def test_a_resume_takes_up_halted_hosts_or_lost_ones() -> None:
+    """The two kinds of resume work on different hosts, and both on what was cut off."""
+    story = Story().open().send("db", DB[:1]).finish("db", DB[:1]).fail("db002", "no")
+    story.tell(
+        r.HostSettled("db", "db003", Outcome.SKIPPED, cause="its pair was lost"),
+        *(r.HostSettled("db", host, Outcome.SKIPPED, halted=True) for host in DB[3:]),
+        *(r.HostSettled("web", host, Outcome.SKIPPED, halted=True) for host in WEB),
+        r.RunEnded(6),
+    )
+    assert story.view().to_do(only_failed=True) == ["db002", "db003"]
+    assert story.view().to_do(only_failed=False) == [*DB[3:], *WEB]
+    view = story.tell(r.RunResumed(8, "ann", only_failed=True)).view()
+    assert view.outcomes()["db002"] is None
+    assert view.outcomes()["db004"] is Outcome.SKIPPED
