@@ -24,7 +24,7 @@
 # exec (1.1 ms); a file with attribute S is written through by the builtin printf (0.12 ms). So
 # chattr +S is tried once a run and connection; where it does not work, sync it is.
 
-trap '' HUP PIPE
+trap '' HUP PIPE XFSZ # XFSZ: a file limit is told by a failing write, as a full disk is
 NL='
 '
 F=${FLEETCTL_HOME:-$HOME/.fleetctl}
@@ -269,7 +269,7 @@ measure() { # FD FILE -> SIZE: bytes written to the stream; its file is cut to w
 perform() { # DEADLINE: run $D/script in a process group of its own -> STATUS, STEP_PID
   # The child notes itself before it turns into the step: whoever finds no note finds no step.
   (
-    trap - HUP PIPE
+    trap - HUP PIPE XFSZ
     read -r life_line </proc/self/stat
     self=${life_line%% *} deadline=$1
     set -- ${life_line##*") "}
