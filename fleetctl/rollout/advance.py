@@ -163,7 +163,7 @@ def _open_barrier(desk: Desk, work: BatchWork, admission: Admission) -> bool:
     are expected, those the limit or a guard holds back form the next wave.
     """
     parked = [stage for stage, runs in work.parked.items() if runs]
-    if not parked or admission is Admission.LATER:
+    if not parked or (admission is Admission.LATER and _start_is_due(desk, work)):
         return False
     stage = min(parked)
     if any(work.at_stage[:stage]):
@@ -174,6 +174,12 @@ def _open_barrier(desk: Desk, work: BatchWork, admission: Admission) -> bool:
         if run.state is HostState.READY:
             hosts.proceed(desk, run)
     return True
+
+
+def _start_is_due(desk: Desk, work: BatchWork) -> bool:
+    """Whether a held back start will come by itself: a timer runs, or a host is still at work."""
+    parked = sum(len(runs) for runs in work.parked.values())
+    return ("throttle",) in desk.timers or parked < len(desk.state.accounts.in_flight)
 
 
 def _end_batch(desk: Desk, work: BatchWork) -> bool:

@@ -29,7 +29,8 @@ def end_step(desk: Desk, event: StepEnded) -> None:
         return
     run = errand.run
     index = _index_of(errand, run, event.result.key)
-    if run.state is HostState.SENT and index in run.open_steps:
+    told = event.result.end not in ("running", "interrupted", "absent")  # else: ask, at its end
+    if told and run.state is HostState.SENT and index in run.open_steps:
         results.settle_step(desk, run, index, event.result)
         desk.unsent.pop(run.host, None)
 

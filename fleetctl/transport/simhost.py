@@ -163,13 +163,8 @@ class Segment:
         step = self._order.steps[self._at]
         place = (self._order.run, key_of(step))
         record = self._host.records.get(place)
-        told = record is not None and (
-            record.end in _WELL or (record.end is not None and step.try_no <= record.try_no)
-        )
-        if told:
-            assert record is not None
-            assert record.end is not None
-            self._report(place[1], record.end, record.stdout, replayed=True)
+        if record is not None and (record.end in _WELL or step.try_no <= record.try_no):
+            self._report(place[1], record.end or "interrupted", record.stdout, replayed=True)
             return
         self._act(step, place)
 
