@@ -244,13 +244,12 @@ def check_story(plan: Plan, records: Iterable[r.Record]) -> None:
             guard = state.accounts.guard_of(record.host)
             assert guard is None or len(guard.out) <= guard.out_max, f"{record} below the floor"
     assert state.ended is not None
-    for phase in plan.phases:
-        for batch in phase.batches:
-            for host in batch:
-                run = state.host_run(phase.name, host)
-                assert run.state is HostState.SETTLED, f"{host} has no outcome"
-                if run.outcome in (Outcome.OK, Outcome.CHANGED):
-                    assert run.release == phase.release, f"{host} was not read back"
+    for planned in plan.phases:
+        for host in (host for batch in planned.batches for host in batch):
+            run = state.host_run(planned.name, host)
+            assert run.state is HostState.SETTLED, f"{host} has no outcome"
+            if run.outcome in (Outcome.OK, Outcome.CHANGED):
+                assert run.release == planned.release, f"{host} was not read back"
     if state.ended.exit_code == 0:
         good = {Outcome.OK, Outcome.CHANGED}
         seen = {outcome for outcome, count in state.accounts.outcomes.items() if count}
