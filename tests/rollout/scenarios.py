@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from fleetctl.base.outcome import Outcome
 from fleetctl.inventory.model import Host
 from fleetctl.plan.model import Budget, Gate, Plan, PlanPhase, PlanStep, TierGuard
 from fleetctl.playbook.operations import Exec, HostProbe, Retry, TcpProbe
 from fleetctl.rollout import records as r
-from fleetctl.rollout.controls import Command
+from fleetctl.rollout.controls import Command, Word
 from fleetctl.rollout.state import RunState, rebuild
 from fleetctl.rollout.tables import HostState
 from fleetctl.transport.protocol import Look, Order, StepOrder
@@ -43,7 +44,8 @@ def make_case(seed: int) -> Case:
     plan = _make_plan(chance)
     case = Case(seed, plan, World(plan.hosts, _make_script(chance), seed))
     if chance.random() < 0.25:
-        word = chance.choice(("drain", "kill", "abort"))
+        words: tuple[Word, ...] = ("drain", "kill", "abort")
+        word = chance.choice(words)
         case.commands.append((chance.uniform(0.0, 30.0), Command(word, "tester")))
     if chance.random() < 0.6:
         case.crashes = [
@@ -109,7 +111,8 @@ def _make_gates(chance: random.Random, number: int) -> list[Gate]:
     gates = []
     for n in range(chance.choice((0, 0, 1, 2))):
         probe = chance.choice((HostProbe("up?"), TcpProbe(80)))
-        when = chance.choice(("before", "after"))
+        places: tuple[Literal["before", "after"], ...] = ("before", "after")
+        when = chance.choice(places)
         soak = chance.choice((0.0, 0.0, 7.0))
         gates.append(Gate(f"p{number}g{n}", f"gate {n}", probe, when, 20.0, 2.0, soak))
     return gates

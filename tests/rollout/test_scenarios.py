@@ -11,7 +11,7 @@ from tests.rollout.scenarios import make_case, play
 
 @pytest.mark.parametrize("block", range(5))
 def test_the_promises_hold_in_random_runs(block: int, tmp_path: Path) -> None:
-    """Ramps x budgets x floors x pairs x retries x undo x faults x crashes: promises 1-3, 5, an end."""
+    """Ramps x budgets x floors x pairs x retries x undo x faults x crashes keep promises 1-3, 5."""
     for seed in range(block * 40, block * 40 + 40):
         folder = tmp_path / str(seed)
         folder.mkdir()
