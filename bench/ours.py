@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from bench.fleet import BenchFleet
 from bench.rivals import Tool
 from bench.workload import STEPS
+
+PACKAGE = Path(__file__).parent.parent / "fleetctl"
 
 
 def fleetctl(fleet: BenchFleet, folder: Path) -> list[str]:
@@ -24,6 +27,8 @@ def fleetctl(fleet: BenchFleet, folder: Path) -> list[str]:
     playbook = {"title": "Bench push", "phases": [{**phase, "steps": steps}]}
     (folder / "inventory.yaml").write_text(json.dumps(inventory))
     (folder / "push.yaml").write_text(json.dumps(playbook))
+    # The rivals' modules were compiled when they were installed; so is ours, from the working tree.
+    compileall.compile_dir(PACKAGE, quiet=1)
     program = Path(sys.executable).parent / "fleetctl"
     options = ["--inventory", str(folder / "inventory.yaml"), "--journal", str(folder / "journal")]
     return [str(program), "push", str(folder / "push.yaml"), *options, "--yes", "--output", "jsonl"]
