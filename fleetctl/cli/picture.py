@@ -62,7 +62,10 @@ def safe_line(view: RunView, glance: Glance) -> str:
         mid += f", {asked} of them not answering"
     left = [remaining_s(host, glance.expected_s, glance.now_s) for host in busy]
     known = [seconds for seconds in left if seconds is not None]
-    return mid + (f", about {format_duration(max(known))}" if len(known) == len(left) else "")
+    if len(known) < len(left):
+        return mid
+    slowest = max(known)
+    return mid + (f", about {format_duration(slowest)}" if slowest > 0 else ", longer than before")
 
 
 def hosts_word(count: int) -> str:

@@ -297,11 +297,14 @@ class RunView:
 
 
 def remaining_s(view: HostView, expected_s: Mapping[str, float], now_s: float) -> float | None:
-    """Seconds until the orders out on this host should have ended; None when never seen before."""
+    """Seconds until the orders out on this host should have ended; negative: it is late.
+
+    None when a step of them was never seen before.
+    """
     known = [expected_s[key] for key in view.pending if key in expected_s]
     if len(known) < len(view.pending):
         return None
-    return max(1.0, sum(known) - (now_s - view.sent_s))
+    return sum(known) - (now_s - view.sent_s)
 
 
 _SEVERITY = (

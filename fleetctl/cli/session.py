@@ -94,7 +94,7 @@ def _open_observer(
     if manner.output == "jsonl":
         return JsonLines(view, seq), _nothing
     if not _is_picture_wanted():
-        return PlainLines(view, seq), _nothing
+        return PlainLines(view, seq, quiet=manner.folded), _nothing
     from fleetctl.cli.live import Screen
 
     by = whoami()

@@ -14,8 +14,12 @@ from fleetctl.cli.output import to_json, write
 from fleetctl.cli.progress import RunView
 from fleetctl.cli.telling import Teller
 from fleetctl.rollout.observers import Recorded
-from fleetctl.rollout.records import Record
+from fleetctl.rollout.records import OrderLost, Record, RetryPlanned, StopOrdered
 from fleetctl.transport.protocol import Said
+
+
+TROUBLE = (OrderLost, RetryPlanned, StopOrdered)
+"""What is told even when hosts' answers are shown anyway."""
 
 
 class Follower:
@@ -52,13 +56,16 @@ class Follower:
 
 
 class PlainLines(Follower):
-    """Tells the run on stderr, a line a fact, with the time of day."""
+    """Tells the run on stderr, a line a fact, with the time of day; `quiet` tells only trouble."""
 
-    def __init__(self, view: RunView, seq: int = 0) -> None:
+    def __init__(self, view: RunView, seq: int = 0, *, quiet: bool = False) -> None:
         super().__init__(view, seq)
         self._teller = Teller(view)
+        self._quiet = quiet
 
     def saw(self, seq: int, wall_s: float, record: Record) -> None:
+        if self._quiet and not isinstance(record, TROUBLE):
+            return
         text = self._teller.line(record)
         if text:
             tell(stamped(wall_s, text))

@@ -56,6 +56,8 @@ def test_the_time_until_it_is_safe_is_that_of_the_slowest_host() -> None:
     assert safe_line(view, AT_60_S._replace(expected_s=expected)) == (
         "2 hosts mid `schema upgrade`, about 40 s"
     )
+    late = AT_60_S._replace(expected_s=expected, now_s=START_S + 500)
+    assert safe_line(view, late) == "2 hosts mid `schema upgrade`, longer than before"
 
 
 def test_a_stop_is_shown_until_the_end() -> None:
