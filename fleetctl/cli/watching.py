@@ -17,7 +17,6 @@ from fleetctl.rollout.observers import Recorded
 from fleetctl.rollout.records import OrderLost, Record, RetryPlanned, StopOrdered
 from fleetctl.transport.protocol import Said
 
-
 TROUBLE = (OrderLost, RetryPlanned, StopOrdered)
 """What is told even when hosts' answers are shown anyway."""
 
