@@ -26,11 +26,13 @@ from fleetctl.transport.protocol import (
     Sink,
 )
 from fleetctl.transport.session import HostSession, Patience
+from fleetctl.transport.watcher import Watcher
 from fleetctl.transport.wire import Broken, Wire
 
 Dial = Callable[[str], Wire]
 """Connects to the host of that name; blocks for a finite time; raises Broken."""
 _KILL_THREADS = 16
+_LIVE_THREADS = 64
 _CLOSE_JOIN_S = 2.0
 
 
@@ -54,7 +56,13 @@ class Dispatcher:
     """A `Transport` over connections made by `dial`."""
 
     def __init__(
-        self, dial: Dial, sink: Sink, *, fanout: int = 50, patience: Patience | None = None
+        self,
+        dial: Dial,
+        sink: Sink,
+        *,
+        fanout: int = 50,
+        patience: Patience | None = None,
+        live: bool = False,
     ) -> None:
         self._dial = dial
         self._sink = sink
@@ -63,6 +71,7 @@ class Dispatcher:
         self._doors: dict[str, _Door] = {}
         self._lanes = Lanes("fleetctl-host", fanout)
         self._kills = Lanes("fleetctl-kill", _KILL_THREADS)
+        self._live = Lanes("fleetctl-live", _LIVE_THREADS) if live else None
         self._places = threading.Condition(self._lock)
         self._places_left = fanout
         self._closed = False
@@ -102,8 +111,9 @@ class Dispatcher:
             self._places.notify_all()
         for wire in wires:
             wire.close()
-        for lanes in (self._lanes, self._kills):
-            lanes.end()
+        for lanes in (self._lanes, self._kills, self._live):
+            if lanes is not None:
+                lanes.end()
         self._lanes.join(_CLOSE_JOIN_S)
 
     # --- orders done, in worker threads
@@ -126,7 +136,7 @@ class Dispatcher:
             wire = self._enter(door)
             try:
                 if door.session is None:
-                    door.session = HostSession(door.host, wire, self._sink, self._patience)
+                    door.session = self._session(door.host, wire)
                 session = door.session
                 session.do(order)
             except Broken:
@@ -139,6 +149,12 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001  a final event must come, whatever broke
             self._drop(door, door.wire)
             self._lose(order, _bug(error), sent=session is not None and session.sent)
+
+    def _session(self, host: str, wire: Wire) -> HostSession:
+        watcher = None
+        if self._live is not None:
+            watcher = Watcher(host, wire, self._sink, self._live, self._patience.open_s)
+        return HostSession(host, wire, self._sink, self._patience, watcher)
 
     def _do_aside(self, order: Look | Kill, door: _Door) -> None:
         wire: Wire | None = None

@@ -178,6 +178,7 @@ class LocalTransport(Dispatcher):
         fanout: int = 50,
         patience: Patience | None = None,
         shell: str = "/bin/sh",
+        live: bool = False,
     ) -> None:
         surroundings = environment or (lambda _host: dict(os.environ))
         super().__init__(
@@ -185,4 +186,5 @@ class LocalTransport(Dispatcher):
             sink,
             fanout=fanout,
             patience=patience,
+            live=live,
         )

@@ -29,16 +29,24 @@ class SplitTransport:
 
 
 def open_transport(
-    hosts: Mapping[str, Host], sink: Sink, *, fanout: int = 50, known_hosts: str = ""
+    hosts: Mapping[str, Host],
+    sink: Sink,
+    *,
+    fanout: int = 50,
+    known_hosts: str = "",
+    live: bool = False,
 ) -> Transport:
-    """A transport to `hosts`, each by what its login says; connects only when ordered to."""
+    """A transport to `hosts`, each by what its login says; connects only when ordered to.
+
+    `live`: tell lines of steps that take long (`Said`).
+    """
     local_hosts = frozenset(name for name, host in hosts.items() if host.login.transport == "local")
     if len(local_hosts) == len(hosts):
-        return LocalTransport(sink, fanout=fanout)
+        return LocalTransport(sink, fanout=fanout, live=live)
     # Fabric and paramiko take 80 ms to import; only who goes over SSH pays.
     from fleetctl.transport.ssh import SshTransport
 
-    remote = SshTransport(hosts, sink, fanout=fanout, known_hosts=known_hosts)
+    remote = SshTransport(hosts, sink, fanout=fanout, known_hosts=known_hosts, live=live)
     if not local_hosts:
         return remote
-    return SplitTransport(remote, LocalTransport(sink, fanout=fanout), local_hosts)
+    return SplitTransport(remote, LocalTransport(sink, fanout=fanout, live=live), local_hosts)

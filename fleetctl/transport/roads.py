@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from fleetctl.inventory.model import Host, Login
 from fleetctl.transport.governor import Governor
@@ -15,6 +15,7 @@ from fleetctl.transport.known_hosts import HostKey, KnownHosts, read_known_hosts
 from fleetctl.transport.route import Lookup, Route, parse_jump, resolve
 from fleetctl.transport.wire import Broken, Wire
 
+T = TypeVar("T")
 _DROPPED_TRIES = 12
 _CONNECT_TRIES = 3
 _FAILURE_KEPT_S = 5.0
@@ -126,8 +127,12 @@ class Roads:
         if not host_keys:
             detail = f"the key of {route.host_key_name} is not known; see `fleetctl hosts trust`"
             raise Broken("host key", detail, retryable=False)
+        return self.start(route, lambda via: self._log_in(route, host_keys, via))
+
+    def start(self, route: Route, begin: Callable[[Any], T]) -> T:
+        """`begin` with the connection of the bastion, governed and retried; raises Broken."""
         road = self._road(route.via or route.jump)
-        return self._persist(route, lambda: self._start(route, host_keys, road))
+        return self._persist(route, lambda: self._start(route, begin, road))
 
     # --- bastions
 
@@ -172,7 +177,7 @@ class Roads:
         with self._lock:
             return self._roads.setdefault(key, _Road())
 
-    def _start(self, route: Route, host_keys: Sequence[HostKey], road: _Road) -> Wire:
+    def _start(self, route: Route, begin: Callable[[Any], T], road: _Road) -> T:
         """One try, when the governor lets it."""
         via = self.through(route)
         with road.changed:
@@ -180,7 +185,7 @@ class Roads:
                 road.changed.wait()
             road.governor.started()
         try:
-            wire = self._log_in(route, host_keys, via)
+            begun = begin(via)
         except BaseException as error:
             with road.changed:
                 if isinstance(error, Dropped):
@@ -192,9 +197,9 @@ class Roads:
         with road.changed:
             road.governor.greeted()
             road.changed.notify_all()
-        return wire
+        return begun
 
-    def _persist(self, route: Route, start: Callable[[], Wire]) -> Wire:
+    def _persist(self, route: Route, start: Callable[[], T]) -> T:
         """Try again what may pass: longer when sshd only had too many at once."""
         try:
             return start()

@@ -25,6 +25,7 @@ from fleetctl.transport.protocol import (
     StepOrder,
     StepResult,
 )
+from fleetctl.transport.watcher import AFTER_S, Watcher
 from fleetctl.transport.wire import Broken, Channel, Silent, Wire
 
 SHELL = "exec sh"
@@ -58,7 +59,14 @@ def program(name: str) -> str:
 class HostSession:
     """Does segments and asks of one host, one after the other, on one connection."""
 
-    def __init__(self, host: str, wire: Wire, sink: Sink, patience: Patience) -> None:
+    def __init__(
+        self,
+        host: str,
+        wire: Wire,
+        sink: Sink,
+        patience: Patience,
+        watcher: Watcher | None = None,
+    ) -> None:
         self.home = ""
         """The runner's folder on the host; known after the first order."""
         self.sent = False
@@ -67,6 +75,9 @@ class HostSession:
         self._wire = wire
         self._sink = sink
         self._patience = patience
+        self._watcher = watcher
+        self._watched: tuple[int, str, str] | None = None
+        """What to watch once it takes long: ticket, key and folder of the step in hand."""
         self._token = secrets.token_hex(12)
         self._reader = frames.FrameReader(self._token)
         self._channel: Channel | None = None
@@ -116,7 +127,7 @@ class HostSession:
         extra_s = self._patience.lock_s
         while True:
             limit_s = (left[0].timeout_s if left else 0.0) + extra_s + self._patience.grace_s
-            match self._frame(order.ticket, limit_s):
+            match self._watch_frame(order, left, limit_s):
                 case frames.Ended(result):
                     left[:1] = []
                     extra_s = 0.0
@@ -132,6 +143,19 @@ class HostSession:
                     if need is None:
                         self._tell(SegmentEnded(order.ticket, self._host))
                     return need
+
+    def _watch_frame(
+        self, order: RunSegment, left: list[StepOrder], limit_s: float
+    ) -> frames.Frame:
+        """The next frame; lines of the step in hand are told when it is long in coming."""
+        if self._watcher is None or not left or not left[0].keep_output:
+            return self._frame(order.ticket, limit_s)
+        self._watched = (order.ticket, frames.recorded_key(left[0]), f"/runs/{order.run}")
+        try:
+            return self._frame(order.ticket, limit_s)
+        finally:
+            self._watched = None
+            self._watcher.stop()
 
     def _stage(self, put: Put, need: frames.Need, limit_s: float, *, again: bool) -> str:
         """Stream the file of `put` to the host; why it cannot be, or an empty text."""
@@ -181,9 +205,13 @@ class HostSession:
     def _bytes(self, deadline_s: float, limit_s: float) -> bytes:
         assert self._channel is not None
         while (left_s := deadline_s - time.monotonic()) > 0:
+            slice_s = self._patience.silence_s if self._watched is None else AFTER_S
             try:
-                chunk = self._channel.read(min(left_s, self._patience.silence_s))
+                chunk = self._channel.read(min(left_s, slice_s))
             except Silent:
+                if self._watched is not None:
+                    self._begin_watching(*self._watched)
+                    continue
                 if left_s <= self._patience.silence_s:
                     continue
                 if not self._wire.answers(self._patience.answer_s):
@@ -193,6 +221,11 @@ class HostSession:
                 raise self._ended_early()
             return chunk[1]
         raise Broken("silence", f"no answer within {limit_s:.0f} s")
+
+    def _begin_watching(self, ticket: int, key: str, folder: str) -> None:
+        self._watched = None
+        if self._watcher is not None and self.home:
+            self._watcher.start(ticket, key, self.home + folder)
 
     def _ended_early(self) -> Broken:
         assert self._channel is not None

@@ -72,16 +72,16 @@ def test_some_start_is_always_possible_and_never_too_many(events: list[str]) -> 
 
 def test_crowd_at_a_default_sshd_comes_through() -> None:
     """100 hosts at one sshd that drops beyond ten starts: all in after a few rounds."""
-    governor, waiting, rounds = Governor(), 100, 0
-    while waiting:
+    governor, left, rounds = Governor(), 100, 0
+    while left:
         rounds += 1
-        under_way = min(waiting, int(governor.window))
+        under_way = min(left, int(governor.window))
         for _ in range(under_way):
             governor.started()
         for place in range(under_way):
             if place < 10:
                 governor.greeted()
-                waiting -= 1
+                left -= 1
             else:
                 governor.dropped(float(rounds))
     assert rounds < 30
