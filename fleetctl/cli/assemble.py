@@ -85,12 +85,13 @@ def assemble(wish: Wish) -> Assembled:
     import msgspec
 
     from fleetctl.cli.inputs import Sources, inputs_of, read_knowledge
+    from fleetctl.inventory.select import pick_all
     from fleetctl.plan.compile import compile_plan
     from fleetctl.plan.request import PlanRequest
     from fleetctl.playbook.load import load_playbook
 
     fleet = wish.choice.fleet()
-    hosts = wish.choice.pick()[1] if wish.choice.given else None
+    hosts = pick_all(fleet, wish.choice.selection) if wish.choice.given else None
     path = _playbook_path(wish, fleet)
     playbook = load_playbook(path)
     knowledge = read_knowledge(wish.journal, fleet.name)

@@ -15,6 +15,7 @@ from statistics import median
 from fleetctl.base.errors import FleetError, Refused, UsageError
 from fleetctl.base.names import did_you_mean
 from fleetctl.cli.journal import journal_path, open_journal
+from fleetctl.cli.planview import hosts_of
 from fleetctl.cli.releases import open_store
 from fleetctl.inventory.load import find_inventory, read_inventory
 from fleetctl.inventory.model import Fleet
@@ -136,7 +137,7 @@ def inputs_now(plan: Plan, journal: str | None) -> tuple[dict[str, str], Fleet]:
         elif kind == "pin":
             found = pins.get(rest)
         elif f"{kind} {rest}" == LIVE:
-            found = hash_of({name: live[name] for name in plan.hosts if name in live})
+            found = hash_of({name: live[name] for name in hosts_of(plan) if name in live})
         if found is not None:
             now[f"{kind} {rest}"] = found
     return now, fleet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from fleetctl.base.errors import UsageError
@@ -11,6 +12,8 @@ from fleetctl.inventory.model import Host
 from fleetctl.plan.render import text_of
 from fleetctl.plan.request import PlanRequest
 from fleetctl.playbook.model import Mistakes, Phase, Used
+
+_SOUNDS_SECRET = re.compile(r"pass|secret|token|credential|key", re.IGNORECASE)
 
 
 def check_names(
@@ -69,10 +72,15 @@ def _tell(
 
 
 def same_everywhere(phase: Phase, hosts: Sequence[Host], request: PlanRequest) -> dict[str, str]:
-    """Names the phase uses that have one value on all its hosts: titles show them filled in."""
+    """Names the phase uses that have one value on all its hosts: titles show them filled in.
+
+    Not those that sound secret: titles are printed and kept.
+    """
     known: dict[str, str] = {"fleet.name": request.fleet.name}
     for name in dict.fromkeys(used.name for used in phase.used):
         root, _, key = name.partition(".")
+        if _SOUNDS_SECRET.search(key):
+            continue
         if name == "release.id":
             found: set[object] = {request.releases.get(host.tier) for host in hosts}
         elif root == "var" and key in request.variables:

@@ -23,7 +23,10 @@ GOLDEN = Path(__file__).parent / "golden"
 INVENTORY = """\
 fleet: small
 playbook: book.yaml
+defaults: { via: hop001 }
 tiers:
+  hop:
+    hosts: hop001
   web:
     hosts: web[001-003]
     floor: 1
@@ -150,6 +153,8 @@ def test_no_ops_and_where_hosts_come_from_are_shown(world: World) -> None:
 def test_a_saved_plan_is_shown_again(world: World) -> None:
     """What was saved is what comes back, while nothing changed."""
     saved = world.folder / "p.json"
+    assert world.plan("--save", str(saved)).exit_code == 0
+    _taught(world, decode_plan(saved.read_bytes(), "p.json"), {"hop001": "r1", "db001": "r1"})
     first = world.plan("--tier", "db", "--save", str(saved))
     assert (first.exit_code, first.stderr.split(":")[0]) == (0, "saved; run it with")
     again = world.plan("--show", str(saved))

@@ -218,6 +218,13 @@ def test_titles_show_what_is_the_same_everywhere() -> None:
     assert plan_of(text).phases[0].steps[0].title == "echo 3306 {{host.name}}"
 
 
+def test_titles_never_show_what_sounds_secret() -> None:
+    """Titles are printed and kept in the journal; a password stays a name in them."""
+    text = phase(DB.replace("uptime", '"login {{var.db_password}}"'))
+    plan = plan_of(text, variables={"db_password": "hunter2"})
+    assert plan.phases[0].steps[0].title == "login {{var.db_password}}"
+
+
 def test_the_estimate_needs_every_step_to_be_timed() -> None:
     """Known durations add up over batches; one unknown makes all unknown."""
     text = phase(DB + "\nbatches: [1, 50%]\nlimit: 2\ngates: [{soak: {for: 5s}}]")
