@@ -47,7 +47,7 @@ def _expand_one(pattern: str) -> Iterator[str]:
         raise ValueError(f"{pattern!r} means more than {HOSTS_PER_RANGE_MAX} hosts")
     if len(ranges) == 1:
         head, tail = texts
-        return (f"{head}{number}{tail}" for number in ranges[0])
+        return iter([head + number + tail for number in ranges[0]])
     return (_join(texts, numbers) for numbers in itertools.product(*ranges))
 
 
@@ -74,8 +74,8 @@ def _numbers(body: str, pattern: str) -> list[str]:
             raise ValueError(f"the range [{part}] in {pattern!r} counts downwards")
         if high - low >= HOSTS_PER_RANGE_MAX:
             raise ValueError(f"{pattern!r} means more than {HOSTS_PER_RANGE_MAX} hosts")
-        width = len(first)
-        numbers.extend(f"{number:0{width}d}" for number in range(low, high + 1))
+        written = str if len(first) == 1 else f"%0{len(first)}d".__mod__
+        numbers.extend(map(written, range(low, high + 1)))
     return numbers
 
 

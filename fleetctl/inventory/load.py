@@ -89,13 +89,17 @@ def read_inventory(path: Path) -> Reading:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without the cyclic collector: it would walk a growing fleet again and again for nothing."""
+    """Without the cyclic collector: it would walk a growing fleet again and again for nothing.
+
+    What was made meanwhile is left out of later walks, too; it is freed all the same when dropped.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_on:
+            gc.freeze()
             gc.enable()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,9 @@ class _Reader:
     def spread_addresses(self, spec: str, names: list[str], tier: str, path: Place) -> list[str]:
         try:
             found = addresses(spec, names, tier)
-            wrong = next((text for text in found if not ADDRESS.fullmatch(text)), None)
+            # Hosts of one pattern or range differ in what was checked already: names and numbers.
+            asked = found if "," in spec else found[:1]
+            wrong = next((text for text in asked if not ADDRESS.fullmatch(text)), None)
             if wrong is None:
                 return found
             self.findings.add(f'"{wrong}" is no address', path)
@@ -235,8 +238,8 @@ class _Reader:
         own = self.tag_columns(block.tags, len(names), (*entry.path, "tags"))
         rows = tag_rows({**columns, **own}, len(names))
         hosts = self.made.hosts
-        for name, address, tags in zip(names, found, rows, strict=True):
-            hosts[name] = Host(name, entry.tier, address, login, tags, variables)
+        made = map(Host, names, repeat(entry.tier), found, repeat(login), rows, repeat(variables))
+        hosts.update(zip(names, made, strict=True))
         if login.via in hosts and self.made.entries[login.via] is entry:
             self.logins.part_from_itself(hosts, entry.path, block, login.via)
 

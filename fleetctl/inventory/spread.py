@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +21,9 @@ def tag_values(value: TagValue, count: int) -> list[str]:
     values = _listed(value.values if isinstance(value, Spread) else value)
     if not values:
         raise ValueError("an empty list gives no host a value")
-    return [values[index // each % len(values)] for index in range(count)]
+    if each > 1:
+        values = [text for text in values for _ in range(min(each, count))]
+    return list(itertools.islice(itertools.cycle(values), count))
 
 
 def _listed(value: TagText | list[TagText]) -> list[str]:
