@@ -17,7 +17,7 @@ from fleetctl.rollout.records import (
 )
 from fleetctl.rollout.settling import stop
 from fleetctl.rollout.state import BEFORE, PhaseRun
-from fleetctl.rollout.tables import WELL, GroupState, HostState
+from fleetctl.rollout.tables import WELL, BatchState, HostState, PhaseState
 
 _STOP_CODES = {
     "budget": ExitCode.STOPPED,
@@ -63,10 +63,10 @@ def _move(desk: Desk) -> bool:
     phase = phases[desk.phase_at]
     if desk.work is not None:
         return _work(desk, desk.work)
-    if phase.state in (GroupState.PASSED, GroupState.FAILED):
+    if phase.state in (PhaseState.PASSED, PhaseState.FAILED):
         desk.phase_at, desk.batch_at = desk.phase_at + 1, 0
         return True
-    if phase.state is GroupState.PENDING:
+    if phase.state is PhaseState.PENDING:
         return _begin_phase(desk, phase)
     if any(phase.unsettled) and not gatekeeping.pass_gates(desk, phase, BEFORE):
         return False
@@ -76,7 +76,7 @@ def _move(desk: Desk) -> bool:
 def _begin_phase(desk: Desk, phase: PhaseRun) -> bool:
     name = phase.plan.name
     failed = [
-        need for need in phase.plan.needs if desk.state.phases[need].state is not GroupState.PASSED
+        need for need in phase.plan.needs if desk.state.phases[need].state is not PhaseState.PASSED
     ]
     if not failed:
         desk.record(PhaseBegan(name))
@@ -93,10 +93,10 @@ def _next_batch(desk: Desk, phase: PhaseRun) -> bool:
         desk.record(PhaseEnded(phase.plan.name, True))
         return True
     state = phase.batches[at]
-    if state is GroupState.PASSED or (state is GroupState.PENDING and not phase.unsettled[at]):
+    if state is BatchState.ENDED or (state is BatchState.PENDING and not phase.unsettled[at]):
         desk.batch_at += 1
         return True
-    if state is GroupState.PENDING:
+    if state is BatchState.PENDING:
         desk.record(BatchBegan(phase.plan.name, at))
     desk.work = pacing.gather(desk, at)
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -198,7 +199,8 @@ class _Leg(NamedTuple):
             driver.run()
         finally:
             prober.close()
-            transport.close()
+            with contextlib.suppress(OSError):  # the run has ended; its outcome stands
+                transport.close()
             for watch in watches:
                 watch.close(OBSERVERS_END_S)
         assert state.ended is not None

@@ -20,11 +20,13 @@ from fleetctl.rollout.tables import (
     GATE,
     LEG,
     PHASE,
+    BatchEvent,
+    BatchState,
     GateEvent,
     GateState,
-    GroupEvent,
-    GroupState,
     LegEvent,
+    PhaseEvent,
+    PhaseState,
     StepState,
 )
 
@@ -137,11 +139,11 @@ class RunState:
             place: state for place, state in phase.gates.items() if state is GateState.OPEN
         }
         for batch, unsettled in enumerate(phase.unsettled):
-            if unsettled and phase.batches[batch] is GroupState.PASSED:
+            if unsettled and phase.batches[batch] is BatchState.ENDED:
                 phase.batches[batch] = BATCH.initial
                 for gate in phase.plan.gates:
                     phase.gates.pop((batch, gate.key), None)
-        if phase.state is not GroupState.RUNNING and any(phase.unsettled):
+        if phase.state is not PhaseState.RUNNING and any(phase.unsettled):
             phase.state = PHASE.initial
 
     def _reopen(self, phase: PhaseRun, run: HostRun) -> None:
@@ -159,20 +161,20 @@ class RunState:
 
     def _begin_phase(self, record: r.PhaseBegan) -> None:
         phase = self.phases[record.phase]
-        phase.state = PHASE.advance(phase.state, GroupEvent.BEGIN)
+        phase.state = PHASE.advance(phase.state, PhaseEvent.BEGIN)
 
     def _end_phase(self, record: r.PhaseEnded) -> None:
         phase = self.phases[record.phase]
-        event = GroupEvent.PASS if record.passed else GroupEvent.FAIL
+        event = PhaseEvent.PASS if record.passed else PhaseEvent.FAIL
         phase.state = PHASE.advance(phase.state, event)
 
     def _begin_batch(self, record: r.BatchBegan) -> None:
         phase = self.phases[record.phase]
-        phase.batches[record.batch] = BATCH.advance(phase.batches[record.batch], GroupEvent.BEGIN)
+        phase.batches[record.batch] = BATCH.advance(phase.batches[record.batch], BatchEvent.BEGIN)
 
     def _end_batch(self, record: r.BatchEnded) -> None:
         phase = self.phases[record.phase]
-        phase.batches[record.batch] = BATCH.advance(phase.batches[record.batch], GroupEvent.PASS)
+        phase.batches[record.batch] = BATCH.advance(phase.batches[record.batch], BatchEvent.END)
 
     def _find_down(self, record: r.FoundDown) -> None:
         self.accounts.set_found_down(frozenset(record.hosts))

@@ -120,8 +120,8 @@ HOST: Machine[HostState, HostEvent] = Machine(
 )
 
 
-class GroupState(StrEnum):
-    """A phase or a batch."""
+class PhaseState(StrEnum):
+    """A phase; it fails only when a phase it needs did not pass."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -129,33 +129,48 @@ class GroupState(StrEnum):
     FAILED = "failed"
 
 
-class GroupEvent(StrEnum):
-    """What can happen to a phase or a batch."""
+class PhaseEvent(StrEnum):
+    """What can happen to a phase."""
 
     BEGIN = "begin"
     PASS = "pass"  # noqa: S105
     FAIL = "fail"
 
 
-PHASE: Machine[GroupState, GroupEvent] = Machine(
+PHASE: Machine[PhaseState, PhaseEvent] = Machine(
     "phase",
-    GroupState.PENDING,
-    frozenset({GroupState.PASSED, GroupState.FAILED}),
+    PhaseState.PENDING,
+    frozenset({PhaseState.PASSED, PhaseState.FAILED}),
     {
-        (GroupState.PENDING, GroupEvent.BEGIN): GroupState.RUNNING,
-        (GroupState.PENDING, GroupEvent.FAIL): GroupState.FAILED,
-        (GroupState.RUNNING, GroupEvent.PASS): GroupState.PASSED,
-        (GroupState.RUNNING, GroupEvent.FAIL): GroupState.FAILED,
+        (PhaseState.PENDING, PhaseEvent.BEGIN): PhaseState.RUNNING,
+        (PhaseState.PENDING, PhaseEvent.FAIL): PhaseState.FAILED,
+        (PhaseState.RUNNING, PhaseEvent.PASS): PhaseState.PASSED,
     },
 )
 
-BATCH: Machine[GroupState, GroupEvent] = Machine(
+
+class BatchState(StrEnum):
+    """A batch; it ends when its hosts are settled and its gates are open."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+class BatchEvent(StrEnum):
+    """What can happen to a batch."""
+
+    BEGIN = "begin"
+    END = "end"
+
+
+BATCH: Machine[BatchState, BatchEvent] = Machine(
     "batch",
-    GroupState.PENDING,
-    frozenset({GroupState.PASSED}),
+    BatchState.PENDING,
+    frozenset({BatchState.ENDED}),
     {
-        (GroupState.PENDING, GroupEvent.BEGIN): GroupState.RUNNING,
-        (GroupState.RUNNING, GroupEvent.PASS): GroupState.PASSED,
+        (BatchState.PENDING, BatchEvent.BEGIN): BatchState.RUNNING,
+        (BatchState.RUNNING, BatchEvent.END): BatchState.ENDED,
     },
 )
 

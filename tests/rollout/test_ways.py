@@ -1,0 +1,324 @@
+"""The ways hosts go through a phase: barriers, steps run once, retries, undo, read-back, gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fleetctl.base.outcome import Outcome
+from fleetctl.plan.model import Budget, Gate
+from fleetctl.playbook.operations import Approval, HostProbe, HttpProbe, Retry
+from fleetctl.rollout import records as r
+from fleetctl.rollout.controls import Command, Word
+from fleetctl.transport.protocol import Look, Order, RunSegment, StepOrder
+from fleetctl.transport.simhost import Verdict
+from fleetctl.transport.simulated import Mishap, Script
+from tests.rollout.builders import a_host, a_pause, a_phase, a_plan, a_step, hosts_named
+from tests.rollout.conftest import MakeSim
+
+HOSTS = hosts_named(6)
+
+
+def sent(records: list[r.Record]) -> list[tuple[str, tuple[str, ...]]]:
+    return [(x.host, x.keys) for x in records if isinstance(x, r.SegmentSent)]
+
+
+def once_astray(mishap: Mishap, times: int = 1) -> Callable[[Order], Mishap]:
+    """The first segments meet with this, everything after is well."""
+    left = [times]
+
+    def choose(order: Order) -> Mishap:
+        if isinstance(order, RunSegment) and left[0]:
+            left[0] -= 1
+            return mishap
+        return "none"
+
+    return choose
+
+
+def test_steps_up_to_a_barrier_go_as_one_order(make_sim: MakeSim) -> None:
+    """One segment a host and stretch, and none of the second before all of the first."""
+    steps = [a_step("one"), a_step("two", barrier=True), a_step("three")]
+    sim = make_sim(a_plan(a_phase([HOSTS], steps)))
+    sim.push()
+    orders = sent(sim.records())
+    assert orders == [(h, ("one", "two")) for h in HOSTS] + [(h, ("three",)) for h in HOSTS]
+
+
+def test_a_lost_host_does_not_hold_a_barrier(make_sim: MakeSim) -> None:
+    """The others go on when a host is lost before it."""
+    script = Script(mishap=lambda order: "unsent" if order.host == "web002" else "none")
+    plan = a_plan(
+        a_phase([HOSTS], [a_step("one", barrier=True), a_step("two")], budget=Budget(1))
+    )  # fmt: skip
+    state = make_sim(plan, script).push()
+    assert state.accounts.outcomes == {Outcome.CHANGED: 5, Outcome.UNREACHABLE: 1}
+
+
+def test_a_limit_below_the_batch_makes_waves(make_sim: MakeSim) -> None:
+    """Hosts parked at a barrier are in flight: the next ones begin when these are settled."""
+    steps = [a_step("one", barrier=True), a_step("two")]
+    sim = make_sim(a_plan(a_phase([HOSTS], steps, limit=3)))
+    sim.push()
+    waves = [host for host, keys in sent(sim.records()) if keys == ("one",)]
+    kinds = [keys[0] for _, keys in sent(sim.records())]
+    assert waves == HOSTS
+    assert kinds == ["one"] * 3 + ["two"] * 3 + ["one"] * 3 + ["two"] * 3
+
+
+@pytest.mark.parametrize(("once", "times"), [("fleet", 1), ("batch", 2), ("shard", 3)])
+def test_a_step_runs_once_for_its_scope(make_sim: MakeSim, once: str, times: int) -> None:
+    """One host runs it, the others go on after its success and are told where it ran."""
+    hosts = {name: a_host(name, "web", shard=str(n % 3)) for n, name in enumerate(HOSTS)}
+    steps = [a_step("migrate", once=once), a_step("restart")]  # type: ignore[arg-type]
+    sim = make_sim(a_plan(a_phase([HOSTS[:3], HOSTS[3:]], steps), hosts=hosts))
+    state = sim.push()
+    assert sum(host.acts["migrate"] for host in sim.world.hosts.values()) == times
+    assert all(host.acts["restart"] == 1 for host in sim.world.hosts.values())
+    assert state.accounts.outcomes == {Outcome.CHANGED: 6}
+
+
+def test_another_host_is_elected_when_the_first_never_ran_it(make_sim: MakeSim) -> None:
+    """An elected host that cannot be reached gives the step to the next."""
+    script = Script(mishap=lambda order: "unsent" if order.host == "web001" else "none")
+    steps = [a_step("migrate", once="fleet"), a_step("restart")]
+    sim = make_sim(a_plan(a_phase([HOSTS], steps, budget=Budget(1))), script)
+    state = sim.push()
+    assert state.accounts.outcomes == {Outcome.CHANGED: 5, Outcome.UNREACHABLE: 1}
+    assert sim.world.hosts["web002"].acts["migrate"] == 1
+
+
+def test_a_failed_step_of_all_fails_those_who_hang_on_it(make_sim: MakeSim) -> None:
+    """The dependents are told as failed, with the host it failed on, and go no further."""
+
+    def verdict(host: str, step: StepOrder) -> Verdict:
+        return Verdict("failed" if step.key == "migrate" else "acted")
+
+    steps = [a_step("migrate", once="fleet"), a_step("restart")]
+    sim = make_sim(a_plan(a_phase([HOSTS], steps, budget=Budget(10))), Script(verdict=verdict))
+    state = sim.push()
+    assert state.accounts.outcomes == {Outcome.FAILED: 6}
+    assert "failed on web001" in state.host_run("p1", "web004").settled_cause
+    assert sum(sum(host.acts.values()) for host in sim.world.hosts.values()) == 1
+
+
+def test_only_an_idempotent_step_is_tried_again(make_sim: MakeSim) -> None:
+    """The one with a retry runs until it succeeds or its tries are up, the other once."""
+    fails = {"web001": 2, "web002": 9}
+
+    def verdict(host: str, step: StepOrder) -> Verdict:
+        fails[host] = fails.get(host, 0) - 1
+        return Verdict("failed" if fails[host] >= 0 else "acted")
+
+    plan = a_plan(
+        a_phase([HOSTS[:2]], [a_step("one", retry=Retry(3, 1.0))], budget=Budget(2)),
+        a_phase([HOSTS[2:3]], [a_step("two")], budget=Budget(2), name="p2"),
+    )
+    fails["web003"] = 1
+    sim = make_sim(plan, Script(verdict=verdict))
+    state = sim.push()
+    assert {h: sum(sim.world.hosts[h].acts.values()) for h in HOSTS[:3]} == {
+        "web001": 3, "web002": 3, "web003": 1
+    }  # fmt: skip
+    assert state.accounts.outcomes == {Outcome.CHANGED: 1, Outcome.FAILED: 2}
+
+
+@pytest.mark.parametrize(
+    ("mishap", "outcome", "acts"),
+    [
+        ("cut before", Outcome.CHANGED, 1),  # absent: sent again
+        ("cut after", Outcome.CHANGED, 1),  # it runs on: its answer is fetched
+        ("late", Outcome.CHANGED, 1),  # absent, sent again, then the first one arrives
+        ("twice", Outcome.CHANGED, 1),
+        ("unsent", Outcome.CHANGED, 1),
+        ("reboot", Outcome.UNKNOWN, 1),  # begun and gone: nobody may guess
+    ],
+)
+def test_a_lost_order_is_asked_for_never_repeated_blindly(
+    make_sim: MakeSim, mishap: Mishap, outcome: Outcome, acts: int
+) -> None:
+    """Whatever happens to the connection, the effect happens once or the host is unknown."""
+    sim = make_sim(
+        a_plan(a_phase([HOSTS[:1]], [a_step("one")])), Script(mishap=once_astray(mishap))
+    )  # fmt: skip
+    state = sim.push()
+    assert state.accounts.outcomes == {outcome: 1}
+    assert sim.world.hosts["web001"].acts["one"] == acts
+
+
+@pytest.mark.parametrize("guarded", ["retry", "check"])
+def test_a_guarded_step_cut_by_a_reboot_runs_again(make_sim: MakeSim, guarded: str) -> None:
+    """Idempotent, or with a check of its own: it may be sent as a new try."""
+    step = a_step("one", check="done?") if guarded == "check" else a_step("one", retry=Retry(2))
+    sim = make_sim(a_plan(a_phase([HOSTS[:1]], [step])), Script(mishap=once_astray("reboot")))
+    assert sim.push().accounts.outcomes == {Outcome.CHANGED: 1}
+    assert sim.world.hosts["web001"].acts["one"] == 2
+
+
+def test_a_step_past_its_deadline_is_killed_and_told(make_sim: MakeSim) -> None:
+    """A lost step that never ends is asked for until its deadline, killed, and asked again."""
+    script = Script(once_astray("cut after"), lambda host, step: Verdict(duration_s=10**6))
+    sim = make_sim(a_plan(a_phase([HOSTS[:1]], [a_step("one", timeout_s=60.0)])), script)
+    state = sim.push()
+    assert state.accounts.outcomes == {Outcome.FAILED: 1}
+    assert 60.0 < sim.world.clock.monotonic_s() < 200.0
+
+
+def test_undo_takes_done_steps_back_last_first(make_sim: MakeSim) -> None:
+    """The lost host's done steps are undone in reverse; its outcome stays; the others go on."""
+
+    def verdict(host: str, step: StepOrder) -> Verdict:
+        bad = host == "web001" and step.key == "three"
+        return Verdict("failed" if bad else "checked" if step.key == "zero" else "acted")
+
+    steps = [a_step(key, undo="undo") for key in ("zero", "one", "two", "three")]
+    plan = a_plan(a_phase([HOSTS[:2]], steps, on_failure="undo", budget=Budget(1)))
+    sim = make_sim(plan, Script(verdict=verdict))
+    state = sim.push()
+    undone = [x for x in sim.records() if isinstance(x, r.SegmentSent) and x.undo]
+    assert [(x.host, x.keys) for x in undone] == [("web001", ("two", "one"))]
+    assert state.accounts.outcomes == {Outcome.FAILED: 1, Outcome.CHANGED: 1}
+    sim.world.script.verdict = lambda host, step: Verdict()
+    assert sim.resume(only_failed=True).accounts.outcomes[Outcome.CHANGED] == 2
+    assert sim.world.hosts["web001"].acts["one.again1"] == 1  # undone, so done anew
+
+
+@pytest.mark.parametrize(
+    ("read", "expects", "outcome", "cause"),
+    [
+        (b"rel-2\n", "rel-2", Outcome.CHANGED, ""),
+        (b"noise\nrel-2\n\n", "rel-2", Outcome.CHANGED, ""),
+        (b"rel-1\n", "rel-2", Outcome.FAILED, "the host runs rel-1, not rel-2"),
+        (b"rel-1\n", "", Outcome.FAILED, "it runs rel-1, not rel-2"),
+        (b"", "rel-2", Outcome.FAILED, "the host runs no release, not rel-2"),
+        (None, "rel-2", Outcome.FAILED, "its live release was not read back"),
+    ],
+)
+def test_well_is_only_what_was_read_back(
+    make_sim: MakeSim, read: bytes | None, expects: str, outcome: Outcome, cause: str
+) -> None:
+    """A host of a deploying phase ends well only with the planned release live."""
+    steps = [a_step("swap")]
+    if read is not None:
+        steps.append(a_step("read", reads_release=True, expects=expects))
+    script = Script(verdict=lambda host, step: Verdict(stdout=read or b""))
+    sim = make_sim(a_plan(a_phase([HOSTS[:1]], steps, release="rel-2")), script)
+    run = sim.push().host_run("p1", "web001")
+    assert (run.outcome, run.settled_cause) == (outcome, cause)
+
+
+def test_a_throttle_spaces_starts(make_sim: MakeSim) -> None:
+    """30 a minute: two seconds between one host and the next."""
+    sim = make_sim(a_plan(a_phase([HOSTS], [a_step("one")], throttle=30.0)))
+    sim.push()
+    assert 10.0 <= sim.world.clock.monotonic_s() < 12.5
+
+
+def test_a_pause_lets_time_pass_and_sends_nothing(make_sim: MakeSim) -> None:
+    """The next step is sent after the pause."""
+    sim = make_sim(
+        a_plan(a_phase([HOSTS[:1]], [a_step("one"), a_pause("rest", 30.0), a_step("two")]))
+    )
+    sim.push()
+    assert 32.0 <= sim.world.clock.monotonic_s() < 33.0
+    assert sent(sim.records()) == [("web001", ("one",)), ("web001", ("two",))]
+
+
+def gate(probe: object, **more: object) -> Gate:
+    return Gate("g1", "is it up", probe, **more)  # type: ignore[arg-type]
+
+
+def test_a_gate_holds_the_next_batch_until_it_holds(make_sim: MakeSim) -> None:
+    """Asked again each interval; the next batch begins after it, not before."""
+    asked: list[str] = []
+
+    def look(look: Look) -> int:
+        asked.append(look.host)
+        return 0 if len(asked) > 3 else 1
+
+    plan = a_plan(a_phase([HOSTS[:1], HOSTS[1:]], [a_step("one")], gates=[gate(HostProbe("up?"))]))
+    sim = make_sim(plan, Script(look=look))
+    assert sim.push().accounts.outcomes == {Outcome.CHANGED: 6}
+    assert asked[:4] == ["web001"] * 4
+
+
+@pytest.mark.parametrize("signal", [1, None])
+def test_a_gate_that_never_holds_stops_the_run(make_sim: MakeSim, signal: int | None) -> None:
+    """A no and a missing signal are both not a yes; nothing starts after."""
+    plan = a_plan(
+        a_phase(
+            [HOSTS[:1], HOSTS[1:]], [a_step("one")], gates=[gate(HostProbe("up?"), timeout_s=9.0)]
+        )
+    )
+    sim = make_sim(plan, Script(look=lambda look: signal))
+    state = sim.push()
+    assert state.ended is not None
+    assert state.ended.exit_code == 6
+    assert state.stop is not None
+    assert state.stop.reason == "gate"
+    assert [x.host for x in sim.records() if isinstance(x, r.HostBegan)] == ["web001"]
+    sim.world.script.look = lambda look: 0
+    assert sim.resume().accounts.outcomes[Outcome.CHANGED] == 6
+
+
+def test_a_gate_with_a_lost_probe_does_not_pass(make_sim: MakeSim) -> None:
+    """When the probe itself cannot be made, the gate stays shut."""
+    script = Script(mishap=lambda order: "unsent" if isinstance(order, Look) else "none")
+    plan = a_plan(
+        a_phase([HOSTS[:1]], [a_step("one")], gates=[gate(HostProbe("up?"), timeout_s=9.0)])
+    )
+    state = make_sim(plan, script).push()
+    assert state.stop is not None
+    assert "no signal" in state.stop.cause
+
+
+def test_a_soak_goes_on_checking_every_host_done(make_sim: MakeSim) -> None:
+    """Hosts of earlier batches are asked again, and one that falls over stops the run."""
+    probe = HttpProbe("http://{{host.address}}/")
+    plan = a_plan(
+        a_phase([HOSTS[:1], HOSTS[1:3]], [a_step("one")], gates=[gate(probe, soak_s=10.0)])
+    )
+    sim = make_sim(plan)
+    asked: list[str] = []
+
+    def holds(order: object) -> bool:
+        asked.append(order.host)  # type: ignore[attr-defined]
+        return order.host != "web001" or asked.count("web001") < 10  # type: ignore[attr-defined]
+
+    sim.holds = holds
+    state = sim.push()
+    assert state.stop is not None
+    assert "it stopped holding: web001" in state.stop.cause
+    assert {"web001", "web002", "web003"} == set(asked)
+
+
+@pytest.mark.parametrize(("word", "code"), [("approve", 0), ("refuse", 6), (None, 6)])
+def test_a_person_opens_an_approval(make_sim: MakeSim, word: Word | None, code: int) -> None:
+    """Yes goes on, no stops, and no answer in time is a no; who said it is recorded."""
+    plan = a_plan(
+        a_phase([HOSTS[:1], HOSTS[1:]], [a_step("one")], gates=[gate(Approval("Go on?"))])
+    )
+    sim = make_sim(plan)
+    if word is not None:
+        sim.commands = [(n * 5.0, Command(word, "ann", "g1")) for n in range(1, 4)]
+    state = sim.push()
+    assert state.ended is not None
+    assert state.ended.exit_code == code
+    by = next(x.by for x in sim.records() if isinstance(x, r.GateSettled))
+    assert by == ("ann" if word else "")
+
+
+def test_a_host_lost_in_one_phase_is_left_alone_in_the_next(make_sim: MakeSim) -> None:
+    """What was not done to it makes the next phase unsafe on it; the others go on."""
+    script = Script(verdict=lambda host, step: Verdict("failed" if host == "web001" else "acted"))
+    phases = [
+        a_phase([HOSTS[:2]], [a_step(f"{name}-one")], name=name, budget=Budget(1))
+        for name in ("p1", "p2")
+    ]
+    sim = make_sim(a_plan(*phases), script)
+    state = sim.push()
+    assert state.host_run("p2", "web001").outcome is Outcome.SKIPPED
+    assert state.host_run("p2", "web002").outcome is Outcome.CHANGED
+    assert state.ended is not None
+    assert state.ended.exit_code == 1
