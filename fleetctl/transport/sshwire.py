@@ -25,6 +25,7 @@ from paramiko.auth_strategy import AuthFailure, AuthSource, AuthStrategy, InMemo
 from fleetctl.transport.known_hosts import HostKey, name_of
 from fleetctl.transport.roads import Dropped
 from fleetctl.transport.route import Route
+from fleetctl.transport.tunnel import Tunnel
 from fleetctl.transport.watchdog import Watchdog
 from fleetctl.transport.wire import STDERR, STDOUT, Broken, Silent
 
@@ -145,11 +146,11 @@ class SshWire:
             raise self.broken(error) from error
         return SshChannel(channel, merged=merged, wire=self)
 
-    def tunnel(self, address: str, port: int, timeout_s: float) -> paramiko.Channel:
+    def tunnel(self, address: str, port: int, timeout_s: float) -> Tunnel:
         """A channel through this host to another; raises Broken."""
         try:
             with self.limit(timeout_s + 1.0):
-                return self._transport.open_channel(
+                channel = self._transport.open_channel(
                     "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=timeout_s
                 )
         except paramiko.ChannelException as error:
@@ -160,6 +161,7 @@ class SshWire:
                 detail = f"the bastion did not reach {address}:{port} within {timeout_s:.0f} s"
                 raise Broken("connect", detail) from error
             raise Broken("bastion", "the connection to the bastion was lost") from error
+        return Tunnel(channel)
 
     def usable(self) -> bool:
         """False once the connection is known to be gone."""

@@ -14,7 +14,7 @@ import pytest
 
 from fleetctl.inventory.model import Host, Login
 from fleetctl.lab.layout import ServerKind
-from fleetctl.transport.protocol import Event, Look, Lost, Refused
+from fleetctl.transport.protocol import Event, Look, Looked, Lost, Refused
 from fleetctl.transport.session import Patience
 from fleetctl.transport.ssh import SshTransport
 from tests.labfixture import RunningLab, StartLab
@@ -222,6 +222,21 @@ def test_starts_dropped_by_a_crowded_server_are_tried_again(
         desk.transport.submit(Look(-1 - number, name, "echo here", 50.0))
     finals = [desk.final(-1 - number) for number in range(len(crowd))]
     assert not [final for final in finals if isinstance(final, Lost)]
+
+
+def test_hosts_that_leave_do_not_cut_off_others_behind_the_bastion(
+    lab_fleet: StartLab, open_desk: OpenDesk
+) -> None:
+    """Connections closed one by one while others are being made leave the bastion's own whole."""
+    names = [f"n{number:03d}" for number in range(24)]
+    lab = lab_fleet({"n": names, "b": ["bastion"]}, via={"n": "bastion"})
+    desk = open_desk(lab, fanout=12, connect_timeout_s=20.0)
+    for number, name in enumerate(names):
+        desk.transport.submit(Look(-1 - number, name, "echo here", 50.0))
+    for number, name in enumerate(names):
+        final = desk.final(-1 - number)
+        assert isinstance(final, Looked), final
+        desk.release(name)
 
 
 def test_lost_bastion_is_told_as_the_bastion(lab_fleet: StartLab, open_desk: OpenDesk) -> None:
