@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.live import Live
@@ -38,6 +39,13 @@ _WORTH_A_LINE = (
 )
 
 
+class Question(NamedTuple):
+    """One asking of an approval gate; after the next batch the same gate is another question."""
+
+    gate: str
+    asked_s: float
+
+
 class Screen(Follower):
     """An observer that draws on stderr; lines worth keeping scroll by above the picture."""
 
@@ -49,7 +57,7 @@ class Screen(Follower):
         self._expected_s = expected_s
         self._teller = Teller(view)
         self._lines: deque[str] = deque()
-        self._asked: set[str] = set()
+        self._asked: set[Question] = set()
         self._closing = threading.Event()
         colour = colour_wanted(sys.stderr)
         self._console = Console(stderr=True, no_color=not colour, highlight=False, markup=False)
@@ -77,9 +85,9 @@ class Screen(Follower):
         try:
             while not self._closing.is_set():
                 self._draw_until_question()
-                gate = self._question()
-                if gate is not None:
-                    self._ask(gate)
+                question = self._question()
+                if question is not None:
+                    self._ask(question)
         except OSError:
             return  # the terminal is gone; the run is not
 
@@ -107,32 +115,31 @@ class Screen(Follower):
         text.rstrip()
         return text
 
-    def _question(self) -> str | None:
-        """Key of an approval gate that is open and was not answered here yet."""
+    def _question(self) -> Question | None:
+        """An approval gate that is open and was not answered here yet."""
         with self.guard:
             gates = {gate.key: gate for phase in self.view.plan.phases for gate in phase.gates}
-            open_ = [phase.gate for phase in self.view.phases.values() if phase.gate]
-            self._asked &= set(open_)
-        for key in open_:
-            if isinstance(gates[key].probe, Approval) and key not in self._asked:
-                return key
+            open_ = [Question(p.gate, p.gate_began_s) for p in self.view.phases.values() if p.gate]
+        for question in open_:
+            if isinstance(gates[question.gate].probe, Approval) and question not in self._asked:
+                return question
         return None
 
-    def _ask(self, gate: str) -> None:
+    def _ask(self, question: Question) -> None:
         """Ask on the terminal until answered here, or elsewhere, or the run ends."""
         with self.guard:
-            title, run = self.view.titles[gate], self.view.run
+            title, run = self.view.titles[question.gate], self.view.run
         _forget_typed()
         self._console.print(self._picture())
         self._console.print(
             f"\nAPPROVAL  {title}\n(or elsewhere: fleetctl runs approve {run})\nyes or no: ", end=""
         )
-        while self._question() == gate and not self._closing.is_set():
+        while self._question() == question and not self._closing.is_set():
             answer = _typed_line(TICK_S)
             if answer in ("yes", "no"):
-                self._asked.add(gate)
+                self._asked.add(question)
                 self._console.print()
-                self._answer(gate, answer == "yes")
+                self._answer(question.gate, answer == "yes")
             elif answer is not None:
                 self._console.print("please type yes or no: ", end="")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,11 +49,16 @@ def emit(rows: Iterable[Row], columns: Sequence[str], fmt: str = "table") -> Non
 
 
 def write(text: str) -> bool:
-    """Write `text` and a newline to stdout; False when nobody reads it any more."""
+    """Write `text` and a newline to stdout; False when that is not possible any more.
+
+    A reader that is gone (a closed pipe or terminal) is no trouble; a full disk is told.
+    """
     try:
         click.echo(text)
-    except BrokenPipeError:
+    except OSError as error:
         silence_stdout()
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            click.echo(f"error: standard output cannot be written: {error.strerror}", err=True)
         return False
     return True
 

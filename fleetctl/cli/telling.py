@@ -10,6 +10,7 @@ from fleetctl.base.outcome import Outcome
 from fleetctl.cli.output import printable
 from fleetctl.cli.picture import counts_text, hosts_word
 from fleetctl.cli.progress import RunView
+from fleetctl.playbook.operations import Approval
 from fleetctl.rollout import records as r
 
 
@@ -18,6 +19,8 @@ class Teller:
 
     def __init__(self, view: RunView) -> None:
         self._view = view
+        gates = (gate for phase in view.plan.phases for gate in phase.gates)
+        self._approvals = {gate.key for gate in gates if isinstance(gate.probe, Approval)}
 
     def line(self, record: r.Record) -> str:
         """The line for `record`; empty for records that only matter to a resume."""
@@ -94,7 +97,10 @@ class Teller:
 
     @_line.register
     def _(self, record: r.GateAsked) -> str:
-        return f"gate `{self._title(record.key)}` of phase {record.phase}: asking"
+        asked = f"gate `{self._title(record.key)}` of phase {record.phase}: asking"
+        if record.key in self._approvals:
+            asked += f"; answer with: fleetctl runs approve {self._view.run}"
+        return asked
 
     @_line.register
     def _(self, record: r.GateSettled) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +16,7 @@ from pathlib import Path
 from tests.labfixture import RunningLab
 
 CALL = "from fleetctl.cli.main import main; main()"
-PATIENCE_S = 60.0
+PATIENCE_S = 40.0
 
 
 class Program:
@@ -50,10 +53,55 @@ class Program:
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 start_new_session=True)  # fmt: skip
 
+    def start_on_terminal(self, *words: str) -> Terminal:
+        """Start it on an 80x24 terminal; the caller ends its process."""
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (24, 80))
+        environ = {**self.environ, "TERM": "xterm", "NO_COLOR": "1"}
+        process = subprocess.Popen([sys.executable, "-c", CALL, *words], cwd=self.folder,
+                                   env=environ, stdin=theirs, stdout=theirs, stderr=theirs,
+                                   text=True, start_new_session=True)  # fmt: skip
+        os.close(theirs)
+        return Terminal(process, ours)
+
     def lines(self, host: str, name: str) -> list[str]:
         """Lines of a file in the host's home; none when it is not there."""
         path = self.lab.home(host) / name
         return path.read_text().splitlines() if path.exists() else []
+
+
+class Terminal:
+    """A person's side of a terminal: what was shown so far, and a keyboard."""
+
+    def __init__(self, process: subprocess.Popen[str], descriptor: int) -> None:
+        self.process = process
+        self.shown = ""
+        self._descriptor = descriptor
+
+    def type(self, text: str) -> None:
+        """Press these keys."""
+        os.write(self._descriptor, text.encode())
+
+    def wait_for(self, text: str, times: int = 1) -> None:
+        """Read until `text` was shown so often; fails the test when the program ends before."""
+        wait_until(lambda: self.read().count(text) >= times or self._ended(text), text)
+
+    def read(self) -> str:
+        """Everything shown so far."""
+        while select.select([self._descriptor], [], [], 0)[0]:
+            try:
+                self.shown += os.read(self._descriptor, 65536).decode("utf-8", "replace")
+            except OSError:  # Linux says so when the other side is closed
+                break
+        return self.shown
+
+    def close(self) -> None:
+        """The window is closed."""
+        os.close(self._descriptor)
+
+    def _ended(self, text: str) -> bool:
+        assert self.process.poll() is None or text in self.read(), self.shown
+        return False
 
 
 def wait_until(holds: Callable[[], bool], what: str) -> None:

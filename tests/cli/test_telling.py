@@ -44,7 +44,7 @@ def test_a_run_reads_as_a_story() -> None:
         "db003 connection lost (silence: no answer for 30 s); what it did is not known yet",
         "db003 ask again in 2.0 s (try 1)",
         "db003 unknown (db, 2.0 s): no answer",
-        "gate `Go on?` of phase db: asking",
+        "gate `Go on?` of phase db: asking; answer with: fleetctl runs approve 01RUN",
         "gate `Go on?` of phase db does NOT hold (by ann): not today",
         "stop (gate by ann): Go on?; nothing new starts",
         "phase db stopped: 1 changed, 1 failed, 1 unknown",
