@@ -22,6 +22,7 @@ OTHER_VARIABLES = {
     "NO_COLOR": "set to anything: no colour",
     "CLICOLOR_FORCE": "1: colour even where the output is no terminal",
     "CLICOLOR": "0: no colour",
+    "FLEETCTL_HOME": "on a host: where the runner keeps its records, instead of `~/.fleetctl`",
     "SSH_AUTH_SOCK": "the ssh agent whose keys are offered to hosts",
 }
 

@@ -31,7 +31,14 @@ def hosts() -> None:
 @selection_options
 @click.option("--file", "file", metavar="FILE", help="Where to keep them, if not the fleet's file.")
 @click.option("--yes", is_flag=True, help="Trust the new keys without asking.")
-@click.option("--fanout", "-f", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option(
+    "--fanout",
+    "-f",
+    type=click.IntRange(1, 1000),
+    default=50,
+    show_default=True,
+    help="Most connections at once.",
+)
 @journal_option
 @output_option
 def trust(

@@ -60,7 +60,13 @@ def lab() -> None:
     show_default=True,
     help="All servers in one small process, or a real sshd a host.",
 )
-@click.option("--port", type=click.IntRange(1, 65535), default=2222, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=2222,
+    show_default=True,
+    help="Where every host listens, each on its own address.",
+)
 @click.option("--playbook", metavar="FILE", help="Default playbook instead of the original's.")
 @click.option(
     "--var", "variables", metavar="K=V", multiple=True, help="A variable laid over every host's."
