@@ -47,14 +47,19 @@ class Show:
     environment: Mapping[str, str]
     """What the commands are run with; the three FLEETCTL_ names of it are told."""
 
-    def run(self, *words: str) -> None:
-        """Show a command, run it with its output as it is; raises Ended."""
+    def run(self, *words: str, quiet: bool = False) -> None:
+        """Show a command, run it with its output as it is; raises Ended.
+
+        `quiet`: its talk (standard error) is told only if it does not end well.
+        """
         shown = shlex.join(["fleetctl", *words])
         self.say(f"$ {shown}")
-        code = subprocess.run(_argv(words), env=self.environment, check=False).returncode
+        talk = subprocess.PIPE if quiet else None
+        done = subprocess.run(_argv(words), env=self.environment, check=False, stderr=talk)
+        if done.returncode != 0:
+            self.say((done.stderr or b"").decode(errors="replace"))
+            raise Ended(shown, done.returncode)
         self.say("")
-        if code != 0:
-            raise Ended(shown, code)
 
     def ask(self, *words: str) -> list[dict[str, object]]:
         """The rows a command tells as JSON; not shown."""
@@ -160,16 +165,17 @@ def _add_releases(show: Show, folder: Path) -> None:
 
 
 def _push_twice(show: Show) -> None:
-    show.say("3. The first push: nothing is deployed yet\n")
-    show.run("push", "--release", _FIRST, "--batch", "100%", "--yes")
-    show.say("4. What a push of the second release would do\n")
-    show.run("plan", "--release", _SECOND)
-    show.say("5. The second push: batches, gates, a schema upgrade, restarts\n")
+    show.say("3. The first push; its plan and its progress are left out here\n")
+    show.run("push", "--release", _FIRST, "--batch", "100%", "--yes", quiet=True)
+    show.say(
+        "4. The second push. The plan comes first: without --yes the number of hosts would have"
+    )
+    show.say("   to be typed now. `fleetctl plan` shows it without pushing\n")
     show.run("push", "--release", _SECOND, "--yes")
 
 
 def _prove(show: Show, port: int) -> None:
-    show.say("6. The proof: every host asked, and the web hosts answering\n")
+    show.say("5. The proof: every host asked, and the web hosts answering\n")
     show.run("status", "--tier", "web")
     rows = show.ask("status")
     hosts = {row["name"]: row["address"] for row in show.ask("inventory", "list", "--tier", "web")}
