@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fleetctl.base.errors import ExitCode
 from fleetctl.cli.output import emit, output_option, write
 from fleetctl.cli.selection import inventory_option, open_fleet
 from fleetctl.lab.faults import FAULTS
@@ -223,8 +224,13 @@ def fault(host: str, kind: str, off: bool, folder: str, **options: str | None) -
 )
 def demo(keep: bool, folder: str) -> int:
     """Push two releases to 44 hosts on this machine and prove it; no root, under a minute."""
+    import signal
+    import sys
+
     from fleetctl.lab.demo.show import Ended, show_demo
 
+    # Told to end, it still takes its lab down.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.INTERRUPTED))
     try:
         show_demo(_layout(folder), click.echo, keep)
     except Ended as ended:

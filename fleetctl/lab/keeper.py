@@ -76,18 +76,19 @@ class Keeper:
             loop.add_signal_handler(signum, self._stopping.set)
         guard = _hold_block(self._state)
         self._servers = _make_servers(self._layout, self._state, self._spawner)
-        await self._servers.start()
-        with contextlib.suppress(FileNotFoundError):
-            self._layout.control.unlink()
-        with short_path(self._layout) as path:
-            control = await asyncio.start_unix_server(self._converse, path, limit=LINE_MAX)
-        os.write(ready, b"+")
-        os.close(ready)
-        await self._stopping.wait()
-        self._servers.stop()
-        control.close()
-        self._end_processes()
-        guard.close()
+        try:
+            await self._servers.start()
+            self._layout.control.unlink(missing_ok=True)
+            with short_path(self._layout) as path:
+                control = await asyncio.start_unix_server(self._converse, path, limit=LINE_MAX)
+            os.write(ready, b"+")  # fails when whoever started us is gone: then nobody wants us
+            os.close(ready)
+            await self._stopping.wait()
+            control.close()
+        finally:
+            self._servers.stop()
+            self._end_processes()
+            guard.close()
 
     def _end_processes(self) -> None:
         """KILL all that is below us, and whatever bears our mark, until nothing is left."""

@@ -195,10 +195,11 @@ def _get(url: str) -> str:
 
 
 def _leave(show: Show) -> None:
-    """Take the lab down; a lab that never came up needs none of it."""
+    """Take the lab down and leave no file; the folder was ours from the beginning."""
     if read_state(show.layout) is not None:
         show.say("")
         show.run("lab", "down", "--wipe", *_dir(show))
+    shutil.rmtree(show.layout.folder, ignore_errors=True)
 
 
 def _say_next(show: Show, keep: bool) -> None:

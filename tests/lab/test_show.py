@@ -1,0 +1,54 @@
+"""The demonstration from the first word to the last, as a newcomer sees it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fleetctl.lab.layout import Layout, read_state
+from fleetctl.lab.lifecycle import down
+from fleetctl.lab.processes import find_marked
+
+pytestmark = pytest.mark.slow
+
+_ARGV = [sys.executable, "-c", "from fleetctl.cli.main import main; main()", "lab", "demo"]
+
+
+def test_the_demonstration_proves_44_of_44(tmp_path: Path) -> None:
+    """Two pushes, every host and the web hosts' own answers on release two; nothing is left."""
+    told = subprocess.run(_ARGV, cwd=tmp_path, capture_output=True, text=True, timeout=300,
+                          check=False)  # fmt: skip
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "44 of 44 hosts run demo-2." in told.stdout
+    assert len(re.findall(r"^GET http://\S+ -> web00\d runs demo-2$", told.stdout, re.M)) == 4
+    assert told.stdout.count("44 of 44 accounted for") == 2
+    assert not (tmp_path / ".lab" / "demo").exists()
+
+
+def test_a_demonstration_told_to_end_leaves_nothing(tmp_path: Path) -> None:
+    """SIGTERM in the middle takes the lab down all the same."""
+    layout = Layout(tmp_path / ".lab" / "demo")
+    show = subprocess.Popen(_ARGV, cwd=tmp_path, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while not (layout.folder / "journal.db").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        state = read_state(layout)
+        assert state is not None
+        show.send_signal(signal.SIGTERM)
+        assert show.wait(timeout=60) != 0
+        assert find_marked(state.id) == {}
+        assert not layout.folder.exists()
+    finally:
+        if read_state(layout) is not None:
+            os.kill(show.pid, signal.SIGKILL)
+            down(layout)
