@@ -155,7 +155,8 @@ class SshWire:
                 )
         except paramiko.ChannelException as error:
             detail = f"the bastion cannot reach {address}:{port}: {error.text}"
-            raise Broken("connect", detail) from error
+            # 1: administratively prohibited; asking again will not change its mind.
+            raise Broken("connect", detail, retryable=error.code != 1) from error
         except _GONE as error:
             if self.usable():
                 detail = f"the bastion did not reach {address}:{port} within {timeout_s:.0f} s"
