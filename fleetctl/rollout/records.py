@@ -37,10 +37,14 @@ class RunResumed(msgspec.Struct, frozen=True, tag="run-resumed"):
 
 
 class PhaseBegan(msgspec.Struct, frozen=True, tag="phase-began"):
+    """What the phase needs has ended well; its first gates come next."""
+
     phase: str
 
 
 class BatchBegan(msgspec.Struct, frozen=True, tag="batch-began"):
+    """Hosts of this batch may be started from here on."""
+
     phase: str
     batch: int
     """Counts from 0 within the phase."""
@@ -100,6 +104,8 @@ class OrderLost(msgspec.Struct, frozen=True, tag="order-lost"):
 
 
 class AskSent(msgspec.Struct, frozen=True, tag="ask-sent"):
+    """Written before a host is asked what became of these steps."""
+
     phase: str
     host: str
     ticket: int
@@ -145,6 +151,8 @@ class HostSettled(msgspec.Struct, frozen=True, tag="host-settled"):
 
 
 class GateAsked(msgspec.Struct, frozen=True, tag="gate-asked"):
+    """A gate is being asked; it is asked again until it holds or its time is up."""
+
     phase: str
     batch: int
     """-1: the gates before the phase."""
@@ -152,6 +160,8 @@ class GateAsked(msgspec.Struct, frozen=True, tag="gate-asked"):
 
 
 class GateSettled(msgspec.Struct, frozen=True, tag="gate-settled"):
+    """A gate has held, or will not."""
+
     phase: str
     batch: int
     key: str
@@ -162,11 +172,15 @@ class GateSettled(msgspec.Struct, frozen=True, tag="gate-settled"):
 
 
 class BatchEnded(msgspec.Struct, frozen=True, tag="batch-ended"):
+    """Every host of the batch is settled and every gate after it has held."""
+
     phase: str
     batch: int
 
 
 class PhaseEnded(msgspec.Struct, frozen=True, tag="phase-ended"):
+    """Every batch is over; or, not passed, a phase it needs did not end well and it was left out."""
+
     phase: str
     passed: bool
 
