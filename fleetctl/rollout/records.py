@@ -179,7 +179,7 @@ class BatchEnded(msgspec.Struct, frozen=True, tag="batch-ended"):
 
 
 class PhaseEnded(msgspec.Struct, frozen=True, tag="phase-ended"):
-    """Every batch is over; or, not passed, a phase it needs did not end well and it was left out."""
+    """Every batch is over; not passed: left out, as a phase it needs did not end well."""
 
     phase: str
     passed: bool
