@@ -31,6 +31,8 @@ def fleetctl(fleet: BenchFleet, folder: Path) -> list[str]:
     compileall.compile_dir(PACKAGE, quiet=1)
     program = Path(sys.executable).parent / "fleetctl"
     options = ["--inventory", str(folder / "inventory.yaml"), "--journal", str(folder / "journal")]
+    # A host that has reached a barrier keeps its connection: lockstep over all needs one for each.
+    options += ["--fanout", str(len(fleet.hosts))]
     return [str(program), "push", str(folder / "push.yaml"), *options, "--yes", "--output", "jsonl"]
 
 
