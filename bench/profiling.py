@@ -1,68 +1,39 @@
-"""Where fleetctl's time goes: a sampling profile of one push over all threads, and its imports."""
+"""Where fleetctl's CPU time goes: a profile of one push over all threads, and of its imports."""
 
 from __future__ import annotations
 
+import io
+import pstats
 import re
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
-from bench.environments import environment
 from bench.rounds import Contest
 
-PYSPY = ("py-spy==0.4.2",)
-SAMPLES_PER_S = 200
-ROWS = 25
-PLACE = re.compile(r"^(?P<function>.+) \((?P<file>.+?)(?::\d+)?\)$")
+SCRIPT = Path(__file__).parent / "scripts" / "profiled.py"
+ROWS = 30
 IMPORT = re.compile(r"^import time:\s+(\d+) \|\s+(\d+) \|(\s+)(\S+)$", re.MULTILINE)
 
 
 def profile(contest: Contest, tool: str) -> str:
     """A report for reading; the push itself is checked as in a timed round."""
-    folder = contest.fleet.folder
-    raw = folder / "profile.raw"
-    spy = [
-        str(environment("py-spy", PYSPY) / "py-spy"),
-        "record",
-        "--format",
-        "raw",
-        "--gil",
-        "--nonblocking",
-    ]
-    spy += ["--rate", str(SAMPLES_PER_S), "--output", str(raw), "--"]
-    # py-spy may lose its own child at the end and answer 1; what it sampled is written by then.
-    lenient = ["sh", "-c", '"$@" || test -s "$0"', str(raw)]
-    Contest(contest.fleet, {tool: [*lenient, *spy, *contest.commands[tool]]}).run(tool)
-    stacks = [line.rpartition(" ") for line in raw.read_text().splitlines()]
-    samples = [(stack.split(";"), int(count)) for stack, _, count in stacks]
-    return "\n".join([*costs_of(samples), "", *imports_of(contest.commands[tool][0])])
+    result = contest.fleet.folder / "profile"
+    program, *words = contest.commands[tool]
+    command = [sys.executable, str(SCRIPT), str(result), *words]
+    Contest(contest.fleet, {tool: command}).run(tool)
+    return "\n".join([functions_of(result), *imports_of(program)])
 
 
-def costs_of(samples: list[tuple[list[str], int]]) -> list[str]:
-    """The functions that held the interpreter longest, by themselves and with what they called."""
-    own: Counter[str] = Counter()
-    whole: Counter[str] = Counter()
-    for stack, count in samples:
-        places = [short(frame) for frame in stack]
-        own[places[-1]] += count
-        for place in set(places):
-            whole[place] += count
-    ms = 1000 / SAMPLES_PER_S
-    lines = [f"interpreter held for {own.total() * ms:.0f} ms (all threads)"]
-    for title, counter in (("by itself", own), ("with callees", whole)):
-        lines.append(f"\n{title}:")
-        lines += [f"{count * ms:8.0f} ms  {place}" for place, count in counter.most_common(ROWS)]
-    return lines
-
-
-def short(frame: str) -> str:
-    """`function (package/file.py)` without the line and the folders above the package."""
-    match = PLACE.match(frame)
-    if match is None:
-        return frame
-    parts = Path(match["file"]).parts
-    return f"{match['function']} ({'/'.join(parts[-2:])})"
+def functions_of(result: Path) -> str:
+    """The functions that cost most CPU, by themselves and with what they called."""
+    text = io.StringIO()
+    stats = pstats.Stats(str(result), stream=text)
+    stats.sort_stats("tottime").print_stats(ROWS)
+    stats.sort_stats("cumtime").print_stats(r"fleetctl|paramiko|fabric|sqlite3", 2 * ROWS)
+    kept = [line for line in text.getvalue().splitlines() if line.strip()]
+    return "\n".join(re.sub(r"\S+/(site-packages|lib/python[\d.]+|fleetctl)/", "", line)
+                     for line in kept)  # fmt: skip
 
 
 def imports_of(program: str) -> list[str]:
