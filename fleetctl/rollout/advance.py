@@ -210,7 +210,7 @@ def _skip_rest(desk: Desk, phase: PhaseRun, cause: str, *, halted: bool) -> None
             run = phase.hosts.get(host)
             if run is None or run.state is HostState.PENDING:
                 outcome = Outcome.SKIPPED
-                if run is not None and run.begun_steps:
+                if run is not None and (run.begun_steps or run.lost_before):
                     outcome = Outcome.UNKNOWN if run.open_steps else Outcome.FAILED
                 record = HostSettled(name, host, outcome, cause=cause, halted=halted)
                 desk.record(record)

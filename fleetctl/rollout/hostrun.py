@@ -36,14 +36,11 @@ class Fault(NamedTuple):
 
 
 class Tries(NamedTuple):
-    """How often a step was tried on a host.
+    """How often a step was tried on a host; each try has a name of its own there.
 
-    `round_no` changes when a step that ended well must run anew (it was undone, or it reads
-    something that changes): the host then knows it under another key. `try_no` counts within it;
-    tries up to `forgiven` were made before a person asked to try again.
+    Tries up to `forgiven` do not count against the step's retry: a person asked to try again.
     """
 
-    round_no: int = 0
     try_no: int = 1
     forgiven: int = 0
 
@@ -57,6 +54,7 @@ _STEP_EVENT = {
     Outcome.TIMED_OUT: StepEvent.FAIL,
     Outcome.UNKNOWN: StepEvent.LOSE,
 }
+_UNDO_OPEN = frozenset({StepState.UNDOING, StepState.UNDO_UNKNOWN})
 _IN_FLIGHT = frozenset({HostState.READY, HostState.SENT, HostState.DOUBT, HostState.ASKED})
 
 
@@ -64,9 +62,9 @@ class HostRun:
     """What the journal says about one host in one phase."""
 
     __slots__ = (
-        "attempt", "batch", "changed", "fault", "halted", "host", "next_step", "open_steps",
-        "outcome", "phase", "recipe", "release", "retrying", "settled_cause", "state", "steps",
-        "tries", "undoing", "undone_with",
+        "attempt", "batch", "changed", "fault", "halted", "host", "lost_before", "next_step",
+        "open_steps", "outcome", "phase", "recipe", "release", "retrying", "settled_cause", "state",
+        "steps", "tries", "undoing", "undone_with",
     )  # fmt: skip
 
     def __init__(self, phase: str, host: str, batch: int, recipe: Recipe) -> None:
@@ -88,6 +86,8 @@ class HostRun:
         self.outcome: Outcome | None = None
         self.settled_cause = ""
         self.halted = False
+        self.lost_before = False
+        """Reopened after it was lost."""
         self.release = ""
         self.changed = False
 
@@ -193,12 +193,19 @@ class HostRun:
             self.state = HOST.advance(self.state, HostEvent.LOSE)
 
     def reopen(self) -> None:
-        """Begin a new leg: failed steps are tried anew, unknown ones are asked for first."""
+        """Begin a new leg: failed steps are tried anew, unknown ones are asked for first.
+
+        A host whose undo is not known keeps its fault: it must come to the end of that first.
+        """
+        assert self.outcome is not None
+        self.lost_before = self.outcome.lost
         self.state = HOST.initial
-        self.outcome, self.fault, self.halted = None, None, False
-        self.settled_cause = ""
-        self.undoing, self.undone_with = False, None
-        self.open_steps, self.next_step = [], 0
+        self.outcome, self.halted, self.settled_cause = None, False, ""
+        self.undone_with, self.next_step = None, 0
+        self.undoing = any(state in _UNDO_OPEN for state in self.steps)
+        self.open_steps = []
+        if not self.undoing:
+            self.fault = None
         for index, state in enumerate(self.steps):
             self._reopen_step(index, state)
         self._move_on()
@@ -206,23 +213,23 @@ class HostRun:
     # ---- inside
 
     def _reopen_step(self, index: int, state: StepState) -> None:
-        tries = self.tries_of(index)
-        if state is StepState.FAILED:
-            self.steps[index] = STEP.advance(state, StepEvent.RETRY)
-            again = tries.try_no + 1
-            self.tries[index] = Tries(tries.round_no, again, tries.try_no)
-            if self.recipe.steps[index].reads_release:
-                self.tries[index] = Tries(tries.round_no + 1)
-        elif state in (StepState.UNKNOWN, StepState.UNDO_UNKNOWN):
+        if state in (StepState.UNKNOWN, StepState.UNDO_UNKNOWN):
             self.steps[index] = STEP.advance(state, StepEvent.REASK)
             self.open_steps.append(index)
-            self.undoing = state is StepState.UNDO_UNKNOWN
         elif state in (StepState.SENT, StepState.UNDOING):
             self.open_steps.append(index)  # its run stopped again before it could be asked
-            self.undoing = state is StepState.UNDOING
+        elif self.undoing:
+            return
+        elif state is StepState.FAILED:
+            self.steps[index] = STEP.advance(state, StepEvent.RETRY)
+            self._forgive(index)
         elif state in (StepState.UNDONE, StepState.UNDO_FAILED):
             self.steps[index] = STEP.advance(state, StepEvent.REDO)
-            self.tries[index] = Tries(tries.round_no + 1)
+            self._forgive(index)
+
+    def _forgive(self, index: int) -> None:
+        made = self.tries_of(index).try_no
+        self.tries[index] = Tries(made + 1, made)
 
     def _move_on(self) -> None:
         """Point at the first step that has not ended well."""

@@ -103,7 +103,7 @@ def _enter_once(desk: Desk, work: BatchWork, run: HostRun) -> bool:
         desk.record(StepSettled(run.phase, run.host, step.key, Outcome.SKIPPED, cause=cause))
         return True
     if is_lost(desk, place):
-        how = "is not known to have ended" if election.state is StepState.UNKNOWN else "failed"
+        how = "failed" if election.state is StepState.FAILED else "is not known to have ended"
         cause = f"{step.title} runs once per {step.once} and {how} on {election.host}"
         settle(desk, run, Outcome.FAILED, step.key, cause)
         return False
@@ -112,10 +112,9 @@ def _enter_once(desk: Desk, work: BatchWork, run: HostRun) -> bool:
 
 
 def is_lost(desk: Desk, place: tuple[str, str]) -> bool:
-    """Whether a step that runs once ended badly for good: its host is not in flight any more."""
+    """Whether a step that runs once has not ended well, and its host is not at it any more."""
     election = desk.state.elections[place]
-    bad = election.state in (StepState.FAILED, StepState.UNKNOWN)
-    return bad and election.host not in desk.state.accounts.in_flight
+    return election.state not in WELL and election.host not in desk.state.accounts.in_flight
 
 
 def _go_back(desk: Desk, run: HostRun) -> None:

@@ -9,6 +9,7 @@ from fleetctl.base.outcome import Outcome
 from fleetctl.rollout import budget
 from fleetctl.rollout.desk import BatchWork, Desk
 from fleetctl.rollout.records import HostSettled
+from fleetctl.rollout.state import PhaseRun
 
 _SOON_S = 1e-9
 
@@ -22,14 +23,22 @@ class Admission(Enum):
 
 
 def gather(desk: Desk, number: int) -> BatchWork:
-    """The batch's hosts that have not begun, queued by tier in the order of the batch."""
+    """The batch's hosts that have not begun, queued by tier in the order of the batch.
+
+    Hosts in doubt from an earlier leg come first: others may hang on what they answer.
+    """
     phase = list(desk.state.phases.values())[desk.phase_at]
     queues: dict[str, deque[str]] = {}
-    for host in phase.plan.batches[number]:
+    for host in sorted(phase.plan.batches[number], key=lambda host: not _in_doubt(phase, host)):
         run = phase.hosts.get(host)
         if run is None or (run.outcome is None and not run.in_flight):
             queues.setdefault(tier_of(desk, host), deque()).append(host)
     return BatchWork(phase, number, queues)
+
+
+def _in_doubt(phase: PhaseRun, host: str) -> bool:
+    run = phase.hosts.get(host)
+    return run is not None and bool(run.open_steps)
 
 
 def tier_of(desk: Desk, host: str) -> str:

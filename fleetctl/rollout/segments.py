@@ -17,8 +17,11 @@ _MARK = "fleetctl-check"
 
 
 def name_on_host(key: str, tries: Tries) -> str:
-    """The key a host records the step under: a step that must run anew gets a new one."""
-    return f"{key}.again{tries.round_no}" if tries.round_no else key
+    """The key a host records this try under, so that a name never has two ends there.
+
+    An answer about an earlier try can then not be taken for the answer about this one.
+    """
+    return f"{key}.try{tries.try_no}" if tries.try_no > 1 else key
 
 
 def send_stage(desk: Desk, run: HostRun, stage: Stage) -> None:

@@ -58,7 +58,7 @@ def halt(desk: Desk, run: HostRun) -> None:
     assert stopped is not None
     step = run.recipe.steps[run.next_step]
     cause = f"stopped before {step.title}: {stopped.cause}"
-    outcome = Outcome.FAILED if run.begun_steps else Outcome.SKIPPED
+    outcome = Outcome.FAILED if run.begun_steps or run.lost_before else Outcome.SKIPPED
     settle(desk, run, outcome, step.key, cause, halted=True)
 
 

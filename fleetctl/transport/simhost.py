@@ -11,6 +11,7 @@ from fleetctl.transport.protocol import (
     Answered,
     Ask,
     Event,
+    Lost,
     Output,
     Refused,
     RunSegment,
@@ -127,12 +128,12 @@ class SimHost:
     def reboot(self) -> None:
         """Every process is gone; what was begun stays begun."""
         self.boot += 1
-        if self.current is not None:
-            self.current.dead = True
-        for segment in self.queue:
-            segment.dead = True
-        self.queue.clear()
+        ended = [self.current, *self.queue]
         self.current = None
+        self.queue.clear()
+        for segment in ended:
+            if segment is not None:
+                segment.die()
 
 
 class Segment:
@@ -184,7 +185,14 @@ class Segment:
             return
         self._close(place, verdict.end, verdict.stdout)
 
+    def die(self) -> None:
+        """Its process is gone, and so is the connection it came over."""
+        self.dead = True
+        order = self._order
+        self._tell(Lost(order.ticket, order.host, True, "closed", "the host went down"))
+
     def kill(self) -> bool:
+        """Stop the step that runs."""
         if self.running is None:
             return False
         self._turn += 1
