@@ -130,10 +130,11 @@ def _encode_step(step: StepOrder) -> str:
     flags = "-"
     if step.undo and not operation.undo:
         raise ValueError(f"step {step.key} has no undo")
-    text = operation.undo if step.undo else operation.act
+    # Always eval: the host writes scripts over older ones, so none may be left open at its end.
+    text = f"set --\neval {quote(operation.undo if step.undo else operation.act)}"
     if operation.check and not step.undo:
         flags += "c"
-        text = _checked(operation.check, text)
+        text = _checked(operation.check, operation.act)
     if not step.keep_output:
         flags += "s"
     return f"step {words} {_hundredths(step.timeout_s)} {flags} {quote(text)}"

@@ -14,7 +14,7 @@
 
   held() {
     for claim in "$F"/lock.*; do
-      while read -r word run; do [ "$word $run" != "held $RUN" ] || return 0; done <"$claim"
+      read -r word run <"$claim" && [ "$word $run" = "held $RUN" ] && return 0
     done
     return 1
   }

@@ -8,17 +8,21 @@
 # State, under F (~/.fleetctl, or $FLEETCTL_HOME of the login):
 #   fence          lines "NUMBER RUN", the last one rules
 #   lock.*         claims, see below
-#   runs/RUN/      record (what began and ended), now (the step that runs), stop (why we ended it),
+#   runs/RUN/      record (what began and ended), now (the step begun last), stop (why we ended it),
 #                  script, mark, KEY.out and KEY.err (their .head and .tail once they are long)
 #
 # THE LOCK. Each runner has a claim file of its own, lock.PID.START.BOOT: its name says who, so a
-# claim of a dead owner is told without asking anybody, and a dead owner never comes back. An empty
-# claim is no claim. To take the lock: write "want" into the own claim, THEN look at all others. Nobody
-# else claims: append "held". Two that want at once see each other, or the later one sees the
-# earlier, because each writes before it looks; so two can never both find nobody. The one with the
-# higher pid withdraws, the other looks again. Who sees "held" withdraws and comes back later. A claim
-# is void when its owner is gone, unless the step it started still runs. States only grow by
-# appending and end by truncating, which needs no disk space.
+# claim of a dead owner is told without asking anybody, and a dead owner never comes back. Its first
+# line is its state: free, want or held, and the run. To take the lock: write "want" into the own
+# claim, THEN look at all others. All are free: write "held". Two that want at once see each other, or
+# the later one sees the earlier, because each writes before it looks; so two can never both find
+# all others free. The one with the higher pid withdraws, the other looks again. Who sees "held"
+# withdraws and comes back later. A claim is void when its owner is gone, unless the step it started
+# still runs. A state read while it is being written is no "free", or it was free after we wrote.
+#
+# IN PLACE. States are written over the old ones (1<>), never by truncating: cutting a file short
+# costs the host half a millisecond of journal work, and may need room on a full disk. Of these
+# files only the first line counts.
 #
 # DURABILITY. A record line must be on disk before its act and before it is told. `sync FILE` is an
 # exec (1.1 ms); a file with attribute S is written through by the builtin printf (0.12 ms). So
@@ -67,12 +71,13 @@ step_lives() { # RUN: does the step its runner noted still run?
 survey() { # RIVAL: '' nobody, held, low or high (wants it; pid lower or higher than ours)
   RIVAL='' RIVAL_RUN=''
   for other in "$F"/lock.*; do
-    [ "$other" != "$MINE" ] && [ -s "$other" ] || continue
-    claim_state=want claim_run=''
-    while read -r word run_word; do claim_state=$word claim_run=$run_word; done <"$other"
+    [ "$other" != "$MINE" ] || continue
+    claim_state=free claim_run=''
+    read -r claim_state claim_run <"$other"
     who=${other##*/lock.}
     pid=${who%%.*} who=${who#*.}
     if lives "$pid" "${who%%.*}" "${who#*.}"; then
+      case $claim_state in free | '') continue ;; esac
       if [ "$claim_state" = held ]; then RIVAL=held RIVAL_RUN=$claim_run; return; fi
       if [ "$pid" -lt $$ ]; then RIVAL=low; elif [ -z "$RIVAL" ]; then RIVAL=high; fi
     elif [ "$claim_state" = held ] && step_lives "$claim_run"; then
@@ -84,21 +89,22 @@ survey() { # RIVAL: '' nobody, held, low or high (wants it; pid lower or higher 
   done
 }
 
+withdraw() { printf 'free -\n' 1<>"$MINE" || : >"$MINE"; }
+
 claim() { # RUN WAIT (hundredths of a second): 0 held, 1 disk, 2 somebody else's
-  life $$
-  [ -n "$MINE" ] || MINE=$F/lock.$$.$START.$BOOT
+  [ -n "$MINE" ] || { life $$ && ME=$$.$START.$BOOT MINE=$F/lock.$$.$START.$BOOT; }
   clock
   give_up=$((NOW + $2)) pause=0.02
   while :; do
-    printf 'want %s\n' "$1" >"$MINE" || { : >"$MINE"; return 1; }
+    printf 'want %s\n' "$1" 1<>"$MINE" || { withdraw; return 1; }
     survey
     while [ "$RIVAL" = high ] && clock && [ "$NOW" -lt $give_up ]; do nap 0.01; survey; done
     if [ -z "$RIVAL" ]; then
-      printf 'held %s\n' "$1" >>"$MINE" && return 0
-      : >"$MINE"
+      printf 'held %s\n' "$1" 1<>"$MINE" && return 0
+      withdraw
       return 1
     fi
-    : >"$MINE"
+    withdraw
     clock
     [ "$NOW" -lt $give_up ] || return 2
     nap $pause
@@ -119,18 +125,13 @@ note() { # LINE: into the record, durably
 open_run() { # RUN, under the lock; false when the disk takes nothing
   [ "$RUN" = "$1" ] && return 0
   D=$F/runs/$1
-  if ! [ -d "$D" ]; then
-    mkdir -p "$D" || return 1
-    NEWRUN=yes
-  fi
   : >>"$D/record" && : >>"$F/fence" || return 1
   THROUGH=yes
   chattr +S "$F/fence" "$D/record" 2>/dev/null || THROUGH=no
   exec 6<"$D/record"
   RECORD=$NL
   while read -r record_line <&6; do RECORD=$RECORD$record_line$NL; done
-  life $$
-  ME=$$.$START.$BOOT SUPERSEDED=''
+  SUPERSEDED=''
   # The first newline ends a line a power cut may have torn.
   printf '\nopen %s\n' "$ME" >>"$D/record" && settle "$D/record" "$D" || return 1
   RUN=$1
@@ -164,9 +165,7 @@ heed_fence() { # NUMBER: raise the host's fence to it, or refuse
 
 enter() { # RUN FENCE WAIT: take the lock, open the run, heed the fence
   GO=yes FENCE=0 HOLDER=
-  if ! [ -d "$F/runs" ]; then
-    { [ -d "$F" ] || mkdir -m 700 -p "$F"; } && mkdir -m 700 "$F/runs"
-  fi
+  [ -d "$F/runs/$1" ] || { NEWRUN=yes && mkdir -m 700 -p "$F" "$F/runs" "$F/runs/$1"; }
   claim "$1" "$3"
   case $? in
     1) refuse disk "cannot write in $F"; return 1 ;;
@@ -178,7 +177,7 @@ enter() { # RUN FENCE WAIT: take the lock, open the run, heed the fence
 }
 
 leave() { # the order is over
-  [ -z "$MINE" ] || : >"$MINE"
+  [ -z "$MINE" ] || withdraw
   [ "$GO" = refused ] || printf '%s done\n' "$T"
 }
 
@@ -273,10 +272,14 @@ perform() { # DEADLINE: run $D/script in a process group of its own -> STATUS, S
     read -r life_line </proc/self/stat
     self=${life_line%% *} deadline=$1
     set -- ${life_line##*") "}
-    printf '%s %s %s %s %s\n' "$key" "$self" "${20}" "$BOOT" "$deadline" >"$D/now" || exit 125
+    printf '%s %s %s %s %s\n' "$key" "$self" "${20}" "$BOOT" "$deadline" 1<>"$D/now" || exit 125
     exec $GROUP sh "$D/script" "$D/$key.out" "$D/$key.err" "$D/mark"
   ) </dev/null >&8 2>&9 6<&- 8>&- 9>&-
   STATUS=$?
+}
+
+empty() { # FILE...: none of them holds anything
+  for old in "$@"; do [ ! -s "$old" ] || : >"$old" || return 1; done
 }
 
 step() { # KEY PARTNER TRY TIMEOUT FLAGS SCRIPT; flags: c has a check, s keeps no output
@@ -285,11 +288,12 @@ step() { # KEY PARTNER TRY TIMEOUT FLAGS SCRIPT; flags: c has a check, s keeps n
   key=$1
   case $5 in
     *s*) exec 8>>/dev/null 9>>/dev/null ;;
-    *) { : >"$D/$key.out" && : >"$D/$key.err"; } || { refuse disk "cannot write in $D"; return; }
-      exec 8>>"$D/$key.out" 9>>"$D/$key.err" ;;
+    *) { empty "$D/$key.out" "$D/$key.err" && command exec 8>>"$D/$key.out" 9>>"$D/$key.err"; } ||
+      { refuse disk "cannot write in $D"; return; } ;;
   esac
-  { printf '%s\n' "$6" >"$D/script" && : >"$D/now" && : >"$D/stop" && : >"$D/mark" &&
-    note "began $key $3"; } || { refuse disk "cannot write in $D"; return; }
+  { printf '%s\nexit\n' "$6" 1<>"$D/script" && printf 'none none none\n' 1<>"$D/now" &&
+    empty "$D/stop" "$D/mark" && note "began $key $3"; } ||
+    { refuse disk "cannot write in $D"; return; }
   [ "$BEGUN" = 0 ] || printf '%s began %s\n' "$T" "$key"
   BEGUN=1
   clock
@@ -300,18 +304,17 @@ step() { # KEY PARTNER TRY TIMEOUT FLAGS SCRIPT; flags: c has a check, s keeps n
 
 finish() { # TRY FLAGS: find out how the step ended, note it, tell it
   step_pid=none stop_why='' stop_pid=''
-  read -r _ step_pid _ <"$D/now"
+  # Reading costs a system call a byte here, so only who has a reason looks.
+  if [ "$STATUS" -ne 0 ] || [ -s "$D/stop" ]; then read -r _ step_pid _ <"$D/now"; fi
   if [ "$STATUS" -eq 125 ] && [ "$step_pid" = none ]; then
     note "void $key"
     refuse disk "cannot write in $D"
     return
   fi
-  : >"$D/now"
-  : >"$D/script"
   clock
   SPENT=$((NOW - started)) OUT_SIZE=0 ERR_SIZE=0
   case $2 in
-    *s*) ;;
+    *s*) : >"$D/script" ;;
     *) measure 8 "$D/$key.out"; OUT_SIZE=$SIZE; measure 9 "$D/$key.err"; ERR_SIZE=$SIZE ;;
   esac
   exec 8>&- 9>&-
@@ -452,8 +455,10 @@ depart() { # the connection is gone, or done with
   [ -z "$MINE" ] || rm -f "$MINE"
   [ -z "$GUARD" ] || kill "$GUARD"
   [ -n "$NEWRUN" ] || return
+  set -- "$F"/runs/*
+  [ $# -gt $KEPT_RUNS ] || return
   ls -t "$F/runs" | tail -n +$((KEPT_RUNS + 1)) |
-    while read -r old_run; do [ -s "$F/runs/$old_run/now" ] || rm -rf "$F/runs/${old_run:?}"; done
+    while read -r old_run; do step_lives "$old_run" || rm -rf "$F/runs/${old_run:?}"; done
 }
 
 trap depart EXIT

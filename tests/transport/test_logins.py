@@ -67,7 +67,7 @@ def test_encrypted_key_is_told_with_what_to_do(
     assert f"ssh-add {key}" in lost.detail
 
 
-def test_key_of_ssh_agent_is_used(
+def test_key_lent_over_a_socket_is_used(
     lab_fleet: StartLab, open_desk: OpenDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Several hosts at once log in with a key only ssh-agent holds."""

@@ -134,7 +134,7 @@ enter_once() {{
   [ $((count % 3)) -ne 0 ] || sleep 0.01
   : >"$F/inside"
   echo $((count + 1)) >"$F/count"
-  : >"$MINE"
+  withdraw
 }}
 i=0
 while [ $i -lt {rounds} ]; do enter_once; i=$((i + 1)); done
