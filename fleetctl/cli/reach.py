@@ -12,4 +12,6 @@ from fleetctl.transport.protocol import Sink, Transport
 
 def reach(plan: Plan) -> Callable[[Sink], Transport]:
     """Opens a transport to the plan's hosts for one sink; connects only when ordered to."""
-    return partial(open_transport, plan.hosts, fanout=plan.fanout, known_hosts=plan.known_hosts)
+    return partial(
+        open_transport, plan.hosts, fanout=plan.fanout, known_hosts=plan.known_hosts, live=True
+    )
