@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.meter import adopt_orphans, children_of, end_children
@@ -64,13 +64,25 @@ class BenchFleet:
     servers: tuple[int, ...] = ()
     """Process ids of the sshd that listen; their sessions are their children."""
 
+    orphans_s: list[float] = field(default_factory=list)
+    """CPU of what outlived its session (it became our child), each when it ended."""
+
     def cpu_s(self) -> float:
-        """What servers and ended sessions have used so far; waits for sessions to end."""
+        """What servers, sessions and what ran in them have used so far; waits for them to end."""
         deadline = time.monotonic() + SESSIONS_S
-        while any(map(children_of, self.servers)) and time.monotonic() < deadline:
+        while self._busy() and time.monotonic() < deadline:
             time.sleep(0.01)
         ticks = sum(sum(ticks_of(server)) for server in self.servers)
-        return ticks / os.sysconf("SC_CLK_TCK")
+        return ticks / os.sysconf("SC_CLK_TCK") + sum(self.orphans_s)
+
+    def _busy(self) -> bool:
+        """Whether anything runs on some host; takes leave of the orphans that have ended."""
+        orphans = set(children_of(os.getpid())) - set(self.servers)
+        for orphan in orphans:
+            ended, _, used = os.wait4(orphan, os.WNOHANG)
+            if ended:
+                self.orphans_s.append(used.ru_utime + used.ru_stime)
+        return bool(orphans) or any(map(children_of, self.servers))
 
 
 def ticks_of(pid: int) -> list[int]:
