@@ -124,9 +124,8 @@ def _encode_step(step: StepOrder) -> str:
     if isinstance(operation, Put):
         if step.undo:
             raise ValueError(f"step {step.key} lays down a file and has no undo")
-        dest = operation.dest if operation.dest.startswith("/") else f"./{operation.dest}"
         mode = f"{operation.mode:04o}"
-        return f"put {words} {_word(operation.sha256)} {quote(dest)} {mode}"
+        return f"put {words} {_word(operation.sha256)} {quote(operation.dest)} {mode}"
     flags = "-"
     if step.undo and not operation.undo:
         raise ValueError(f"step {step.key} has no undo")

@@ -346,8 +346,7 @@ holds() { # FILE SHA256
 }
 
 lay_down() { # STAGED DEST MODE: all but the last move leave DEST as it was
-  folder=.
-  case $2 in */*) folder=${2%/*}/ ;; esac
+  folder=${2%/*}/
   if [ -d "$2" ]; then echo "$2 is a directory"; return 1; fi
   [ -d "$folder" ] || mkdir -p "$folder" || return 1
   aside=$folder/.fleetctl.$$
@@ -362,18 +361,19 @@ lay_down() { # STAGED DEST MODE: all but the last move leave DEST as it was
 put() { # KEY PARTNER TRY SHA256 DEST MODE
   [ "$GO" = yes ] || return
   answered "$1" "$2" "$3" && return
-  key=$1
+  key=$1 dest=$5
+  case $dest in /*) ;; *) dest=$HOME/$dest ;; esac
   clock
   started=$NOW OUT_SIZE=0 ERR_SIZE=0 STATUS=0
-  if holds "$5" "$4"; then
+  if holds "$dest" "$4"; then
     END=checked
     note "began $key $3" || { refuse disk "cannot write in $D"; return; }
-    chmod "$6" "$5" 2>/dev/null
+    chmod "$6" "$dest" 2>/dev/null
   elif holds "$D/put.$4" "$4"; then
     note "began $key $3" || { refuse disk "cannot write in $D"; return; }
     END=acted
     : >"$D/$key.out"
-    lay_down "$D/put.$4" "$5" "$6" >"$D/$key.err" 2>&1 || { END=failed; STATUS=1; }
+    lay_down "$D/put.$4" "$dest" "$6" >"$D/$key.err" 2>&1 || { END=failed; STATUS=1; }
     exec 9>>"$D/$key.err"
     [ "$END" = acted ] || { slurp "$D/$key.err" -1; ERR_SIZE=${#TEXT}; }
     exec 9>&-

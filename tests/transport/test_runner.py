@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import queue
@@ -13,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from fleetctl.playbook.operations import Put
+from fleetctl.transport.frames import encode_segment
 from fleetctl.transport.local import LocalTransport
-from fleetctl.transport.protocol import Event, Refused
+from fleetctl.transport.protocol import Event, Refused, RunSegment
 from fleetctl.transport.session import program
-from tests.transport.desk import Desk, run
+from tests.transport.desk import Desk, lay, run
 
 SHELLS = ("dash", "bash", "busybox")
 _TICKETS = itertools.count(1)
@@ -78,6 +81,22 @@ def test_every_byte_of_text_and_output_survives(desk: Desk) -> None:
     assert result.stdout.head.decode() == text
     (zeros,) = desk.do(run("b", "printf 'a\\000b'"))
     assert zeros.stdout.head == b"a\0b"
+
+
+def test_relative_destination_is_in_the_home_folder(path: str, tmp_path: Path) -> None:
+    """Wherever the login's shell starts: a relative path means the home it is told to have."""
+    digest = hashlib.sha256(b"text").hexdigest()
+    staged = tmp_path / ".fleetctl" / "runs" / "r" / f"put.{digest}"
+    staged.parent.mkdir(parents=True)
+    staged.write_bytes(b"text")
+    step = lay("p", Put("/not/here", digest, 4, "a b/dest"))
+    order = encode_segment(RunSegment(1, "h1", "r", 1, (step,)), (step,), 1.0)
+    script = f"T=token\n{program('runner.sh')}".encode() + order
+    subprocess.run(
+        ["sh"], executable=shutil.which("sh", path=path), input=script, check=True, cwd="/",
+        env={"HOME": str(tmp_path), "PATH": path}, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert (tmp_path / "a b" / "dest").read_bytes() == b"text"
 
 
 def test_signals_reach_a_step_as_usual(desk: Desk) -> None:
