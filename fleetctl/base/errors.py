@@ -2,6 +2,7 @@
 
     FleetError                 1   (base; never raised itself)
     |- UsageError              2   a word on the command line: selector, release id, run id, flag
+    |- Unreachable             4   the one host a command is about cannot be reached
     |- InputError              5   inventory, playbook or another file of the user; has a Location
     |- LockHeld                7   somebody else holds the scope
     |- Refused                 8   refused before start: stale plan, preflight, missing confirmation
@@ -89,6 +90,12 @@ class UsageError(FleetError):
     """A word of the command line names nothing, or too much."""
 
     exit_code = ExitCode.USAGE
+
+
+class Unreachable(FleetError):
+    """The one host a command is about cannot be reached; in a run this is an outcome instead."""
+
+    exit_code = ExitCode.UNREACHABLE
 
 
 class InputError(FleetError):

@@ -1,17 +1,18 @@
-"""`fleetctl hosts`: collect the keys of hosts for one review, and keep what was reviewed."""
+"""`fleetctl hosts`: collect host keys for one review and keep what was reviewed; a shell on one."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from fleetctl.base.errors import ExitCode, LockHeld, Refused, UsageError
+from fleetctl.base.errors import ExitCode, LockHeld, Refused, Unreachable, UsageError
 from fleetctl.cli.journal import journal_option, journal_path, open_journal
 from fleetctl.cli.output import emit, output_option
-from fleetctl.cli.selection import Choice, selection_options
+from fleetctl.cli.selection import Choice, inventory_option, open_fleet, selection_options
 
 if TYPE_CHECKING:
     from fleetctl.inventory.model import Fleet
@@ -23,7 +24,7 @@ COLUMNS = ("host", "name", "kind", "fingerprint", "state", "detail")
 @click.group()
 @click.help_option("-h", "--help")
 def hosts() -> None:
-    """Collect and check host keys."""
+    """Collect host keys; open a shell on a host."""
 
 
 @hosts.command()
@@ -70,6 +71,29 @@ def trust(
         _keep(path, new)
         click.echo(f"kept in {path}", err=True)
     return _end(shown)
+
+
+@hosts.command()
+@click.argument("host")
+@inventory_option
+def shell(host: str, inventory: str | None) -> int:
+    """Open a shell on HOST, on the way and with the keys the inventory names.
+
+    Nothing of it is recorded. Ends with the shell's own exit status.
+    """
+    from fleetctl.base.names import did_you_mean
+    from fleetctl.transport.ssh import open_shell
+    from fleetctl.transport.wire import Broken
+
+    fleet = open_fleet(inventory)
+    if host not in fleet.hosts:
+        raise UsageError(f'no host is named "{host}"', hint=did_you_mean(host, fleet.hosts))
+    if not sys.stdin.isatty():
+        raise UsageError("a shell needs a terminal", hint=f"fleetctl run {host} -- COMMAND")
+    try:
+        return open_shell(fleet.hosts, host, fleet.known_hosts)
+    except Broken as broken:
+        raise Unreachable(f"{host}: {broken.detail}") from broken
 
 
 def _pick(selector: str | None, choice: Choice) -> tuple[Fleet, list[str]]:

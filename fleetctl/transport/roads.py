@@ -121,8 +121,6 @@ class Roads:
             return resolve(address, login, self._lookup)
 
     def _connect(self, route: Route) -> Wire:
-        if route.unsupported:
-            raise Broken("connect", route.unsupported, retryable=False)
         host_keys = self._host_keys.of(route)
         if not host_keys:
             detail = f"the key of {route.host_key_name} is not known; see `fleetctl hosts trust`"

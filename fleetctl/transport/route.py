@@ -31,8 +31,8 @@ class Route:
     known_hosts: tuple[str, ...] = ()
     """ssh config's UserKnownHostsFile."""
     key_alias: str = ""
-    unsupported: str = ""
-    """Why this route cannot be taken."""
+    proxy_command: str = ""
+    """ssh config's ProxyCommand, when neither a bastion nor a ProxyJump is named; NUL for %."""
 
     @property
     def host_key_name(self) -> str:
@@ -57,11 +57,7 @@ def resolve(address: str, login: Login, lookup: Lookup) -> Route:
         jump="" if jump.lower() == "none" else jump,
         known_hosts=tuple(name for text in files for name in text.split()),
         key_alias=_text(said, "hostkeyalias"),
-        unsupported=(
-            "ssh config names a ProxyCommand for it; name a bastion (via) or a ProxyJump instead"
-            if command and command.lower() != "none" and not login.via and not jump
-            else ""
-        ),
+        proxy_command="" if login.via or jump or command.lower() == "none" else command,
     )
 
 

@@ -16,7 +16,8 @@ from fleetctl.transport.protocol import Sink
 from fleetctl.transport.roads import HostKeys, Roads
 from fleetctl.transport.route import Route
 from fleetctl.transport.session import Patience
-from fleetctl.transport.sshwire import SshWire, log_in, read_ssh_config, shown_key
+from fleetctl.transport.sshlogin import log_in, read_ssh_config, shown_key
+from fleetctl.transport.sshwire import SshWire
 from fleetctl.transport.watchdog import Watchdog
 from fleetctl.transport.wire import Broken
 
@@ -53,6 +54,24 @@ def _roads(
         return log_in(route, host_keys, watchdog, via)
 
     return Roads(hosts, read_ssh_config(ssh_config).lookup, keys, enter)
+
+
+def open_shell(
+    hosts: Mapping[str, Host], name: str, known_hosts: str, *, ssh_config: Path | None = None
+) -> int:
+    """A shell on one host for the person at this terminal; its exit status. Raises Broken."""
+    watchdog = Watchdog()
+    roads = _roads(hosts, HostKeys(known_hosts), watchdog, ssh_config)
+    try:
+        wire = roads.dial(name)
+        assert isinstance(wire, SshWire)
+        try:
+            return wire.open_shell()
+        finally:
+            wire.close()
+    finally:
+        roads.close()
+        watchdog.end()
 
 
 KeyState = Literal["new", "known", "changed", "unreachable"]
@@ -112,8 +131,6 @@ def _collecting(
 
 def _collect(name: str, roads: Roads, keys: HostKeys, watchdog: Watchdog) -> Shown:
     route = roads.route(name)
-    if route.unsupported:
-        raise Broken("connect", route.unsupported)
     key = roads.start(route, lambda via: shown_key(route, watchdog, via))
     known = tuple(keys.of(route))
     state: KeyState = "known" if key in known else "changed" if known else "new"

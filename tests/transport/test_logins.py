@@ -6,6 +6,7 @@ import itertools
 import queue
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -118,3 +119,33 @@ def test_proxyjump_of_ssh_config_is_the_way(lab_fleet: StartLab, open_desk: Open
     )
     assert isinstance(lost, Lost)
     assert (lost.cause, lost.sent) == ("bastion", False)
+
+
+PIPE_TO = """
+import os, socket, sys, threading
+peer = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+def give():
+    while data := os.read(0, 65536):
+        peer.sendall(data)
+    peer.shutdown(socket.SHUT_WR)
+threading.Thread(target=give, daemon=True).start()
+while data := peer.recv(65536):
+    os.write(1, data)
+"""
+
+
+def test_proxycommand_of_ssh_config_is_the_way(
+    lab_fleet: StartLab, open_desk: OpenDesk, tmp_path: Path
+) -> None:
+    """The program's streams carry the connection; a program that cannot run loses the order."""
+    lab = lab_fleet({"t": ["h1"]})
+    pipe = tmp_path / "pipe.py"
+    pipe.write_text(PIPE_TO)
+    through = f"Host *\n  ProxyCommand {sys.executable} {pipe} %h %p\n"
+    desk = open_desk(lab, through)
+    assert desk.do(run("a", "true"))[0].end == "acted"
+    broken = open_desk(lab, "Host *\n  ProxyCommand /nowhere/pipe %h %p\n")
+    lost = broken.final(broken.segment(run("b", "true"), host="h1"))
+    assert isinstance(lost, Lost)
+    assert (lost.cause, lost.sent) == ("connect", False)
+    assert "/nowhere/pipe" in lost.detail

@@ -29,11 +29,15 @@ def test_bastion_of_the_inventory_rules_over_proxyjump() -> None:
     assert resolve("a", Login(), lambda name: said(proxyjump="none")).jump == ""
 
 
-def test_proxycommand_is_told_not_ignored() -> None:
-    """A way we cannot take is an error, never a direct connection instead."""
+def test_proxycommand_is_the_way_when_nothing_else_is_named() -> None:
+    """A bastion of the inventory and a ProxyJump come first; `none` means direct."""
     config = said(proxycommand="nc %h %p")
-    assert "ProxyCommand" in resolve("a", Login(), lambda name: config).unsupported
-    assert resolve("a", Login(via="b1"), lambda name: config).unsupported == ""
+    assert resolve("a", Login(), lambda name: config).proxy_command == "nc %h %p"
+    assert resolve("a", Login(via="b1"), lambda name: config).proxy_command == ""
+    jumping = said(proxycommand="nc %h %p", proxyjump="j")
+    assert resolve("a", Login(), lambda name: jumping).proxy_command == ""
+    direct = said(proxycommand="none")
+    assert resolve("a", Login(), lambda name: direct).proxy_command == ""
 
 
 def test_known_hosts_files_and_alias_of_ssh_config_count() -> None:
