@@ -54,13 +54,14 @@ class Program:
                                 start_new_session=True)  # fmt: skip
 
     def start_on_terminal(self, *words: str) -> Terminal:
-        """Start it on an 80x24 terminal; the caller ends its process."""
+        """Start it in a session of its own on an 80x24 terminal; the caller ends its process."""
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (24, 80))
         environ = {**self.environ, "TERM": "xterm", "NO_COLOR": "1"}
         process = subprocess.Popen([sys.executable, "-c", CALL, *words], cwd=self.folder,
                                    env=environ, stdin=theirs, stdout=theirs, stderr=theirs,
-                                   text=True, start_new_session=True)  # fmt: skip
+                                   text=True, pass_fds=(theirs,),
+                                   preexec_fn=lambda: os.login_tty(theirs))  # fmt: skip
         os.close(theirs)
         return Terminal(process, ours)
 
