@@ -61,6 +61,8 @@ class BatchWork:
         """Hosts whose next step runs once, on another."""
         self.opened = 0
         """The latest stage whose barrier is open."""
+        self.entered: dict[str, int] = {}
+        """Hosts in doubt from an earlier leg -> the stage they had been let into."""
         self.gathering = True
         """Hosts may begin; with barriers only until the first of them opens."""
 

@@ -67,7 +67,7 @@ def _enter_stage(desk: Desk, run: HostRun) -> bool:
     number = stage_at(run)
     stage = run.recipe.stages[number]
     work.place(run, number)
-    if stage.barrier and work.opened < number:
+    if stage.barrier and work.opened < number and work.entered.get(run.host) != number:
         work.parked.setdefault(number, {})[run.host] = run
         return False
     if stage.kind == "pause":

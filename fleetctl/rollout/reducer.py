@@ -165,7 +165,7 @@ def _continue(desk: Desk) -> None:
         for run in flying:
             desk.work.place(run, hosts.stage_at(run))
             if run.open_steps:  # it was let into this stage before
-                desk.work.opened = max(desk.work.opened, hosts.stage_at(run))
+                desk.work.entered[run.host] = hosts.stage_at(run)
         for run in flying:
             hosts.take_up(desk, desk.work, run)
     preflight.begin(desk)

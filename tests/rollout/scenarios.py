@@ -246,8 +246,9 @@ def fingerprint(state: RunState) -> object:
 
 
 def check_story(plan: Plan, records: Iterable[r.Record]) -> None:
-    """Promises 1 and 5, from the records alone."""
+    """Promises 1, 2 and 5, from the records alone."""
     state = RunState(plan)
+    entered: set[tuple[str, str, int]] = set()
     for record in records:
         if isinstance(record, r.HostBegan):
             assert state.stop is None, f"{record} after {state.stop}"
@@ -260,6 +261,7 @@ def check_story(plan: Plan, records: Iterable[r.Record]) -> None:
             assert per_batch is None or accounts.lost_in_batch[record.phase, batch] <= per_batch
         if isinstance(record, r.SegmentSent) and not record.undo:
             assert state.stop is None, f"{record} after {state.stop}"
+            _check_barrier(state, record, entered)
         state.apply(record)
         if isinstance(record, r.HostBegan):
             guard = state.accounts.guard_of(record.host)
@@ -275,6 +277,20 @@ def check_story(plan: Plan, records: Iterable[r.Record]) -> None:
         good = {Outcome.OK, Outcome.CHANGED}
         seen = {outcome for outcome, count in state.accounts.outcomes.items() if count}
         assert seen <= good
+
+
+def _check_barrier(
+    state: RunState, record: r.SegmentSent, entered: set[tuple[str, str, int]]
+) -> None:
+    """Who goes past a barrier for the first time leaves nobody in flight behind it."""
+    recipe = state.phases[record.phase].recipe
+    number = recipe.stage_of[recipe.index_of[record.keys[0]]]
+    stage = recipe.stages[number]
+    if stage.barrier and (record.phase, record.host, number) not in entered:
+        flying = state.accounts.in_flight.values()
+        behind = [run.host for run in flying if run.next_step < stage.first]
+        assert not behind, f"{record} with {behind} behind the barrier"
+    entered.add((record.phase, record.host, number))
 
 
 def check_effects(case: Case, sim: Sim) -> None:

@@ -19,7 +19,7 @@ from tests.rollout.conftest import MakeSim
 HOSTS = hosts_named(6)
 
 
-def failing_on(*hosts: str, end: str = "failed") -> Script:
+def failing_on(*hosts: str) -> Script:
     """Every step fails on these hosts."""
 
     def verdict(host: str, step: StepOrder) -> Verdict:
@@ -61,6 +61,17 @@ def test_the_budget_is_asked_before_every_start(
     assert begun(sim.records()) == HOSTS[:started]
     assert state.ended is not None
     assert state.ended.exit_code == (6 if started < 6 else 1)
+
+
+def test_an_overspent_budget_halts_who_is_in_flight(make_sim: MakeSim) -> None:
+    """Hosts begun already end their segment and go no further, also with nothing left to begin."""
+    steps = [a_step("one", barrier=True), a_step("two")]
+    sim = make_sim(a_plan(a_phase([HOSTS], steps, budget=Budget(0))), failing_on("web003"))
+    state = sim.push()
+    assert state.ended is not None
+    assert state.ended.exit_code == 6
+    assert all(not host.acts["two"] for host in sim.world.hosts.values())
+    assert state.host_run("p1", "web001").halted
 
 
 @pytest.mark.parametrize("lost", ["unreachable", "timed out", "unknown", "failed"])
