@@ -27,12 +27,19 @@ def pass_gates(desk: Desk, phase: PhaseRun, batch: int) -> bool:
     when = "before" if batch == BEFORE else "after"
     for gate in phase.plan.gates:
         state = phase.gates.get((batch, gate.key), GateState.SHUT)
-        if gate.when != when or state is GateState.OPEN:
+        if gate.when != when or state is GateState.OPEN or _needless(desk, phase, batch, gate):
             continue
         if desk.gate is None and state is GateState.SHUT:
             _ask(desk, GateWork(phase, batch, gate, _hosts_for(phase, batch, gate)))
         return False
     return True
+
+
+def _needless(desk: Desk, phase: PhaseRun, batch: int, gate: Gate) -> bool:
+    """Nobody is asked whether to go on when nothing comes after."""
+    last_phase, last_batch = desk.plan.phases[-1].name, len(phase.plan.batches) - 1
+    ends_run = phase.plan.name == last_phase and batch == last_batch
+    return ends_run and gate.when == "after" and isinstance(gate.probe, Approval)
 
 
 def _untouched(desk: Desk, phase: PhaseRun, batch: int) -> bool:

@@ -309,6 +309,20 @@ def test_a_person_opens_an_approval(make_sim: MakeSim, word: Word | None, code: 
     assert by == ("ann" if word else "")
 
 
+def test_nobody_is_asked_whether_to_go_on_at_the_very_end(make_sim: MakeSim) -> None:
+    """An approval stands between batches and between phases, not behind the last one."""
+    ask = gate(Approval("Go on?"))
+    phases = [a_phase([HOSTS[:1]], [a_step("a")], name="p1", gates=[ask]),
+              a_phase([HOSTS[1:]], [a_step("b")], name="p2", gates=[ask])]  # fmt: skip
+    sim = make_sim(a_plan(*phases))
+    sim.commands = [(5.0, Command("approve", "ann", "g1"))]
+    state = sim.push()
+    assert state.ended is not None
+    assert state.ended.exit_code == 0
+    asked = [x.phase for x in sim.records() if isinstance(x, r.GateAsked)]
+    assert asked == ["p1"]
+
+
 def test_a_host_lost_in_one_phase_is_left_alone_in_the_next(make_sim: MakeSim) -> None:
     """What was not done to it makes the next phase unsafe on it; the others go on."""
     script = Script(verdict=lambda host, step: Verdict("failed" if host == "web001" else "acted"))
