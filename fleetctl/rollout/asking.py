@@ -80,7 +80,8 @@ def take_answer(desk: Desk, run: HostRun, event: Answered, errand: Errand) -> No
             again.append(run.recipe.steps[index].key)
         else:
             gone = index, result
-    _note_unended(desk, run, event.ticket, absent, again)
+    if absent or again:
+        desk.record(AskAnswered(run.phase, run.host, event.ticket, tuple(absent), tuple(again)))
     if gone is not None and gone[0] in run.open_steps:
         cause = "it was begun, and its process is gone without a recorded end"
         lose_step(desk, run, gone[0], cause)
@@ -88,17 +89,6 @@ def take_answer(desk: Desk, run: HostRun, event: Answered, errand: Errand) -> No
         desk.asking.pop(run.host, None)
         return
     _still_running(desk, run)
-
-
-def _note_unended(
-    desk: Desk, run: HostRun, ticket: int, absent: list[str], again: list[str]
-) -> None:
-    """Steps after a failed one are free already."""
-    index_of = run.recipe.index_of
-    absent = [key for key in absent if index_of[key] in run.open_steps]
-    again = [key for key in again if index_of[key] in run.open_steps]
-    if absent or again:
-        desk.record(AskAnswered(run.phase, run.host, ticket, tuple(absent), tuple(again)))
 
 
 def _still_running(desk: Desk, run: HostRun) -> None:

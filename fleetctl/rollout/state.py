@@ -209,7 +209,6 @@ class RunState:
     def _lose_order(self, record: r.OrderLost) -> None:
         run = self.host_run(record.phase, record.host)
         run.lose_order(record)
-        self._drop_unsent_elections(run)
         self.accounts.watch(run)
 
     def _ask(self, record: r.AskSent) -> None:

@@ -13,10 +13,11 @@ from fleetctl.rollout.loop import Driver
 from fleetctl.rollout.messages import ProbeAnswered, RunProbe
 from fleetctl.rollout.observers import Recorded
 from fleetctl.rollout.patience import Patience
-from fleetctl.rollout.records import Record, RunResumed
+from fleetctl.rollout.records import AskSent, Record, RunResumed, SegmentSent
 from fleetctl.rollout.reducer import Reducer
 from fleetctl.rollout.runlog import RunLog, read_records
 from fleetctl.rollout.state import RunState
+from fleetctl.transport.protocol import Ask, Order, RunSegment, Sink
 from fleetctl.transport.simulated import SimTransport, World
 
 RUN = "r1"
@@ -33,16 +34,36 @@ class CrashingLog(RunLog):
     crash_at = 0
     after = True
     written = 0
+    tickets: set[int] | None = None
 
     def append(self, records: Sequence[Record], wall_s: float) -> list[Recorded]:
         dies = self.crash_at and self.written + len(records) >= self.crash_at
         if dies and not self.after:
             raise Crash
         shown = super().append(records, wall_s)
+        self.note(records)
         self.written += len(records)
         if dies:
             raise Crash
         return shown
+
+    def note(self, records: Sequence[Record]) -> None:
+        """Remember which orders are announced on disk."""
+        found = {x.ticket for x in records if isinstance(x, (SegmentSent, AskSent))}
+        self.tickets = (self.tickets or set()) | found
+
+
+class WatchedTransport(SimTransport):
+    """Sees to it that what an order announces is durable before the order goes out."""
+
+    def __init__(self, world: World, sink: Sink, log: CrashingLog) -> None:
+        super().__init__(world, sink)
+        self.log = log
+
+    def submit(self, order: Order) -> None:
+        if isinstance(order, (RunSegment, Ask)):
+            assert order.ticket in (self.log.tickets or ()), f"{order} before its record"
+        super().submit(order)
 
 
 class SimProber:
@@ -101,7 +122,7 @@ class Sim:
         self.state = state
         self.legs += 1
         driver = Driver(Reducer(self.plan, state, self.patience), log, self.world.clock)
-        transport = SimTransport(self.world, driver.post)
+        transport = WatchedTransport(self.world, driver.post, log)
         prober = SimProber(self.world, driver.post)
         prober.holds = self.holds
         for after_s, command in self.commands:

@@ -147,6 +147,17 @@ def test_a_lost_order_is_asked_for_never_repeated_blindly(
     assert sim.world.hosts["web001"].acts["one"] == acts
 
 
+@pytest.mark.parametrize("mishap", ["none", "cut after"])
+def test_steps_after_a_failed_one_were_not_begun(make_sim: MakeSim, mishap: Mishap) -> None:
+    """The rest of a segment is free again, without a question or with the answer to one."""
+    script = Script(once_astray(mishap), lambda host, step: Verdict("failed"))
+    sim = make_sim(a_plan(a_phase([HOSTS[:1]], [a_step("one"), a_step("two")])), script)
+    state = sim.push()
+    assert state.host_run("p1", "web001").steps == ["failed", "todo"]
+    asked = [x for x in sim.records() if isinstance(x, r.AskSent)]
+    assert len(asked) == (0 if mishap == "none" else 1)
+
+
 @pytest.mark.parametrize("guarded", ["retry", "check"])
 def test_a_guarded_step_cut_by_a_reboot_runs_again(make_sim: MakeSim, guarded: str) -> None:
     """Idempotent, or with a check of its own: it may be sent as a new try."""
