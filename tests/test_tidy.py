@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parent.parent
 FUNCTION_LINES_MAX = 50
 FILE_LINES_MAX = {"fleetctl": 400, "bench": 400, "docs": 400, "tests": 600}
@@ -43,9 +41,6 @@ SUSPICIOUS = re.compile("|".join([*BANNED_WORDS, "target.?host"]), re.IGNORECASE
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-# One group: the files are parsed once, by one worker.
-pytestmark = pytest.mark.xdist_group("tidy")
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,7 @@ for module in pkgutil.walk_packages(fleetctl.__path__, "fleetctl."):
             raise
 """
 
-# One group: the wheel is built and installed once, by one worker.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
+pytestmark = pytest.mark.slow
 Program = Callable[..., subprocess.CompletedProcess[str]]
 
 
