@@ -403,12 +403,15 @@ guard() { # beside the runner: ends a step at its deadline, also when its contro
   trap - EXIT
   life $$
   runner_start=$START
-  while nap 0.5; do
+  pause=2 # idle: a nap is an exec, and most steps end within this one
+  while nap $pause; do
+    pause=2
     if ! read -r guard_key guard_pid guard_start guard_boot guard_deadline <"$D/now" ||
       ! lives "$guard_pid" "$guard_start" "$guard_boot"; then
       lives $$ "$runner_start" "$BOOT" || exit 0
       continue
     fi
+    pause=0.5
     thin 8 "$D/$guard_key.out"
     thin 9 "$D/$guard_key.err"
     clock
