@@ -8,8 +8,10 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bench.meter import adopt_orphans, children_of, end_children
+from bench.meter import adopt_orphans, children_of, end_children, end_with_parent
 
 SUBNET = "127.44"
 READY_S = 30.0
@@ -95,6 +97,7 @@ def ticks_of(pid: int) -> list[int]:
 def running_fleet(size: int) -> Iterator[BenchFleet]:
     """`size` servers, answering; stopped with all their sessions, and wiped, whatever happens."""
     adopt_orphans()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="fleetctl-bench-"))
     try:
         fleet = lay_out(folder, size)
@@ -162,7 +165,10 @@ def start(own: Path) -> int:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it when root
     with (own / "log").open("w") as log:
         command = [sshd_path(), "-D", "-e", "-f", str(own / "sshd_config")]
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log).pid
+        server = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent
+        )
+    return server.pid
 
 
 def await_banner(address: str, port: int) -> None:

@@ -24,6 +24,7 @@ import threading
 import time
 from pathlib import Path
 
+PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 SAMPLE_S = 0.01
 LINGER_S = 3.0
@@ -32,6 +33,11 @@ LINGER_S = 3.0
 def adopt_orphans() -> None:
     """Make this process the parent of whatever its descendants leave behind (Linux)."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process when its parent is gone, killed outright say (Linux)."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def children_of(pid: int) -> list[int]:
