@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fleetctl.inventory.amount import hosts_of
 from fleetctl.inventory.model import Fleet, Tier
-from fleetctl.plan.model import Budget, PlanPhase, TierGuard
+from fleetctl.plan.model import Budget, PlanPhase, PlanStep, TierGuard
 from fleetctl.plan.request import Overrides
 from fleetctl.playbook.model import Phase
 from fleetctl.playbook.units import Amount
@@ -35,10 +35,17 @@ def _limit_of(tier: Tier) -> int:
     return max(1, hosts_of(tier.limit, size, up=False)) if tier.limit else size
 
 
-def phase_limit(phase: Phase, size: int, tiers: Sequence[Tier], overrides: Overrides) -> int:
-    """Most hosts of the phase in flight at once: the least of all that is said, at least 1."""
+def phase_limit(
+    phase: Phase, steps: Sequence[PlanStep], size: int, tiers: Sequence[Tier], overrides: Overrides
+) -> int:
+    """Most hosts of the phase in flight at once: the least of all that is said, at least 1.
+
+    A host parked at a barrier is in flight and needs no connection: there the fanout says nothing.
+    """
     of_tiers = [min(_limit_of(tier), len(tier.hosts) - floor_of(tier)) for tier in tiers]
-    said = [size, overrides.fanout, sum(of_tiers)]
+    said = [size, sum(of_tiers)]
+    if not any(step.barrier for step in steps[:-1]):
+        said.append(overrides.fanout)
     said += [amount.floor_of(size) for amount in (phase.text.limit, overrides.limit) if amount]
     return max(1, min(said))
 

@@ -99,13 +99,15 @@ def _assemble(request: PlanRequest, phases: Sequence[PlanPhase], run_size: int) 
     fleet = request.fleet
     names = {name for phase in phases for batch in phase.batches for name in batch}
     tiers = {fleet.hosts[name].tier for name in names}
+    guards = guards_of(fleet, tiers)
+    looked_at = {host for guard in guards if guard.floor > 0 for host in guard.hosts}
     variables = {name: text_of(value) for name, value in request.playbook.variables.items()}
     plan = Plan(
         fleet=fleet.name,
         title=request.playbook.title,
-        hosts=_with_bastions(fleet.hosts, names),
+        hosts=_with_bastions(fleet.hosts, names | looked_at),
         phases=tuple(phases),
-        guards=guards_of(fleet, tiers),
+        guards=guards,
         budget=run_budget(request.playbook.budget, phases, request.overrides, run_size),
         releases={
             tier: request.releases[tier] for tier in fleet.tiers

@@ -96,7 +96,8 @@ class Plan(msgspec.Struct, frozen=True):
     fleet: str
     title: str
     hosts: Mapping[str, Host]
-    """Every host some phase works on, and the bastions they are reached through."""
+    """Every host some phase works on, the others of tiers with a floor (they are looked at), and
+    the bastions all of these are reached through."""
     phases: tuple[PlanPhase, ...]
     guards: tuple[TierGuard, ...]
     budget: Budget

@@ -55,7 +55,7 @@ def make_phase(
         budget=phase_budget(
             phase, len(hosts), request.playbook.budget, request.overrides, run_size
         ),
-        limit=phase_limit(phase, len(hosts), list(tiers.values()), request.overrides),
+        limit=phase_limit(phase, steps, len(hosts), list(tiers.values()), request.overrides),
         throttle_per_min=throttle_per_min(phase, list(tiers.values()), request.overrides),
         on_failure=phase.text.on_failure,
         release=release,

@@ -52,7 +52,7 @@ def next_host(desk: Desk, work: BatchWork) -> str | Admission:
     if not any(work.queues.values()):
         return Admission.FULL if work.held_by_pair else Admission.EMPTY
     accounts = desk.state.accounts
-    if len(accounts.in_flight) >= min(work.phase.plan.limit, desk.plan.fanout):
+    if len(accounts.in_flight) >= _most_in_flight(desk, work):
         return Admission.FULL
     if not desk.state.check_only and budget.at_risk(desk.state, work.phase, work.number):
         return Admission.LATER
@@ -62,6 +62,12 @@ def next_host(desk: Desk, work: BatchWork) -> str | Admission:
     if not _throttle_allows(desk, work):
         return Admission.LATER
     return work.queues[tier].popleft()
+
+
+def _most_in_flight(desk: Desk, work: BatchWork) -> int:
+    """The limit; and no more than have a connection, but where they are parked at barriers."""
+    limit = work.phase.plan.limit
+    return limit if work.phase.recipe.has_barriers else min(limit, desk.plan.fanout)
 
 
 def note_start(desk: Desk, work: BatchWork) -> None:

@@ -173,6 +173,22 @@ def test_bounds_are_the_least_of_all_that_is_said() -> None:
     assert len(plan.phases[0].batches) == 8
 
 
+def test_few_connections_do_not_narrow_a_barrier() -> None:
+    """A barrier is for the whole batch: hosts parked at it need no connection."""
+    few = Overrides(fanout=2)
+    assert plan_of(phase(DB), overrides=few).phases[0].limit == 2
+    steps = "name: db\nhosts: tier=db\nlockstep: true\nsteps: [{run: a}, {run: b}]"
+    assert plan_of(phase(steps), overrides=few).phases[0].limit == 8
+
+
+def test_hosts_of_a_floored_tier_can_be_looked_at() -> None:
+    """Those that were not selected count against the floor, so the plan must know the way there."""
+    text = phase(DB)
+    assert set(plan_of(text, hosts=["db001"]).hosts) == {"db001", "bastion001"}
+    floored = small_fleet(db={"floor": "5"})
+    assert len(plan_of(text, fleet=floored, hosts=["db001"]).hosts) == 9
+
+
 @pytest.mark.parametrize(
     ("run", "phase_budget", "flag", "expected"),
     [
