@@ -131,6 +131,8 @@ def _ssh_arguments(found: Meaning, key: str, value: object) -> None:
         jump = _jump(word)
         if jump:
             found.jump = jump
+            if "," in word:
+                found.left[key] = "names a chain of jump hosts; only the last one is taken over"
         else:
             rest.append(word)
     if rest:

@@ -157,6 +157,15 @@ def test_a_remark_has_the_place_it_was_seen_first(tmp_path: Path) -> None:
     assert places["ansible_password"].endswith("hosts:10:9")
 
 
+def test_a_chain_of_jump_hosts_is_not_shortened_silently(tmp_path: Path) -> None:
+    """The last jump host becomes the way; that others were named is said."""
+    (tmp_path / "i").write_text("j1\nj2\na ansible_ssh_common_args='-J j1,j2'\n")
+    reading = read_inventory(tmp_path / "i")
+    assert reading.fleet.hosts["a"].login.via == "j2"
+    (remark,) = reading.remarks
+    assert "a chain of jump hosts" in remark.what
+
+
 def test_equal_depth_goes_to_the_first_group_of_the_file(tmp_path: Path) -> None:
     """The rule for the tier is the same every time it is read."""
     fleet = ini(tmp_path, "[east]\na\nb\n[db]\na\n[web]\nb\nc\n")
