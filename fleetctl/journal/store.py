@@ -264,7 +264,7 @@ class Journal:
                     "the journal could not be written",
                     where=str(self.path),
                     why=str(error),
-                    hint="make room on its disk, then go on with `fleetctl resume`",
+                    hint="make room on its disk, then go on with `fleetctl runs resume`",
                 ) from error
             except BaseException:
                 self._roll_back()
