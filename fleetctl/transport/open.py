@@ -43,7 +43,7 @@ def open_transport(
     local_hosts = frozenset(name for name, host in hosts.items() if host.login.transport == "local")
     if len(local_hosts) == len(hosts):
         return LocalTransport(sink, fanout=fanout, live=live)
-    # Fabric and paramiko take 80 ms to import; only who goes over SSH pays.
+    # paramiko takes 80 ms to import; only who goes over SSH pays.
     from fleetctl.transport.ssh import SshTransport
 
     remote = SshTransport(hosts, sink, fanout=fanout, known_hosts=known_hosts, live=live)
