@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import Iterable, Mapping
 
 import asyncssh
 
@@ -14,6 +13,7 @@ from fleetctl.lab.faults import Fault, FaultKind, drops_connection
 from fleetctl.lab.keys import host_key_shown
 from fleetctl.lab.layout import LabHost, LabState, Layout, environment
 from fleetctl.lab.limits import limit_files
+from fleetctl.lab.servers import HostServers
 from fleetctl.lab.session import Login, Session
 from fleetctl.lab.spawn import Spawner
 from fleetctl.lab.wire import Wire
@@ -227,31 +227,16 @@ class EmbeddedHost:
         return len(self._wires)
 
 
-class EmbeddedServer:
+class EmbeddedServer(HostServers[EmbeddedHost]):
     """All hosts of a lab."""
 
     def __init__(self, layout: Layout, state: LabState, spawner: Spawner) -> None:
         hosts = (EmbeddedHost(layout, state, host, spawner) for host in state.hosts)
-        self._hosts = {host.host.name: host for host in hosts}
+        super().__init__({host.host.name: host for host in hosts})
 
     async def start(self) -> None:
         for host in self._hosts.values():
             await host.listen()
-
-    async def apply(self, names: Iterable[str], fault: Fault) -> None:
-        for name in names:
-            await self._hosts[name].apply(fault)
-
-    async def clear(self, names: Iterable[str], kinds: Iterable[FaultKind]) -> None:
-        for name in names:
-            for kind in kinds:
-                await self._hosts[name].clear(kind)
-
-    def faults(self) -> Mapping[str, list[Fault]]:
-        return {name: list(host.faults.values()) for name, host in self._hosts.items()}
-
-    def connections(self) -> Mapping[str, int]:
-        return {name: host.connections for name, host in self._hosts.items()}
 
     def stop(self) -> None:
         """Close every listener and connection; processes are the keeper's business."""

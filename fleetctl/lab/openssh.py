@@ -8,7 +8,7 @@ import os
 import shlex
 import shutil
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from fleetctl.lab.addresses import parked_address
@@ -18,6 +18,7 @@ from fleetctl.lab.keys import host_key_shown
 from fleetctl.lab.layout import MARK, LabHost, LabState, Layout, environment
 from fleetctl.lab.limits import limit_files, limit_processes
 from fleetctl.lab.processes import find_children, find_descendants, kill, program_of
+from fleetctl.lab.servers import HostServers
 from fleetctl.lab.spawn import Command, Spawner
 
 _PRIVILEGE_SEPARATION = Path("/run/sshd")
@@ -171,13 +172,13 @@ class OpensshHost:
         kill(pids, signal.SIGCONT)
 
 
-class OpensshServer:
+class OpensshServer(HostServers[OpensshHost]):
     """All hosts of a lab."""
 
     def __init__(self, layout: Layout, state: LabState, spawner: Spawner) -> None:
         self._layout = layout
         self._spawner = spawner
-        self._hosts = {host.name: OpensshHost(layout, state, host) for host in state.hosts}
+        super().__init__({h.name: OpensshHost(layout, state, h) for h in state.hosts})
         layout.authorized_keys.write_text(state.client_key + "\n")
 
     async def start(self) -> None:
@@ -195,21 +196,6 @@ class OpensshServer:
             os.close(log)
         for host in self._hosts.values():
             await host.ready()
-
-    async def apply(self, names: Iterable[str], fault: Fault) -> None:
-        for name in names:
-            await self._hosts[name].apply(fault)
-
-    async def clear(self, names: Iterable[str], kinds: Iterable[FaultKind]) -> None:
-        for name in names:
-            for kind in kinds:
-                await self._hosts[name].clear(kind)
-
-    def faults(self) -> Mapping[str, list[Fault]]:
-        return {name: list(host.faults.values()) for name, host in self._hosts.items()}
-
-    def connections(self) -> Mapping[str, int]:
-        return {name: host.connections for name, host in self._hosts.items()}
 
     def stop(self) -> None:
         """The keeper kills all that is below it: nothing is left to do here."""
