@@ -174,7 +174,8 @@ class Journal:
             names = ", ".join(row[0] for row in found)
             raise UsageError(f'"{text}" could be several runs', why=names, hint="write more of it")
         known = [row.id for row in self.runs()]
-        raise UsageError(f'no run "{text}"', where=str(self.path), hint=did_you_mean(text, known))
+        hint = did_you_mean(text, [*known, "last"]) if known else ""
+        raise UsageError(f'no run "{text}"', where=str(self.path), hint=hint)
 
     def orders(self, run: str, after: int = 0) -> list[OperatorOrder]:
         """Orders given to the run after that number, oldest first."""

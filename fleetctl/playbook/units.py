@@ -85,7 +85,10 @@ class Ramp(tuple[Amount, ...]):
 
 
 def decode_unit(kind: type, value: Any) -> Any:
-    """msgspec's `dec_hook` for every unit of this module; raises ValueError on what is none."""
+    """msgspec's `dec_hook` for every unit of this module; raises ValueError on what is none.
+
+    NotImplementedError is msgspec's word for a type the hook does not know.
+    """
     if kind in (Seconds, Amount, Rate, Ramp):
         return kind.read(value)
     raise NotImplementedError(f"no unit: {kind}")

@@ -151,6 +151,16 @@ def test_runs_are_found_by_the_beginning_of_their_id(path: Path) -> None:
             journal.find("r2-lomg")
 
 
+def test_a_misspelt_last_is_told_with_what_was_meant(path: Path, tmp_path: Path) -> None:
+    """`last` is a word people type; it is offered only where there is a run it could name."""
+    with Journal(path) as journal, pytest.raises(UsageError) as caught:
+        journal.find("las")
+    assert caught.value.hint == 'did you mean "last"?'
+    with Journal(tmp_path / "empty.db") as journal, pytest.raises(UsageError) as caught:
+        journal.find("las")
+    assert caught.value.hint == ""
+
+
 def test_orders_reach_the_run_they_are_for(path: Path) -> None:
     """An order from another terminal is read by its run only, and once past its number."""
     with Journal(path) as journal, Journal(path) as elsewhere:
