@@ -35,6 +35,8 @@ class LocalChannel:
             self._selector.register(process.stderr, selectors.EVENT_READ, STDERR)
         self._turn = threading.Lock()
         """Held by whoever uses the selector; so `close` never takes it from under a reader."""
+        self._ending = threading.Lock()
+        """Held while the reader is woken; so nobody gives back the pipe being written to."""
         self._closing = threading.Event()
         self._let_go = False
 
@@ -96,10 +98,11 @@ class LocalChannel:
 
     def close(self) -> None:
         """Let go of the command; a step that runs goes on."""
-        if not self._closing.is_set():
-            self._closing.set()
-            self.end_input()
-            os.write(self._waker, b".")
+        with self._ending:
+            if not self._closing.is_set():
+                self._closing.set()
+                self.end_input()
+                os.write(self._waker, b".")
         self._free()
 
     def _free(self) -> None:
@@ -114,8 +117,9 @@ class LocalChannel:
             for stream in (self._process.stdout, self._process.stderr):
                 if stream is not None:
                     stream.close()
-            os.close(self._woken)
-            os.close(self._waker)
+            with self._ending:
+                os.close(self._woken)
+                os.close(self._waker)
             if self._process.poll() is None:
                 threading.Thread(target=self._process.wait, daemon=True).start()
         finally:
