@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from fleetctl.base.errors import FleetError, Refused
 
+SALVAGE = (
+    "keep what is whole with `fleetctl runs verify --salvage FILE`, or take a backup of it, "
+    "then name that file with --journal"
+)
+"""The way on from a damaged journal."""
+
 
 class JournalUnusable(Refused):
     """The file is not a journal, is damaged, or is of a newer format; nothing was touched."""

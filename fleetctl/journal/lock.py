@@ -9,6 +9,11 @@ from pathlib import Path
 from fleetctl.base.errors import LockHeld
 
 
+def locks_folder(journal: Path) -> Path:
+    """Where the lock files of a journal's runs are."""
+    return journal.parent / f"{journal.name}.locks"
+
+
 class RunLock:
     """Holds the lock file of one run from `take` to `release`; the file says who holds it."""
 

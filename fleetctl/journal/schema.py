@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from fleetctl.journal.errors import JournalUnusable
+from fleetctl.journal.errors import SALVAGE, JournalUnusable
+from fleetctl.journal.lock import RunLock, locks_folder
+from fleetctl.journal.wal import scan
 
-FORMAT = 1
 APPLICATION_ID = 0x666C6A31
 
 TABLES = """
@@ -60,40 +61,91 @@ CREATE INDEX orders_of_run ON orders (run, number);
 CREATE TABLE fence (last INTEGER NOT NULL);
 INSERT INTO fence VALUES (0);
 """
+"""Format 1."""
+UPGRADES = (
+    """
+ALTER TABLE runs ADD COLUMN before BLOB;
+ALTER TABLE runs ADD COLUMN plan_sha BLOB;
+ALTER TABLE runs ADD COLUMN opening BLOB;
+ALTER TABLE records ADD COLUMN chain BLOB;
+ALTER TABLE live ADD COLUMN crc INTEGER;
+ALTER TABLE durations ADD COLUMN crc INTEGER;
+ALTER TABLE orders ADD COLUMN crc INTEGER;
+ALTER TABLE fence ADD COLUMN crc INTEGER;
+CREATE TABLE heads (
+    run INTEGER PRIMARY KEY REFERENCES runs (number),
+    seq INTEGER NOT NULL,
+    chain BLOB NOT NULL,
+    note TEXT NOT NULL,
+    crc INTEGER NOT NULL
+);
+""",
+)
+"""What leads from format n + 1 to n + 2; a new journal goes all the way, so all look alike."""
+FORMAT = 1 + len(UPGRADES)
 
 
 def open_database(path: Path) -> sqlite3.Connection:
     """A connection to the journal at `path`, created when missing; raises JournalUnusable."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        refuse_torn_log(path)
         database = sqlite3.connect(
             path, isolation_level=None, timeout=10.0, check_same_thread=False
         )
-        _prepare(database, path)
+        try:
+            prepare(database, path)
+        except BaseException:
+            database.close()
+            raise
     except (sqlite3.Error, OSError) as error:
         raise JournalUnusable(
             "the journal cannot be used",
             where=str(path),
             why=str(error),
-            hint="move the file away or name another one with --journal",
+            hint=f"see `fleetctl runs verify`; {SALVAGE}",
         ) from error
     return database
 
 
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
+def refuse_torn_log(path: Path) -> None:
+    """Raises JournalUnusable when SQLite would leave committed records out without a word."""
+    if is_driven(path):
+        return  # it was looked at when that controller opened it; now it changes under our eyes
+    log = path.with_name(path.name + "-wal")
+    bad = scan(log)
+    if bad is None or any(scan(log) is None for _ in range(3)):
+        return
+    raise JournalUnusable(
+        "the journal is damaged",
+        where=f"{log}: frame {bad.frame}, offset {bad.offset}",
+        why="its checksum is wrong, and committed records come after it",
+        hint=SALVAGE,
+    )
+
+
+def is_driven(path: Path) -> bool:
+    """Whether a live controller writes into the journal at `path` right now."""
+    folder = locks_folder(path)
+    names = [lock.stem for lock in folder.glob("*.lock")] if folder.is_dir() else []
+    return any(RunLock(folder, name).holder() for name in names)
+
+
+def prepare(database: sqlite3.Connection, path: Path) -> None:
+    """Make it a journal of the newest format, or raise JournalUnusable."""
     database.execute("PRAGMA busy_timeout=10000")
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
-    if _format_of(database) == 0:
-        _create(database)
-    found = _format_of(database)
+    found = format_of(database)
     if found > FORMAT:
         raise JournalUnusable(
             f"this journal has format {found}, this fleetctl knows up to {FORMAT}",
             where=str(path),
             hint="use the newer fleetctl that wrote it, or name another file with --journal",
         )
-    if database.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+    if found < FORMAT:
+        _upgrade(database)
+    if format_of(database) != FORMAT or not _is_ours(database):
         raise JournalUnusable(
             "this is a database of another program",
             where=str(path),
@@ -101,21 +153,35 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _format_of(database: sqlite3.Connection) -> int:
+def format_of(database: sqlite3.Connection) -> int:
+    """The format the file says it has; 0: none."""
     return int(database.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _create(database: sqlite3.Connection) -> None:
-    """Make the tables in one transaction; another process may have won the race meanwhile."""
+def _upgrade(database: sqlite3.Connection) -> None:
+    """Bring it to the newest format in one transaction; another process may have done so."""
     database.execute("BEGIN IMMEDIATE")
     try:
+        found = format_of(database)
         empty = not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if _format_of(database) == 0 and empty:
-            for statement in TABLES.strip().split(";\n"):
-                database.execute(statement)
+        if found == 0 and empty:
+            _run(database, TABLES)
             database.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            found = 1
+        if 1 <= found < FORMAT and _is_ours(database):
+            for script in UPGRADES[found - 1 :]:
+                _run(database, script)
             database.execute(f"PRAGMA user_version={FORMAT}")
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")
         raise
+
+
+def _is_ours(database: sqlite3.Connection) -> bool:
+    return bool(database.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID)
+
+
+def _run(database: sqlite3.Connection, script: str) -> None:
+    for statement in script.strip().split(";\n"):
+        database.execute(statement)

@@ -6,20 +6,20 @@ others may read and give orders meanwhile.
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import msgspec
 
-from fleetctl.base.errors import UsageError
+from fleetctl.base.errors import LockHeld, UsageError
 from fleetctl.base.names import did_you_mean
-from fleetctl.journal.errors import JournalFull, JournalUnusable
-from fleetctl.journal.lock import RunLock
+from fleetctl.journal import chain
+from fleetctl.journal.chain import Head
+from fleetctl.journal.errors import JournalUnusable
+from fleetctl.journal.file import JournalFile
+from fleetctl.journal.lock import RunLock, locks_folder
 from fleetctl.journal.rows import (
     LiveRelease,
     OperatorOrder,
@@ -28,51 +28,44 @@ from fleetctl.journal.rows import (
     StoredRecord,
     checksum,
 )
-from fleetctl.journal.schema import open_database
+from fleetctl.journal.runrows import OPENED, StoredRun, Unsealed, run_query, stored_run
 from fleetctl.plan.model import Plan
 
 RUNS_PER_DURATION = 10
 """How many runs are kept of each step's duration on a host."""
-_RUN_COLUMNS = "id, fleet, title, digest, by, opened_s, words, hosts, exit_code, ended_s"
 
 
-class Journal:
+class Journal(JournalFile):
     """One SQLite file. Safe to share between threads; every write is one durable transaction."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._database = open_database(path)
-        self._guard = threading.RLock()
+        super().__init__(path)
         self._numbers: dict[str, int] = {}
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Idempotent; a transaction that was not committed never happened."""
-        with self._guard:
-            self._database.close()
+        self._heads: dict[str, Head] = {}
+        """Of runs written here, as they are on disk."""
+        self._staged: dict[str, Head] = {}
+        """Of runs the transaction at hand changes."""
 
     # ---- writing
 
     def create_run(self, row: RunRow, plan: Plan, bodies: Sequence[bytes]) -> None:
         """Make the run with its plan and its first records durable."""
         words = msgspec.json.encode(row.words).decode()
-        values = (row.id, row.fleet, row.title, row.digest, row.by, row.opened_s, words, row.hosts)
+        values = (
+            *(row.id, row.fleet, row.title, row.digest, row.by, float(row.opened_s), words),
+            row.hosts,
+        )
+        blob = msgspec.msgpack.encode(plan)
         with self._transaction():
+            number, before = self._next_run()
+            plan_sha = sha256(blob).digest()
+            opened = chain.opening(number, values, before, plan_sha)
             self._database.execute(
-                "INSERT INTO runs (id, fleet, title, digest, by, opened_s, words, hosts, plan)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*values, msgspec.msgpack.encode(plan)),
+                f"INSERT INTO runs ({OPENED}, number, plan, before, plan_sha, opening)"  # noqa: S608
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*values, number, blob, before, plan_sha, opened),
             )
+            self._staged[row.id] = Head(0, opened)
             self._insert_records(row.id, 1, row.opened_s, bodies)
 
     def append(
@@ -102,6 +95,7 @@ class Journal:
 
     def reopen(self, run: str, first_seq: int, wall_s: float, bodies: Sequence[bytes]) -> None:
         """As `append`, for a run that is taken up again: it has no exit code any more."""
+        self._heads.pop(run, None)  # another controller may have written it meanwhile
         with self._transaction():
             self._insert_records(run, first_seq, wall_s, bodies)
             self._set_end(run, None, None)
@@ -109,46 +103,54 @@ class Journal:
     def take_fence(self, wall_s: float) -> int:
         """A number greater than every one given before, here or (by its clock) elsewhere."""
         with self._transaction():
-            last = int(self._database.execute("SELECT last FROM fence").fetchone()[0])
+            last, crc = self._rows("SELECT last, crc FROM fence", ())[0]
+            if not chain.is_sealed(crc, "fence", last):
+                raise self.damaged("table fence", "its checksum is wrong")
             number = max(last + 1, int(wall_s * 1000))
-            self._database.execute("UPDATE fence SET last = ?", (number,))
-        return number
+            self._database.execute(
+                "UPDATE fence SET last = ?, crc = ?", (number, chain.seal("fence", number))
+            )
+        return int(number)
 
     def give_order(self, run: str, word: str, by: str, detail: str = "") -> None:
         """Ask something of the run's live controller; it reads orders within about a second."""
-        with self._transaction():
+        with self._transaction(look=False):  # who wants a run to stop is never refused
             self._database.execute(
-                "INSERT INTO orders (run, word, by, detail) VALUES (?, ?, ?, ?)",
-                (self._number(run), word, by, detail),
+                "INSERT INTO orders (run, word, by, detail, crc) VALUES (?, ?, ?, ?, ?)",
+                (self._number(run), word, by, detail, chain.seal(run, word, by, detail)),
             )
 
     # ---- reading
 
     def records(self, run: str, after: int = 0) -> Iterator[StoredRecord]:
-        """The run's records after that seq, in order; a gap or a bad checksum is told by place."""
-        number = self._number(run)
+        """The run's records after that seq, in order; what is not as written is told by place."""
+        stored = self.stored(run)
+        head, link = stored.head, self._chain_at(stored, after)
         expected = after + 1
         while True:
             rows = self._rows(
-                "SELECT seq, wall_s, crc, body FROM records WHERE run = ? AND seq >= ?"
+                "SELECT seq, wall_s, crc, body, chain FROM records WHERE run = ? AND seq >= ?"
                 " ORDER BY seq LIMIT 1000",
-                (number, expected),
+                (stored.number, expected),
             )
-            for seq, wall_s, crc, body in rows:
-                if seq != expected:
-                    raise self._damaged(run, expected, "the record is missing")
-                if crc != checksum(run, seq, body):
-                    raise self._damaged(run, seq, "its checksum is wrong")
+            for seq, wall_s, crc, body, sum_ in rows:
+                why = _fault(run, expected, link, (seq, wall_s, crc, body, sum_))
+                if why:
+                    raise self._damaged(run, expected, why)
+                link = sum_
                 expected += 1
                 yield StoredRecord(seq, wall_s, body)
             if not rows:
-                return
+                break
+        if head is not None and expected <= head.seq:
+            raise self._damaged(run, expected, f"it is missing, {head.seq} were written")
 
     def plan_of(self, run: str) -> Plan:
         """The plan the run was opened with, exactly."""
-        blob: bytes = self._rows("SELECT plan FROM runs WHERE number = ?", (self._number(run),))[0][
-            0
-        ]
+        stored = self.stored(run)
+        ((blob,),) = self._rows("SELECT plan FROM runs WHERE number = ?", (stored.number,))
+        if not chain.is_plan(stored.plan_sha, blob):
+            raise self._damaged(run, 0, "its plan's checksum is wrong")
         try:
             return msgspec.msgpack.decode(blob, type=Plan)
         except msgspec.DecodeError as error:
@@ -156,20 +158,26 @@ class Journal:
 
     def runs(self, most: int = 50) -> list[RunRow]:
         """The newest runs, newest first."""
-        query = f"SELECT {_RUN_COLUMNS} FROM runs ORDER BY number DESC LIMIT ?"  # noqa: S608
-        return [_run_row(row) for row in self._rows(query, (most,))]
+        rows = self._rows(run_query("ORDER BY r.number DESC LIMIT ?"), (most,))
+        return [self._checked(row).row for row in rows]
+
+    def stored(self, run: str) -> StoredRun:
+        """The run of that whole id, with its place in the file and its chain."""
+        rows = self._rows(run_query("WHERE r.id = ?"), (run,))
+        if not rows:
+            raise UsageError(f'no run "{run}"', where=str(self.path))
+        return self._checked(rows[0])
 
     def find(self, text: str) -> RunRow:
         """The run meant by an id, the unique beginning of one, or `last`; raises UsageError."""
-        query = f"SELECT {_RUN_COLUMNS} FROM runs"  # noqa: S608
         if text == "last":
-            found = self._rows(f"{query} ORDER BY number DESC LIMIT 1", ())
+            found = self._rows(run_query("ORDER BY r.number DESC LIMIT 1"), ())
         else:
-            found = self._rows(f"{query} WHERE id = ?", (text,)) or self._rows(
-                f"{query} WHERE substr(id, 1, ?) = ? LIMIT 3", (len(text), text)
+            found = self._rows(run_query("WHERE r.id = ?"), (text,)) or self._rows(
+                run_query("WHERE substr(r.id, 1, ?) = ? LIMIT 3"), (len(text), text)
             )
         if len(found) == 1:
-            return _run_row(found[0])
+            return self._checked(found[0]).row
         if found:
             names = ", ".join(row[0] for row in found)
             raise UsageError(f'"{text}" could be several runs', why=names, hint="write more of it")
@@ -180,112 +188,141 @@ class Journal:
     def orders(self, run: str, after: int = 0) -> list[OperatorOrder]:
         """Orders given to the run after that number, oldest first."""
         rows = self._rows(
-            "SELECT number, word, by, detail FROM orders WHERE run = ? AND number > ?"
+            "SELECT number, word, by, detail, crc FROM orders WHERE run = ? AND number > ?"
             " ORDER BY number",
             (self._number(run), after),
         )
-        return [OperatorOrder(*row) for row in rows]
+        for number, *values, crc in rows:
+            self._see_sealed(f"table orders, row {number}", crc, run, *values)
+        return [OperatorOrder(*row[:4]) for row in rows]
 
     def live(self, fleet: str) -> dict[str, LiveRelease]:
         """By host: the release last read back by any run."""
         rows = self._rows(
-            "SELECT host, release, read_s, run FROM live WHERE fleet = ? ORDER BY host", (fleet,)
+            "SELECT host, release, read_s, run, crc FROM live WHERE fleet = ? ORDER BY host",
+            (fleet,),
         )
-        return {row[0]: LiveRelease(*row) for row in rows}
+        for *values, crc in rows:
+            self._see_sealed(f"table live, row {fleet}, {values[0]}", crc, fleet, *values)
+        return {row[0]: LiveRelease(*row[:4]) for row in rows}
 
     def durations(self, fleet: str) -> dict[tuple[str, str], list[float]]:
         """(step title, tier) -> how long it took on hosts in the last runs, in seconds."""
         rows = self._rows(
-            "SELECT d.title, d.tier, d.seconds FROM durations d JOIN runs r ON r.number = d.run"
-            " WHERE r.fleet = ? ORDER BY d.title, d.tier, d.run",
+            "SELECT d.title, d.tier, d.host, d.run, d.seconds, d.crc FROM durations d"
+            " JOIN runs r ON r.number = d.run WHERE r.fleet = ? ORDER BY d.title, d.tier, d.run",
             (fleet,),
         )
         found: dict[tuple[str, str], list[float]] = {}
-        for title, tier, seconds in rows:
-            found.setdefault((title, tier), []).append(seconds)
+        for *values, crc in rows:
+            self._see_sealed(f"table durations, row {values[:4]}", crc, *values)
+            found.setdefault((values[0], values[1]), []).append(values[4])
         return found
 
     # ---- one controller a run
 
     def lock(self, run: str) -> RunLock:
         """The lock of a run, not yet taken; `holder()` tells whether the run is live."""
-        return RunLock(self.path.parent / f"{self.path.name}.locks", run)
+        return RunLock(locks_folder(self.path), run)
 
     # ---- inside
+
+    def _next_run(self) -> tuple[int, bytes]:
+        """The next run's number, and what it remembers of the run before it."""
+        rows = self._rows(run_query("ORDER BY r.number DESC LIMIT 1"), ())
+        if not rows:
+            return 1, b""
+        last = self._checked(rows[0])
+        return last.number + 1, chain.anchor(last.opening or b"", last.head)
 
     def _insert_records(
         self, run: str, first_seq: int, wall_s: float, bodies: Sequence[bytes]
     ) -> None:
-        number = self._number(run)
+        head = self._head(run)
+        if head.seq + 1 != first_seq:
+            raise LockHeld(
+                f"run {run} was written by somebody else",
+                where=str(self.path),
+                why=f"record {first_seq} was to follow, {head.seq} are there",
+                hint=f"see who it was: fleetctl runs show {run}",
+            )
+        number, rows, link = self._number(run), [], head.chain
+        for seq, body in enumerate(bodies, first_seq):
+            link = chain.link(link, seq, wall_s, body)
+            rows.append((number, seq, wall_s, checksum(run, seq, body), body, link))
         self._database.executemany(
-            "INSERT INTO records (run, seq, wall_s, crc, body) VALUES (?, ?, ?, ?, ?)",
-            [
-                (number, seq, wall_s, checksum(run, seq, body), body)
-                for seq, body in enumerate(bodies, first_seq)
-            ],
+            "INSERT INTO records (run, seq, wall_s, crc, body, chain) VALUES (?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        self._staged[run] = msgspec.structs.replace(
+            head, seq=first_seq + len(bodies) - 1, chain=link
         )
 
     def _insert_live(self, run: str, wall_s: float, live: Mapping[str, str]) -> None:
+        fleet, read_s = self.stored(run).row.fleet, float(wall_s)
         self._database.executemany(
-            "INSERT OR REPLACE INTO live (fleet, host, release, read_s, run)"
-            " SELECT fleet, ?, ?, ?, id FROM runs WHERE number = ?",
-            [(host, release, wall_s, self._number(run)) for host, release in live.items()],
+            "INSERT OR REPLACE INTO live (fleet, host, release, read_s, run, crc)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (fleet, host, release, read_s, run, chain.seal(fleet, host, release, read_s, run))
+                for host, release in live.items()
+            ],
         )
 
     def _insert_times(self, run: str, times: Sequence[StepTime]) -> None:
         number = self._number(run)
+        rows = [(one.title, one.tier, one.host, number, float(one.seconds)) for one in times]
         self._database.executemany(
-            "INSERT OR REPLACE INTO durations (title, tier, host, run, seconds)"
-            " VALUES (?, ?, ?, ?, ?)",
-            [(time.title, time.tier, time.host, number, time.seconds) for time in times],
+            "INSERT OR REPLACE INTO durations (title, tier, host, run, seconds, crc)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [(*row, chain.seal(*row)) for row in rows],
         )
 
     def _set_end(self, run: str, exit_code: int | None, wall_s: float | None) -> None:
         number = self._number(run)
+        ended_s = None if wall_s is None else float(wall_s)
         self._database.execute(
             "UPDATE runs SET exit_code = ?, ended_s = ? WHERE number = ?",
-            (exit_code, wall_s, number),
+            (exit_code, ended_s, number),
+        )
+        self._staged[run] = msgspec.structs.replace(
+            self._head(run), exit_code=exit_code, ended_s=ended_s
         )
         if exit_code is not None:
             self._database.execute(
                 "DELETE FROM durations WHERE run <= ?", (number - RUNS_PER_DURATION,)
             )
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All or nothing, on disk when it ends; raises JournalFull when it could not be."""
-        with self._guard:
-            try:
-                self._database.execute("BEGIN IMMEDIATE")
-                yield
-                self._database.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._roll_back()
-                raise JournalFull(
-                    "the journal could not be written",
-                    where=str(self.path),
-                    why=str(error),
-                    hint="make room on its disk, then go on with `fleetctl runs resume`",
-                ) from error
-            except BaseException:
-                self._roll_back()
-                raise
+    def _head(self, run: str) -> Head:
+        """The end of the run's chain, as the transaction at hand sees it."""
+        known = self._staged.get(run) or self._heads.get(run)
+        if known is not None:
+            return known
+        stored = self.stored(run)
+        return stored.head or self._head_of_old(stored)
 
-    def _roll_back(self) -> None:
-        if self._database.in_transaction:
-            self._database.execute("ROLLBACK")
+    def _committed(self) -> None:
+        self._heads.update(self._staged)
+        self._staged.clear()
 
-    def _rows(self, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        with self._guard:
-            try:
-                return self._database.execute(query, tuple(values)).fetchall()
-            except sqlite3.DatabaseError as error:
-                raise JournalUnusable(
-                    "the journal cannot be read",
-                    where=str(self.path),
-                    why=str(error),
-                    hint="restore it from a backup or name another file with --journal",
-                ) from error
+    def _rolled_back(self) -> None:
+        self._staged.clear()
+
+    def _head_of_old(self, stored: StoredRun) -> Head:
+        """Where the chain of a run begins whose records have none so far."""
+        row = stored.row
+        bodies = [body for _, _, body in self.records(row.id)]
+        ((plan,),) = self._rows("SELECT plan FROM runs WHERE number = ?", (stored.number,))
+        begin = chain.seed_of_old(stored.values, plan, bodies)
+        return Head(len(bodies), begin, "", row.exit_code, row.ended_s)
+
+    def _seal(self) -> None:
+        """The heads of the runs this transaction has changed."""
+        for run, head in self._staged.items():
+            self._database.execute(
+                "INSERT OR REPLACE INTO heads (run, seq, chain, note, crc) VALUES (?, ?, ?, ?, ?)",
+                (self._number(run), head.seq, head.chain, head.note, chain.head_seal(run, head)),
+            )
 
     def _number(self, run: str) -> int:
         number = self._numbers.get(run)
@@ -296,17 +333,34 @@ class Journal:
             number = self._numbers[run] = int(rows[0][0])
         return number
 
-    def _damaged(self, run: str, seq: int, why: str) -> JournalUnusable:
-        return JournalUnusable(
-            "the journal is damaged",
-            where=f"{self.path}: run {run}, record {seq}",
-            why=why,
-            hint="restore it from a backup; do not resume this run",
+    def _chain_at(self, stored: StoredRun, after: int) -> bytes | None:
+        """The chain after that record; None when it has none."""
+        if after == 0:
+            return stored.opening
+        rows = self._rows(
+            "SELECT chain FROM records WHERE run = ? AND seq = ?", (stored.number, after)
         )
+        return rows[0][0] if rows else None
+
+    def _checked(self, found: Sequence[Any]) -> StoredRun:
+        try:
+            return stored_run(found)
+        except Unsealed as place:
+            raise self.damaged(str(place), "its checksum is wrong") from place
+
+    def _damaged(self, run: str, seq: int, why: str) -> JournalUnusable:
+        return self.damaged(f"run {run}, record {seq}", why)
 
 
-def _run_row(row: Sequence[Any]) -> RunRow:
-    names = RunRow.__struct_fields__
-    values = dict(zip(names, row, strict=True))
-    values["words"] = msgspec.json.decode(str(values["words"]))
-    return msgspec.convert(values, RunRow)
+def _fault(run: str, expected: int, link: bytes | None, found: tuple[Any, ...]) -> str:
+    """What is wrong with a record that was to follow; empty when it does."""
+    seq, wall_s, crc, body, sum_ = found
+    if seq != expected:
+        return "the record is missing"
+    if not isinstance(body, bytes) or crc != checksum(run, seq, body):
+        return "its checksum is wrong"
+    if sum_ is None and link is not None:
+        return "it has no chain, though the record before it has"
+    if sum_ is not None and link is not None and not chain.is_linked(sum_, link, seq, wall_s, body):
+        return "it is not what was written after the record before it"
+    return ""

@@ -46,7 +46,7 @@ def test_records_and_plan_come_back_as_they_were(path: Path) -> None:
 def test_a_record_out_of_turn_is_refused_whole(path: Path) -> None:
     """Two writers cannot both append: the second one's transaction leaves nothing behind."""
     with Journal(path) as journal:
-        with pytest.raises(JournalFull):
+        with pytest.raises(LockHeld, match="somebody else"):
             journal.append("r1", 3, 7.0, [b"again"], live={"web001": "rel-1"}, ended=0)
         assert journal.live("test") == {}
         assert len(list(journal.records("r1"))) == 3
