@@ -13,6 +13,7 @@ from fleetctl.cli.logs import LOG_COLUMNS, log_lines, log_rows, pick_logs
 from fleetctl.cli.output import emit, output_option, write
 from fleetctl.cli.picture import hosts_word, wall_text
 from fleetctl.cli.recap import accounted
+from fleetctl.cli.upkeep import backup, verify
 from fleetctl.journal.rows import RunRow
 from fleetctl.journal.store import Journal
 from fleetctl.playbook.operations import Approval
@@ -21,12 +22,16 @@ LIST_COLUMNS = ("run", "opened", "title", "hosts", "state", "exit", "by")
 run_argument = click.argument("run", metavar="RUN")
 
 
-@click.group(short_help="Look at runs; resume, approve or stop one.")
+@click.group(short_help="Look at runs; resume, approve or stop one; keep the journal.")
 def runs() -> None:
-    """Look at runs; resume, approve or stop one.
+    """Look at runs; resume, approve or stop one; verify and back up the journal.
 
     RUN is a run's id, the beginning of one, or `last`.
     """
+
+
+runs.add_command(verify)
+runs.add_command(backup)
 
 
 @runs.command("list")

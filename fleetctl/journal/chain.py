@@ -15,8 +15,8 @@ from hashlib import sha256
 
 import msgspec
 
-EMPTY = bytes(32)
 _PLACE = struct.Struct(">Qd")
+_ANCHOR = _PLACE.size + sha256().digest_size
 _MALFORMED = (TypeError, ValueError, OverflowError, struct.error)
 """What sums over values of wrong types raise: a damaged file may hold anything anywhere."""
 
@@ -45,6 +45,15 @@ def opening(number: int, values: Sequence[object], before: bytes, plan_sha: byte
 def anchor(opened: bytes, head: Head | None) -> bytes:
     """What a run remembers of the run before it: its opening, and how far it had got."""
     return opened + (_PLACE.pack(head.seq, 0.0) + head.chain if head else b"")
+
+
+def anchored(before: bytes) -> tuple[bytes, int, bytes]:
+    """An anchor taken apart: opening of the run before, its records then, the chain at the last."""
+    if len(before) < _ANCHOR:
+        return before, 0, b""
+    at = len(before) - _ANCHOR
+    seq, _ = _PLACE.unpack_from(before, at)
+    return before[:at], seq, before[at + _PLACE.size :]
 
 
 def seed_of_old(values: Sequence[object], plan: bytes, bodies: Iterable[bytes]) -> bytes:

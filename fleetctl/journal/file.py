@@ -66,12 +66,13 @@ class JournalFile:
         with self._guard:
             if look and not self._looked_at:
                 self._see_whole()
+                self._looked_at = True
             try:
                 self._database.execute("BEGIN IMMEDIATE")
                 yield
                 self._seal()
                 self._database.execute("COMMIT")
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 self._roll_back()
                 raise JournalFull(
                     "the journal could not be written",
@@ -90,7 +91,6 @@ class JournalFile:
             ((found,),) = self._rows("PRAGMA quick_check(1)", ())
             if found != "ok":
                 raise self.damaged("", str(found))
-        self._looked_at = True
 
     def _roll_back(self) -> None:
         self._rolled_back()
@@ -101,7 +101,7 @@ class JournalFile:
         with self._guard:
             try:
                 return self._database.execute(query, tuple(values)).fetchall()
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 raise JournalUnusable(
                     "the journal cannot be read",
                     where=str(self.path),

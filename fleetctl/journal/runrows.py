@@ -9,7 +9,7 @@ import msgspec
 
 from fleetctl.journal import chain
 from fleetctl.journal.chain import Head
-from fleetctl.journal.rows import RunRow
+from fleetctl.journal.rows import RunRow, checksum
 
 OPENED = "id, fleet, title, digest, by, opened_s, words, hosts"
 """What is known when a run is opened, and never changes."""
@@ -70,3 +70,17 @@ def _head(run: str, found: Sequence[Any], exit_code: Any, ended_s: Any, place: s
     if crc is None or not chain.is_sealed(crc, *values):
         raise Unsealed(place)
     return head
+
+
+def fault(run: str, expected: int, link: Any, found: tuple[Any, ...]) -> str:
+    """What is wrong with a record that was to follow; empty when it does."""
+    seq, wall_s, crc, body, sum_ = found
+    if seq != expected:
+        return "the record is missing"
+    if not isinstance(body, bytes) or crc != checksum(run, seq, body):
+        return "its checksum is wrong"
+    if sum_ is None and link is not None:
+        return "it has no chain, though the record before it has"
+    if sum_ is not None and link is not None and not chain.is_linked(sum_, link, seq, wall_s, body):
+        return "it is not what was written after the record before it"
+    return ""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from fleetctl.journal.errors import SALVAGE, JournalUnusable
 from fleetctl.journal.lock import RunLock, locks_folder
 from fleetctl.journal.wal import scan
 
+SMALLEST_PAGE = 512
+"""Bytes of SQLite's smallest page: no database is shorter."""
 APPLICATION_ID = 0x666C6A31
 
 TABLES = """
@@ -89,6 +92,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     """A connection to the journal at `path`, created when missing; raises JournalUnusable."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        refuse_torn_file(path)
         refuse_torn_log(path)
         database = sqlite3.connect(
             path, isolation_level=None, timeout=10.0, check_same_thread=False
@@ -98,7 +102,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         except BaseException:
             database.close()
             raise
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, UnicodeDecodeError, OSError) as error:
         raise JournalUnusable(
             "the journal cannot be used",
             where=str(path),
@@ -108,11 +112,23 @@ def open_database(path: Path) -> sqlite3.Connection:
     return database
 
 
+def refuse_torn_file(path: Path) -> None:
+    """Raises JournalUnusable for a stump that SQLite would take for a new file."""
+    size = path.stat().st_size if path.exists() else 0
+    if 0 < size < SMALLEST_PAGE:
+        raise JournalUnusable(
+            "the journal is damaged",
+            where=f"{path}: offset {size}",
+            why=f"the file ends after {size} bytes",
+            hint="restore a backup, or name another file with --journal",
+        )
+
+
 def refuse_torn_log(path: Path) -> None:
     """Raises JournalUnusable when SQLite would leave committed records out without a word."""
     if is_driven(path):
         return  # it was looked at when that controller opened it; now it changes under our eyes
-    log = path.with_name(path.name + "-wal")
+    log = log_of(path)
     bad = scan(log)
     if bad is None or any(scan(log) is None for _ in range(3)):
         return
@@ -122,6 +138,11 @@ def refuse_torn_log(path: Path) -> None:
         why="its checksum is wrong, and committed records come after it",
         hint=SALVAGE,
     )
+
+
+def log_of(path: Path) -> Path:
+    """Where SQLite writes ahead."""
+    return path.with_name(path.name + "-wal")
 
 
 def is_driven(path: Path) -> bool:
@@ -156,6 +177,28 @@ def prepare(database: sqlite3.Connection, path: Path) -> None:
 def format_of(database: sqlite3.Connection) -> int:
     """The format the file says it has; 0: none."""
     return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+def schema_of(database: sqlite3.Connection) -> list[tuple[str, ...]]:
+    """What the file says its tables are."""
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
+    return database.execute(query).fetchall()
+
+
+def expected_schema(number: int) -> list[tuple[str, ...]]:
+    """The tables of a journal of that format."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        for script in (TABLES, *UPGRADES)[:number]:
+            _run(database, script)
+        return schema_of(database)
+
+
+def upgraded_copy(database: sqlite3.Connection) -> sqlite3.Connection:
+    """The journal in memory, of the newest format."""
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    database.backup(copy)
+    _upgrade(copy)
+    return copy
 
 
 def _upgrade(database: sqlite3.Connection) -> None:

@@ -28,7 +28,7 @@ from fleetctl.journal.rows import (
     StoredRecord,
     checksum,
 )
-from fleetctl.journal.runrows import OPENED, StoredRun, Unsealed, run_query, stored_run
+from fleetctl.journal.runrows import OPENED, StoredRun, Unsealed, fault, run_query, stored_run
 from fleetctl.plan.model import Plan
 
 RUNS_PER_DURATION = 10
@@ -134,7 +134,7 @@ class Journal(JournalFile):
                 (stored.number, expected),
             )
             for seq, wall_s, crc, body, sum_ in rows:
-                why = _fault(run, expected, link, (seq, wall_s, crc, body, sum_))
+                why = fault(run, expected, link, (seq, wall_s, crc, body, sum_))
                 if why:
                     raise self._damaged(run, expected, why)
                 link = sum_
@@ -301,6 +301,15 @@ class Journal(JournalFile):
         stored = self.stored(run)
         return stored.head or self._head_of_old(stored)
 
+    def _see_whole(self) -> None:
+        """Looks at the structure, the tables a push leans on, and all of the newest run."""
+        super()._see_whole()
+        for row in self.runs(1):
+            self.plan_of(row.id)
+            self.live(row.fleet)
+            for _ in self.records(row.id):
+                pass
+
     def _committed(self) -> None:
         self._heads.update(self._staged)
         self._staged.clear()
@@ -350,17 +359,3 @@ class Journal(JournalFile):
 
     def _damaged(self, run: str, seq: int, why: str) -> JournalUnusable:
         return self.damaged(f"run {run}, record {seq}", why)
-
-
-def _fault(run: str, expected: int, link: bytes | None, found: tuple[Any, ...]) -> str:
-    """What is wrong with a record that was to follow; empty when it does."""
-    seq, wall_s, crc, body, sum_ = found
-    if seq != expected:
-        return "the record is missing"
-    if not isinstance(body, bytes) or crc != checksum(run, seq, body):
-        return "its checksum is wrong"
-    if sum_ is None and link is not None:
-        return "it has no chain, though the record before it has"
-    if sum_ is not None and link is not None and not chain.is_linked(sum_, link, seq, wall_s, body):
-        return "it is not what was written after the record before it"
-    return ""
