@@ -62,10 +62,10 @@ class Interrupts:
         """One Ctrl-C more."""
         self._count += 1
         if self._count == 1:
-            self._controls.drain(f"{self._by} (Ctrl-C)")
+            self._controls.drain(self._by, "SIGINT")
             self._tell(DRAINING)
         elif self._count == 2:
-            self._controls.kill(f"{self._by} (Ctrl-C twice)")
+            self._controls.kill(self._by, "SIGINT, the second")
             self._tell(KILLING)
         else:
             tell_raw(self._farewell(), end="\n" + _SHOW_CURSOR)
@@ -73,7 +73,7 @@ class Interrupts:
 
     def _drain(self, number: int, frame: FrameType | None) -> None:
         self._count = max(self._count, 1)
-        self._controls.drain(f"{self._by} ({signal.Signals(number).name})")
+        self._controls.drain(self._by, signal.Signals(number).name)
 
 
 def tell_raw(text: str, end: str = "\n") -> None:

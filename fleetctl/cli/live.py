@@ -35,7 +35,7 @@ Answer = Callable[[str, bool], None]
 
 _WORTH_A_LINE = (
     *(r.StepSettled, r.OrderLost, r.GateSettled, r.PhaseBegan, r.PhaseEnded),
-    *(r.StopOrdered, r.RunOpened, r.RunResumed, r.FoundDown),
+    *(r.WordTaken, r.ViewDropped, r.StopOrdered, r.RunOpened, r.RunResumed, r.FoundDown),
 )
 
 

@@ -100,6 +100,8 @@ class RunView:
         self.down: tuple[str, ...] = ()
         self.gates: dict[tuple[str, int, str], r.GateSettled] = {}
         self.stop: r.StopOrdered | None = None
+        self.words: list[tuple[float, r.WordTaken | r.ViewDropped]] = []
+        """What the run was told from outside, and views that were dropped, with the Unix time."""
         self.ended: r.RunEnded | None = None
         self.titles = {step.key: step.title for phase in plan.phases for step in phase.steps}
         self.titles |= {gate.key: gate.title for phase in plan.phases for gate in phase.gates}
@@ -237,6 +239,11 @@ class RunView:
         self.gates[(record.phase, record.batch, record.key)] = record
         if self.phases[record.phase].gate == record.key:
             self.phases[record.phase].gate = ""
+
+    @_apply.register(r.WordTaken)
+    @_apply.register(r.ViewDropped)
+    def _(self, record: r.WordTaken | r.ViewDropped) -> None:
+        self.words.append((self.now_s, record))
 
     @_apply.register
     def _(self, record: r.StopOrdered) -> None:

@@ -10,9 +10,9 @@ from fleetctl.base.durations import format_duration
 from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode
 from fleetctl.base.hostrange import fold
 from fleetctl.base.outcome import Outcome
-from fleetctl.cli.picture import counts_text, hosts_word
+from fleetctl.cli.picture import counts_text, hosts_word, wall_text
 from fleetctl.cli.progress import HostView, RunView
-from fleetctl.cli.telling import last_lines, stop_words
+from fleetctl.cli.telling import last_lines, stop_words, word_words
 
 LAST_LINES = 5
 
@@ -34,6 +34,7 @@ def recap(view: RunView) -> list[str]:
     for failure in failures(view):
         lines += ["", *_failure_lines(view, failure)]
     lines += ["", *_phase_lines(view), ""]
+    lines += [f"{wall_text(wall_s)} {word_words(word)}" for wall_s, word in view.words]
     if view.stop is not None:
         lines.append(stop_words(view.stop))
     return lines + _ending(view)

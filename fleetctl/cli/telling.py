@@ -115,9 +115,22 @@ class Teller:
         counts = counts_text(self._view.counts(record.phase))
         return f"phase {record.phase} {word}: {counts or 'no host was begun'}"
 
+    @_line.register(r.WordTaken)
+    @_line.register(r.ViewDropped)
+    def _(self, record: r.WordTaken | r.ViewDropped) -> str:
+        return word_words(record)
+
     @_line.register
     def _(self, record: r.StopOrdered) -> str:
         return f"{stop_words(record)}; nothing new starts"
+
+
+def word_words(record: r.WordTaken | r.ViewDropped) -> str:
+    """`told to drain by ann@desk 42 (SIGINT)`, or which view was dropped and why."""
+    if isinstance(record, r.ViewDropped):
+        return f"{record.view} dropped: {record.cause}; the run does not depend on it"
+    means = f" ({record.means})" if record.means else ""
+    return f"told to {record.word} by {record.by}{means}"
 
 
 def stop_words(stop: r.StopOrdered) -> str:

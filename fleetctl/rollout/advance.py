@@ -26,6 +26,7 @@ _STOP_CODES = {
     "drain": ExitCode.INTERRUPTED,
     "abort": ExitCode.INTERRUPTED,
     "kill": ExitCode.INTERRUPTED,
+    "journal": ExitCode.INTERRUPTED,
     "fence": ExitCode.LOCK_HELD,
 }
 

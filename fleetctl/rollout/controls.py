@@ -8,19 +8,23 @@ from typing import Literal
 
 import msgspec
 
-Word = Literal["drain", "kill", "abort", "approve", "refuse"]
+Word = Literal["drain", "kill", "abort", "leave", "halt", "approve", "refuse"]
 
 
 class Command(msgspec.Struct, frozen=True):
-    """One wish of a person.
+    """One wish of a person, or of the program itself.
 
     drain: nothing new starts, segments in flight end. kill: also stop what runs on the hosts.
-    abort: as drain, asked from another terminal. approve, refuse: the answer to an approval gate.
+    abort: as drain, asked from another terminal. leave: the controller goes at once; it is only
+    noted. halt: as drain, as the journal's disk is full. approve, refuse: the answer to an
+    approval gate.
     """
 
     word: Word
     by: str
     gate: str = ""
+    means: str = ""
+    """The signal, or the command given elsewhere."""
 
 
 class Controls:
@@ -30,13 +34,17 @@ class Controls:
         self._kept: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._listener: Callable[[Command], None] = self._kept.put
 
-    def drain(self, by: str) -> None:
+    def drain(self, by: str, means: str = "") -> None:
         """Nothing new starts; what is in flight ends its segment."""
-        self._listener(Command("drain", by))
+        self._listener(Command("drain", by, means=means))
 
-    def kill(self, by: str) -> None:
+    def kill(self, by: str, means: str = "") -> None:
         """As drain, and the step running on each host is stopped with its process group."""
-        self._listener(Command("kill", by))
+        self._listener(Command("kill", by, means=means))
+
+    def leave(self, by: str, means: str = "") -> None:
+        """The controller is about to go at once; the journal takes note of it."""
+        self._listener(Command("leave", by, means=means))
 
     def answer(self, gate: str, yes: bool, by: str) -> None:
         """Answers the approval gate of that key (see the record GateAsked)."""

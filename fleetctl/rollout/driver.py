@@ -32,6 +32,8 @@ from fleetctl.transport.protocol import Sink, Transport
 
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 OBSERVERS_END_S = 5.0
+_MEANS = {"drain": "runs abort", "abort": "runs abort", "kill": "runs abort --kill"}
+"""Orders from other terminals -> the command that gives them."""
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -220,5 +222,8 @@ class _Orders:
         for order in self._journal.orders(self._run, self._last):
             self._last = order.number
             if order.word in ("drain", "kill", "abort", "approve", "refuse"):
-                found.append(Command(order.word, order.by, order.detail))  # type: ignore[arg-type]
+                means = _MEANS.get(order.word, "runs approve")
+                found.append(
+                    Command(order.word, order.by, order.detail, means)  # type: ignore[arg-type]
+                )
         return found

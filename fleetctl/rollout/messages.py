@@ -35,6 +35,13 @@ class Continue(msgspec.Struct, frozen=True):
     """The run was opened or resumed: begin."""
 
 
+class ViewLost(NamedTuple):
+    """An observer was dropped."""
+
+    view: str
+    cause: str
+
+
 class SetTimer(NamedTuple):
     """Post `TimerFired(key, number)` after so many seconds."""
 
@@ -55,7 +62,7 @@ class RunProbe(msgspec.Struct, frozen=True):
     timeout_s: float
 
 
-Incoming = Event | TimerFired | ProbeAnswered | Command | Continue
+Incoming = Event | TimerFired | ProbeAnswered | Command | Continue | ViewLost
 Outgoing = Order | SetTimer | RunProbe
 
 

@@ -185,10 +185,28 @@ class PhaseEnded(msgspec.Struct, frozen=True, tag="phase-ended"):
     passed: bool
 
 
-class StopOrdered(msgspec.Struct, frozen=True, tag="stop-ordered"):
-    """Nothing new starts after this record. Its reasons: a budget, a gate, or a person."""
+class WordTaken(msgspec.Struct, frozen=True, tag="word-taken"):
+    """What a person or the system told the run, also when it was stopping already."""
 
-    reason: Literal["budget", "gate", "floor", "drain", "kill", "fence", "abort"]
+    word: Literal["drain", "kill", "abort", "leave"]
+    """leave: the controller goes at once, and leaves what runs on the hosts to itself."""
+    by: str
+    """user@machine pid"""
+    means: str
+    """The signal, or the command given in another terminal."""
+
+
+class ViewDropped(msgspec.Struct, frozen=True, tag="view-dropped"):
+    """Somebody who watched sees no more; the run does not depend on it."""
+
+    view: str
+    cause: str
+
+
+class StopOrdered(msgspec.Struct, frozen=True, tag="stop-ordered"):
+    """Nothing new starts after this record: a budget, a gate, a person, the journal's disk."""
+
+    reason: Literal["budget", "gate", "floor", "drain", "kill", "fence", "abort", "journal"]
     cause: str
     by: str = ""
 
@@ -203,5 +221,6 @@ class RunEnded(msgspec.Struct, frozen=True, tag="run-ended"):
 Record = (
     RunOpened | RunResumed | PhaseBegan | BatchBegan | FoundDown | HostBegan | SegmentSent
     | StepSettled | OrderLost | AskSent | AskAnswered | RetryPlanned | HostSettled
-    | GateAsked | GateSettled | BatchEnded | PhaseEnded | StopOrdered | RunEnded
+    | GateAsked | GateSettled | BatchEnded | PhaseEnded | WordTaken | ViewDropped | StopOrdered
+    | RunEnded
 )  # fmt: skip

@@ -12,8 +12,16 @@ from fleetctl.rollout import asking, ends, gatekeeping, hosts, pacing, preflight
 from fleetctl.rollout.advance import advance
 from fleetctl.rollout.controls import Command
 from fleetctl.rollout.desk import Desk
-from fleetctl.rollout.messages import Continue, Decision, Incoming, ProbeAnswered, TimerFired
+from fleetctl.rollout.messages import (
+    Continue,
+    Decision,
+    Incoming,
+    ProbeAnswered,
+    TimerFired,
+    ViewLost,
+)
 from fleetctl.rollout.patience import Patience
+from fleetctl.rollout.records import ViewDropped, WordTaken
 from fleetctl.rollout.settling import stop
 from fleetctl.rollout.state import RunState
 from fleetctl.rollout.tables import HostState
@@ -65,6 +73,8 @@ def _handle(desk: Desk, event: Incoming) -> None:
             _obey(desk, event)
         case Continue():
             _continue(desk)
+        case ViewLost():
+            desk.record(ViewDropped(event.view, event.cause))
         case _:
             pass  # Connected, StepBegan, Said: for observers only
 
@@ -125,17 +135,26 @@ def _fire_for_host(desk: Desk, word: str, phase: str, host: str) -> None:
 
 def _obey(desk: Desk, command: Command) -> None:
     """A person's word; each is recorded before it is obeyed."""
-    if command.word in ("approve", "refuse"):
+    if command.word == "approve" or command.word == "refuse":
         gatekeeping.answer(desk, command)
-    elif command.word == "kill":
+    elif command.word == "halt":
+        stop(desk, "journal", f"the journal cannot be written: {command.means}")
+    else:
+        desk.record(WordTaken(command.word, command.by, command.means))
+        _stop(desk, command)
+
+
+def _stop(desk: Desk, command: Command) -> None:
+    by = command.by + (f" ({command.means})" if command.means else "")
+    if command.word == "kill":
         already = desk.state.stop is not None and desk.state.stop.reason == "kill"
-        stop(desk, "kill", f"stopped by {command.by}", command.by)
+        stop(desk, "kill", f"stopped by {by}", command.by)
         if not already:
             _kill_all(desk)
     elif command.word == "abort":
-        stop(desk, "abort", f"aborted by {command.by}", command.by)
-    else:
-        stop(desk, "drain", f"drained by {command.by}", command.by)
+        stop(desk, "abort", f"aborted by {by}", command.by)
+    elif command.word == "drain":
+        stop(desk, "drain", f"drained by {by}", command.by)
 
 
 def _kill_all(desk: Desk) -> None:

@@ -268,6 +268,9 @@ class RunState:
         self.leg = LEG.advance(self.leg, LegEvent.STOP)
         self.stop = record
 
+    def _note(self, record: r.WordTaken | r.ViewDropped) -> None:
+        """What changes nothing about the run."""
+
     def _end(self, record: r.RunEnded) -> None:
         self.leg = LEG.advance(self.leg, LegEvent.END)
         self.ended = record
@@ -290,6 +293,8 @@ class RunState:
         r.HostSettled: _settle_host,
         r.GateAsked: _ask_gate,
         r.GateSettled: _settle_gate,
+        r.WordTaken: _note,
+        r.ViewDropped: _note,
         r.StopOrdered: _stop,
         r.RunEnded: _end,
     }

@@ -221,3 +221,22 @@ def test_check_only_touches_nothing(make_sim: MakeSim) -> None:
     assert all(not host.acts and not host.records for host in sim.world.hosts.values())
     assert not any(isinstance(record, r.SegmentSent) for record in sim.records())
     assert set(outcomes(state).values()) == {Outcome.SKIPPED}
+
+
+def test_every_word_is_recorded_though_it_changes_nothing(make_sim: MakeSim) -> None:
+    """Who told the run what by which means is in the journal, the second drain as well."""
+    script = Script(verdict=lambda host, step: Verdict(duration_s=5.0))
+    sim = make_sim(a_plan(a_phase([HOSTS], [a_step("one")])), script)
+    sim.commands = [
+        (0.5, Command("drain", "ann@desk 4", means="SIGTERM")),
+        (1.0, Command("drain", "ann@desk 4", means="SIGHUP")),
+        (1.5, Command("leave", "bob@lap 5", means="SIGINT")),
+    ]
+    state = sim.push()
+    assert [record for record in sim.records() if isinstance(record, r.WordTaken)] == [
+        r.WordTaken("drain", "ann@desk 4", "SIGTERM"),
+        r.WordTaken("drain", "ann@desk 4", "SIGHUP"),
+        r.WordTaken("leave", "bob@lap 5", "SIGINT"),
+    ]
+    assert state.stop is not None
+    assert state.stop.cause == "drained by ann@desk 4 (SIGTERM)"
