@@ -19,6 +19,35 @@ class Exec(msgspec.Struct, frozen=True, tag="exec"):
     undo: str = ""
 
 
+class SecretSource(msgspec.Struct, frozen=True):
+    """Where the value of a secret comes from, on this machine; never the value."""
+
+    kind: Literal["env", "command", "file"]
+    words: tuple[str, ...]
+    """The variable's name, the argv, or the file's absolute path."""
+    place: str
+    """Where it is declared, `FILE:LINE:COLUMN`; for messages."""
+    folder: str = ""
+    """Where a command runs."""
+
+
+class SecretUse(msgspec.Struct, frozen=True):
+    """One secret given to a step."""
+
+    name: str
+    source: SecretSource
+    variable: str = ""
+    """The variable that tells the step the path of the file with the value; empty: the value is
+    the step's standard input."""
+
+
+class SecretExec(Exec, frozen=True, tag="secret exec"):
+    """An Exec whose act and undo are given secrets. A kind of its own, so that a reader that knows
+    no secrets refuses it instead of running it without them."""
+
+    secrets: tuple[SecretUse, ...] = ()
+
+
 class Put(msgspec.Struct, frozen=True, tag="put"):
     """A file laid down on the host: streamed to a temporary name, hash verified, fsynced, renamed.
 
@@ -40,7 +69,7 @@ class Pause(msgspec.Struct, frozen=True, tag="pause"):
     seconds: float
 
 
-Operation = Exec | Put | Pause
+Operation = Exec | SecretExec | Put | Pause
 
 
 class HostProbe(msgspec.Struct, frozen=True, tag="host"):

@@ -9,7 +9,7 @@ from typing import Literal, cast, get_args
 
 import msgspec
 
-from fleetctl.playbook.operations import Put
+from fleetctl.playbook.operations import Put, SecretExec
 from fleetctl.transport.protocol import (
     Ask,
     Output,
@@ -24,6 +24,14 @@ KEPT_BYTES = 32 * 1024
 _BODY_MAX = 4 * KEPT_BYTES
 _NOISE_MAX = 4096
 _LINE_MAX = 64 * 1024
+_SWEEP = """[ "$GO" != yes ] || for old in "$F"/runs/*/secret.*; do
+[ ! -d "$old" ] || rm -rf "$old"
+done"""
+"""Said by who holds the host's lock: what a power cut left of a step's secrets goes now."""
+_WIPE = """[ "$key" != {key} ] || for old in "$D"/secret.* "$D/script" "$D/{key}".*; do
+if [ -d "$old" ]; then rm -rf "$old"; elif [ -s "$old" ]; then : >"$old"; fi
+done"""
+"""The step ran now (else `key` is not its key) and was told, however it ended."""
 _WORD = re.compile(r"[A-Za-z0-9_.@:+-]{1,200}")
 
 
@@ -109,7 +117,9 @@ def encode_segment(order: RunSegment, steps: Sequence[StepOrder], lock_wait_s: f
 def encode_ask(order: Ask) -> bytes:
     """One brace group asking for the steps of `order`."""
     pairs = " ".join(f"{_word(key)} {partner_of(key)}" for key in order.keys)
-    return _group([f"ask {_word(order.run)} {order.fence} {_hundredths(order.wait_s)} {pairs}"])
+    return _group(
+        [f"ask {_word(order.run)} {order.fence} {_hundredths(order.wait_s)} {pairs}", _SWEEP]
+    )
 
 
 def _group(lines: list[str]) -> bytes:
@@ -126,6 +136,8 @@ def _encode_step(step: StepOrder) -> str:
             raise ValueError(f"step {step.key} lays down a file and has no undo")
         mode = f"{operation.mode:04o}"
         return f"put {words} {_word(operation.sha256)} {quote(operation.dest)} {mode}"
+    if isinstance(operation, SecretExec):
+        raise ValueError(f"step {step.key} was not given its secrets")
     flags = "-"
     if step.undo and not operation.undo:
         raise ValueError(f"step {step.key} has no undo")
@@ -136,7 +148,12 @@ def _encode_step(step: StepOrder) -> str:
         text = _checked(operation.check, operation.act)
     if not step.keep_output:
         flags += "s"
-    return f"step {words} {_hundredths(step.timeout_s)} {flags} {quote(text)}"
+    if not step.wipe:
+        return f"step {words} {_hundredths(step.timeout_s)} {flags} {quote(text)}"
+    # In one eval, so that sh has read all of its script when that is emptied.
+    text = "eval " + quote(f': >"$0"\n{text}')
+    line = f"step {words} {_hundredths(step.timeout_s)} {flags} {quote(text)}"
+    return f"{_SWEEP}\nkey=\n{line}\n{_WIPE.format(key=_word(key))}"
 
 
 def _checked(check: str, act: str) -> str:

@@ -26,6 +26,8 @@ class StepOrder(msgspec.Struct, frozen=True):
     try_no: int = 1
     """Counts the tries of an idempotent step; a higher number may run again after a failure."""
     keep_output: bool = True
+    wipe: bool = False
+    """It holds secrets: nothing of its text and output stays on the host once it is told."""
 
 
 class RunSegment(msgspec.Struct, frozen=True, tag="segment"):
