@@ -1,9 +1,17 @@
-"""Finding what somebody meant by a name that does not exist."""
+"""What names tell: what somebody meant by one that does not exist, and which sound secret."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_SECRET = re.compile(r"pass|secret|token|credential|key", re.IGNORECASE)
+
+
+def sounds_secret(name: str) -> bool:
+    """Whether a variable of this name is likely to hold what others may not see."""
+    return _SECRET.search(name) is not None
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -8,7 +8,9 @@ import re
 import socket
 from collections.abc import Iterable
 
-_SECRET_VARIABLE = re.compile(r"(?i)^([\w.-]*(?:pass|secret|token|credential|key)[\w.-]*)=.*", re.S)
+from fleetctl.base.names import sounds_secret
+
+_VARIABLE = re.compile(r"([\w.-]+)=.*", re.DOTALL)
 
 
 def whoami() -> str:
@@ -33,4 +35,5 @@ def spoken_words(argv: Iterable[str]) -> tuple[str, ...]:
 
 
 def _masked(word: str) -> str:
-    return _SECRET_VARIABLE.sub(r"\1=***", word)
+    found = _VARIABLE.fullmatch(word)
+    return f"{found[1]}=***" if found and sounds_secret(found[1]) else word

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -20,7 +20,8 @@ from fleetctl.playbook.kinds import (
     step_kinds,
 )
 from fleetctl.playbook.model import Gate, Mistakes, Phase, Step
-from fleetctl.playbook.operations import Exec, Put, Retry
+from fleetctl.playbook.operations import Exec, Put, Retry, SecretSource
+from fleetctl.playbook.secrets import with_secrets
 from fleetctl.playbook.substitute import check_shell, parse
 
 
@@ -37,6 +38,7 @@ class Making:
     known: Mapping[str, str]
     """Names with one value on all hosts of the phase."""
     mistakes: Mistakes
+    secrets: Mapping[str, SecretSource] = field(default_factory=dict)
 
 
 def make_steps(making: Making) -> tuple[PlanStep, ...]:
@@ -101,7 +103,7 @@ def _check_templates(draft: StepDraft) -> None:
 def _options_fit(making: Making, step: Step, drafts: Sequence[StepDraft]) -> bool:
     """Whether the step's own options can be laid over what its kind made."""
     alone = len(drafts) == 1 and isinstance(drafts[0].operation, Exec)
-    for word in ("check", "undo"):
+    for word in ("check", "undo", "secrets"):
         if getattr(step.options, word) and not alone:
             making.mistakes.add(
                 f"a step of kind {step.kind} takes no {word}",
@@ -124,7 +126,8 @@ def _operation(making: Making, step: Step, draft: StepDraft) -> Any:
             laid[word] = shell_of(command)
         except ValueError as error:
             making.mistakes.add(str(error), step.written.at(word))
-    return msgspec.structs.replace(draft.operation, **laid) if laid else draft.operation
+    operation = msgspec.structs.replace(draft.operation, **laid) if laid else draft.operation
+    return with_secrets(operation, step.options.secrets, making.secrets)
 
 
 def _title(step: Step, draft: StepDraft, *, alone: bool) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from fleetctl.base.errors import UsageError
 from fleetctl.base.hostrange import fold
-from fleetctl.base.names import did_you_mean
+from fleetctl.base.names import did_you_mean, sounds_secret
 from fleetctl.inventory.model import Host
 from fleetctl.plan.render import text_of
 from fleetctl.plan.request import PlanRequest
 from fleetctl.playbook.model import Mistakes, Phase, Used
-
-_SOUNDS_SECRET = re.compile(r"pass|secret|token|credential|key", re.IGNORECASE)
 
 
 def check_names(
@@ -79,7 +76,7 @@ def same_everywhere(phase: Phase, hosts: Sequence[Host], request: PlanRequest) -
     known: dict[str, str] = {"fleet.name": request.fleet.name}
     for name in dict.fromkeys(used.name for used in phase.used):
         root, _, key = name.partition(".")
-        if _SOUNDS_SECRET.search(key):
+        if sounds_secret(key):
             continue
         if name == "release.id":
             found: set[object] = {request.releases.get(host.tier) for host in hosts}

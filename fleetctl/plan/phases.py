@@ -40,7 +40,7 @@ def make_phase(
     context = KindContext(request.playbook.folder, artifact, request.measure)
     timeout_s = max(tier.timeout_s for tier in tiers.values())
     known = same_everywhere(phase, hosts, request)
-    making = Making(phase, number, context, timeout_s, known, mistakes)
+    making = Making(phase, number, context, timeout_s, known, mistakes, request.playbook.secrets)
     steps, gates = make_steps(making), make_gates(making)
     if len(mistakes.errors) > before:
         return None

@@ -32,7 +32,8 @@ def render_step(plan: Plan, phase: PlanPhase, step: PlanStep, host: str) -> Exec
     values = values_of(plan, plan.hosts[host])
     if isinstance(operation, Put):
         return msgspec.structs.replace(operation, dest=fill_plain(operation.dest, values))
-    return Exec(
+    return msgspec.structs.replace(
+        operation,
         act=fill_shell(operation.act, values),
         check=fill_shell(operation.check, values),
         undo=fill_shell(operation.undo, values),

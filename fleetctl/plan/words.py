@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fleetctl.base.durations import format_duration
-from fleetctl.plan.model import Budget, Gate, Plan, PlanPhase, TierGuard
+from fleetctl.plan.model import Budget, Gate, Plan, PlanPhase, PlanStep, TierGuard
+from fleetctl.playbook.operations import SecretExec, SecretSource
 
 APPROVAL_PATIENCE_S = 3600.0
 
@@ -56,6 +57,33 @@ def gate_words(gate: Gate) -> str:
     if gate.soak_s and "for " not in gate.title:
         words += f", holding {format_duration(gate.soak_s)}"
     return words
+
+
+def secrets_of(plan: Plan) -> dict[str, SecretSource]:
+    """Every secret a step of the plan is given, and where it comes from."""
+    return {
+        use.name: use.source
+        for phase in plan.phases
+        for step in phase.steps
+        if isinstance(step.operation, SecretExec)
+        for use in step.operation.secrets
+    }
+
+
+def secret_words(name: str, source: SecretSource) -> str:
+    """`db_password: environment variable DB_PASSWORD`; never the value."""
+    words = {"env": "environment variable", "command": "command", "file": "file"}[source.kind]
+    return f"{name}: {words} {' '.join(source.words)}"
+
+
+def given_words(step: PlanStep) -> str:
+    """`db_password on stdin, tls_key in $KEY_FILE`; empty when the step is given no secret."""
+    if not isinstance(step.operation, SecretExec):
+        return ""
+    return ", ".join(
+        f"{use.name} in ${use.variable}" if use.variable else f"{use.name} on stdin"
+        for use in step.operation.secrets
+    )
 
 
 def estimate_words(plan: Plan) -> str:

@@ -23,6 +23,7 @@ from fleetctl.playbook.model import (
     Written,
 )
 from fleetctl.playbook.pieces import read_gate, read_step, texts_at, try_decode, written_at
+from fleetctl.playbook.secrets import check_secrets, read_secrets
 from fleetctl.playbook.substitute import Name, parse
 from fleetctl.playbook.units import Amount
 
@@ -56,6 +57,7 @@ def from_document(document: Document, folder: str, sha256: str = "") -> Playbook
     _check_needs(phases, _authored_names(document), mistakes)
     if whole is not None:
         _check_whole(document, whole, mistakes)
+        check_secrets(document, whole.secrets, phases, mistakes)
     if mistakes.errors:
         raise _together(mistakes.errors)
     assert whole is not None
@@ -67,6 +69,7 @@ def from_document(document: Document, folder: str, sha256: str = "") -> Playbook
         file=document.file,
         folder=folder,
         sha256=sha256,
+        secrets=read_secrets(document, whole.secrets, folder),
     )
 
 

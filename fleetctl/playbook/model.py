@@ -15,7 +15,7 @@ import msgspec
 from fleetctl.base.errors import InputError, Location
 from fleetctl.inventory.expression import Expression
 from fleetctl.inventory.model import Scalar
-from fleetctl.playbook.operations import Once
+from fleetctl.playbook.operations import Once, SecretSource
 from fleetctl.playbook.units import Amount, Ramp, Rate, Seconds, seconds
 
 Command = str | tuple[str, ...]
@@ -46,6 +46,27 @@ _TRIES = msgspec.Meta(
 )
 
 
+class SecretText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a secret comes from, on this machine; exactly one of these."""
+
+    env: str = ""
+    """An environment variable of fleetctl; it is taken out for what fleetctl starts."""
+    command: Command = ""
+    """What it prints, without the last line end; runs in the playbook's folder."""
+    file: str = ""
+    """Relative to the playbook; every byte of it counts."""
+
+
+class SecretsText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which secrets a step is given, by name, and how."""
+
+    stdin: str = ""
+    """The secret it reads from standard input."""
+    files: dict[str, str] = {}
+    """Variable -> secret: the variable holds the path of a file with the value, there for as long
+    as the step runs, for its user alone."""
+
+
 class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every kind of step may carry beside its own word."""
 
@@ -60,6 +81,9 @@ class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     timeout: Seconds | None = None
     barrier: bool = False
     secret: bool = False
+    """Keep nothing of what it says, anywhere."""
+    secrets: SecretsText | None = None
+    """For its `run` and `undo`, not its `check`."""
 
 
 class GateOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,6 +118,7 @@ class PlaybookText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     title: str
     variables: dict[str, Scalar] = {}
+    secrets: dict[str, SecretText] = {}
     budget: Amount | None = None
     phases: tuple[Any, ...]
 
@@ -171,6 +196,7 @@ class Playbook:
     folder: str
     """Absolute; relative paths of the author start here."""
     sha256: str
+    secrets: Mapping[str, SecretSource] = field(default_factory=dict)
 
 
 class Mistakes:

@@ -70,6 +70,12 @@ def _name(text: str) -> Name:
     root, dot, key = text.partition(".")
     if text in FIXED_NAMES or (root in FREE_ROOTS and dot and _FREE_KEY.fullmatch(key)):
         return Name(text)
+    if root in ("secret", "secrets"):
+        raise ValueError(
+            f"{{{{{text}}}}}: a secret never stands in a text, where process lists show it; "
+            f"give it to the step with `secrets: {{stdin: {key or 'NAME'}}}` or "
+            f"`secrets: {{files: {{PW_FILE: {key or 'NAME'}}}}}`"
+        )
     hint = did_you_mean(text, [*FIXED_NAMES, *(f"{root}.NAME" for root in FREE_ROOTS)])
     raise ValueError(f"{{{{{text}}}}} names nothing; {hint}")
 

@@ -1,0 +1,220 @@
+"""Secrets on their way to a step and back, in each shell a host may have."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import os
+import queue
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fleetctl.base.redaction import Redactor
+from fleetctl.playbook.operations import SecretExec, SecretSource, SecretUse
+from fleetctl.transport.local import LocalTransport
+from fleetctl.transport.protocol import Connected, Event, Refused, StepOrder
+from fleetctl.transport.veil import Vault, VeiledTransport
+from tests.transport.desk import Desk, run
+
+_TICKETS = itertools.count(1)
+_SOURCE = SecretSource("env", ("PW",), "site.yaml:1:1")
+PASSWORD = b"correct-horse'9\"\\ battery"
+VALUES = {
+    "plain": PASSWORD,
+    "nothing special": b"abcdefgh",
+    "quotes": b"'\"'$(touch x)`id`\\n%s%%\\047-",
+    "lines": b"-----BEGIN KEY-----\nabc def\n\n-----END KEY-----\n",
+    "not utf-8": b"\xff\xfe\x81\x88 caf\xe9 \x01\x7f",
+    "nul": b"a\0b\0\0c\0123",
+    "dash first": b"-n -e \\c",
+    "large": os.urandom(9000) * 9,
+}
+
+
+@pytest.fixture(params=["dash", "bash", "busybox"])
+def shell(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A PATH on which `sh` is that shell."""
+    found = shutil.which(request.param)
+    if found is None:
+        pytest.skip(f"no {request.param} here")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "sh").symlink_to(found)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+Reach = Callable[[dict[str, bytes]], Desk]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The host's home folder, with a name that must be quoted."""
+    (tmp_path / "ho me").mkdir()
+    return tmp_path / "ho me"
+
+
+@pytest.fixture
+def reach(shell: str, home: Path) -> Iterator[Reach]:
+    """Opens a desk whose orders are given these secrets."""
+    opened: list[VeiledTransport] = []
+
+    def open_desk(values: dict[str, bytes]) -> Desk:
+        events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        surroundings = {"HOME": str(home), "PATH": shell}
+        transport = VeiledTransport(
+            lambda sink: LocalTransport(sink, environment=lambda host: surroundings),
+            events.put,
+            Vault(values),
+        )
+        opened.append(transport)
+        return Desk(transport, events, _TICKETS)
+
+    yield open_desk
+    for transport in opened:
+        transport.close()
+
+
+def given(key: str, act: str, *, timeout_s: float = 50.0, check: str = "", **uses: str
+          ) -> StepOrder:  # fmt: skip
+    """A step with secrets: variable (or `stdin`) -> name."""
+    secrets = tuple(
+        SecretUse(name, _SOURCE, "" if at == "stdin" else at) for at, name in uses.items()
+    )
+    return StepOrder(key, SecretExec(act, check, "", secrets), timeout_s)
+
+
+def left_behind(folder: Path, values: dict[str, bytes]) -> list[str]:
+    """Files and folders under `folder` in which a secret stands, in any form."""
+    redactor = Redactor(values.values())
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [str(path) for path in files if redactor.spans(path.read_bytes())] + [
+        str(path) for path in folder.rglob("secret.*")
+    ]
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_any_bytes_arrive(reach: Reach, home: Path, name: str) -> None:
+    """Every byte of a secret arrives, on standard input and as a file, whatever it is."""
+    values = {"s": VALUES[name]}
+    desk = reach(values)
+    act = 'cat >got.stdin; cat "$KEY_FILE" >got.file; stat -c %a "$KEY_FILE" "${KEY_FILE%/*}"'
+    (result,) = desk.do(given("a", act, stdin="s", KEY_FILE="s"))
+    assert result.end == "acted", result
+    assert result.stdout.head == b"600\n700\n"
+    assert (home / "got.stdin").read_bytes() == VALUES[name]
+    assert (home / "got.file").read_bytes() == VALUES[name]
+    assert left_behind(home / ".fleetctl", values) == []
+
+
+def test_unread_input_holds_up_nobody(reach: Reach) -> None:
+    """A large secret that the step never reads does not block it, nor does a child that stays."""
+    desk = reach({"s": VALUES["large"]})
+    act = "sleep 30 </dev/null >/dev/null 2>&1 & echo done"
+    (result,) = desk.do(given("a", act, stdin="s", timeout_s=20))
+    assert (result.end, result.stdout.head) == ("acted", b"done\n")
+
+
+def test_echo_comes_back_without_it(reach: Reach, home: Path) -> None:
+    """What a step echoes, plain or encoded, reaches us blotted out and stays nowhere."""
+    values = {"s": PASSWORD}
+    desk = reach(values)
+    act = 'cat "$F"; echo; cat "$F" >&2; base64 "$F"; (printf x; cat "$F") | base64; exit 3'
+    (result,) = desk.do(given("a", act, F="s"))
+    assert (result.end, result.exit_status) == ("failed", 3)
+    said = result.stdout.head + result.stderr.head
+    assert b"***" in said
+    for form in (
+        PASSWORD,
+        base64.b64encode(PASSWORD)[:-4],
+        base64.b64encode(b"x" + PASSWORD)[2:-4],
+    ):
+        assert form not in said
+    assert left_behind(home / ".fleetctl", values) == []
+
+
+@pytest.mark.parametrize("act", ["sleep 60", "trap '' TERM; sleep 60 & wait; sleep 60"])
+def test_nothing_left_when_timed_out(reach: Reach, home: Path, act: str) -> None:
+    """A step ended at its deadline, by force too, leaves neither the secret nor its output."""
+    values = {"s": PASSWORD}
+    desk = reach(values)
+    (result,) = desk.do(given("a", f'cat "$F"; {act}', F="s", timeout_s=0.5))
+    assert result.end == "timed out"
+    assert left_behind(home / ".fleetctl", values) == []
+
+
+def test_nothing_left_when_nothing_was_to_do(reach: Reach, home: Path) -> None:
+    """A step whose check says that nothing is to be done leaves no script with the secret."""
+    values = {"s": PASSWORD}
+    (result,) = reach(values).do(given("a", "cat", check="true", stdin="s"))
+    assert result.end == "checked"
+    assert left_behind(home / ".fleetctl", values) == []
+
+
+def test_dead_runner_is_cleaned_up_after(reach: Reach, home: Path) -> None:
+    """What stays when runner and step die at once goes when the host is next asked."""
+    values = {"s": PASSWORD}
+    desk = reach(values)
+    act = 'cat "$F" >/dev/null; read -r line </proc/$$/stat; set -- ${line##*) }; ' \
+          'kill -9 "$2" $$ 2>/dev/null; sleep 60'  # fmt: skip
+    ticket = desk.segment(given("a", act, F="s"))
+    desk.final(ticket)
+    assert list((home / ".fleetctl").rglob("secret.*"))
+    other = reach(values)
+    other.ask("a")
+    assert left_behind(home / ".fleetctl", values) == []
+
+
+def test_order_without_its_secret_is_refused(shell: str, home: Path) -> None:
+    """A step that was not given its secrets is not run without them."""
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    transport = LocalTransport(events.put, environment=lambda h: {"HOME": str(home), "PATH": shell})
+    desk = Desk(transport, events, _TICKETS)
+    final = desk.final(desk.segment(given("a", "touch ran", stdin="s")))
+    transport.close()
+    assert isinstance(final, Refused)
+    assert "was not given its secrets" in final.detail
+    assert not (home / "ran").exists()
+
+
+def test_arguments_and_environment_hold_none(reach: Reach, home: Path) -> None:
+    """While a step runs, no process has the secret among its arguments or in its environment."""
+    values = {"s": PASSWORD}
+    desk = reach(values)
+    act = 'cat "$F" >/dev/null; touch there; while [ ! -e go ]; do sleep 0.05; done'
+    ticket = desk.segment(given("a", act, stdin="s", F="s"))
+    desk.until(lambda event: isinstance(event, Connected))
+    while not (home / "there").exists():
+        time.sleep(0.02)
+    redactor = Redactor(values.values())
+    seen = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    own = [entry.read_bytes() for entry in _own_environments()]
+    scripts = [path.stat().st_size for path in (home / ".fleetctl").rglob("script")]
+    (home / "go").touch()
+    desk.final(ticket)
+    assert any(b"/script" in line for line in seen)
+    assert len(own) >= 2
+    assert not any(redactor.spans(text) for text in [*seen, *own])
+    assert scripts == [0]
+
+
+def _own_environments() -> list[Path]:
+    """Of the processes of this user that run a step."""
+    return [
+        path.with_name("environ")
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if os.access(path.with_name("environ"), os.R_OK) and b".fleetctl" in path.read_bytes()
+    ]
+
+
+def test_plain_steps_keep_their_way(reach: Reach, home: Path) -> None:
+    """A step without secrets runs as ever, also between two with them, and keeps its output."""
+    desk = reach({"s": PASSWORD})
+    results = desk.do(
+        given("a", "wc -c", stdin="s"), run("b", "echo plain"), given("c", "wc -c", stdin="s")
+    )
+    assert [result.stdout.head.strip() for result in results] == [b"25", b"plain", b"25"]
+    assert (home / ".fleetctl/runs/run-1/b.out").read_bytes() == b"plain\n"
