@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from fleetctl.base.errors import UsageError
+from fleetctl.base.names import sounds_secret
 from fleetctl.cli.journal import journal_option
 from fleetctl.cli.releases import releases_option
 from fleetctl.cli.selection import Choice
@@ -136,6 +137,12 @@ def _variables(words: Sequence[str]) -> dict[str, str]:
         if not equals or not name:
             raise UsageError(f'--var "{word}" is no NAME=VALUE')
         variables[name] = value
+        if sounds_secret(name):
+            click.echo(
+                f"warning: --var {name}=... is kept in clear in plan and journal"
+                "\n  hint: declare it under `secrets:` in the playbook (docs/secrets.md)",
+                err=True,
+            )
     return variables
 
 

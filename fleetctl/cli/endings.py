@@ -64,7 +64,7 @@ def _tell_bug(ending: BaseException) -> int:
 
 def _keep_traceback(ending: BaseException) -> str:
     """Write the traceback to a file only its owner reads; its path, or why there is none."""
-    text = "".join(traceback.format_exception(ending))
+    text = _veiled("".join(traceback.format_exception(ending)))
     try:
         path = _traceback_path()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,8 +82,14 @@ def _traceback_path() -> Path:
     return folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.txt"
 
 
+def _veiled(text: str) -> str:
+    """Without the secrets of this process; that it had some is told by the module being there."""
+    module = sys.modules.get("fleetctl.cli.veil")
+    return module.veiled(text) if module else text
+
+
 def _say(text: str) -> None:
     try:
-        click.echo(text, err=True)
+        click.echo(_veiled(text), err=True)
     except OSError:
         return  # nobody listens any more; the exit code still tells

@@ -13,9 +13,12 @@ from fleetctl.plan.words import (
     budget_words,
     estimate_words,
     gate_words,
+    given_words,
     guard_words,
     pace_words,
     release_words,
+    secret_words,
+    secrets_of,
 )
 
 COLUMNS = ("phase", "batch", "host", "tier", "from", "to", "noop", "steps")
@@ -35,6 +38,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield from _labelled("releases", list(release_words(plan)) or ["none is deployed"])
     yield from _labelled("bounds", [text for text in map(guard_words, plan.guards) if text])
     yield from _labelled("budget", [budget_words(plan.budget, len(names))])
+    secrets = secrets_of(plan).items()
+    yield from _labelled("secrets", [secret_words(name, source) for name, source in secrets])
     yield from _labelled("time", [estimate_words(plan)])
     for number, phase in enumerate(plan.phases, start=1):
         yield ""
@@ -114,6 +119,8 @@ def _step_words(steps: Sequence[PlanStep]) -> str:
     marks = [f"once a {last.once}"] if last.once else []
     if len(steps) == 1 and last.retry is not None and last.retry.attempts > 1:
         marks.append(f"up to {last.retry.attempts} tries")
+    if given := given_words(last):
+        marks.append(f"secret {given}")
     if last.barrier:
         marks.append("barrier")
     words = last.title

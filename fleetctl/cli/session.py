@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -17,9 +18,12 @@ from fleetctl.cli.picture import Glance, safe_line
 from fleetctl.cli.progress import RunView
 from fleetctl.cli.reach import reach
 from fleetctl.cli.results import tell_answers, tell_result
+from fleetctl.cli.vault import open_vault
+from fleetctl.cli.veil import veil
 from fleetctl.cli.watching import Follower, JsonLines, PlainLines
 from fleetctl.rollout.controls import Controls
 from fleetctl.rollout.driver import Opening, RunResult, push, resume
+from fleetctl.transport.veil import Vault
 
 if TYPE_CHECKING:
     from fleetctl.journal.store import Journal
@@ -44,22 +48,24 @@ class Drive(Protocol):
 
 def start_run(plan: Plan, manner: Manner) -> ExitCode:
     """Run a plan somebody confirmed; the recap is told and its exit code returned."""
-    opening = Opening(by=whoami(), words=spoken_words(sys.argv[1:]), check_only=manner.check_only)
-    way = reach(plan)
+    vault = Vault() if manner.check_only else open_vault(plan)
+    opening = _opening(vault, check_only=manner.check_only)
+    way = reach(plan, vault)
 
     def drive(journal: Journal, controls: Controls, observer: Follower) -> RunResult:
         watchers = (observer,)
         return push(plan, opening, journal, way, controls=controls, observers=watchers)
 
-    with open_journal(manner.journal) as journal:
+    with veil(vault.redactor), open_journal(manner.journal) as journal:
         return _conduct(journal, RunView(plan), 0, manner, drive)
 
 
 def resume_run(journal: Journal, run: str, manner: Manner, only_failed: bool) -> ExitCode:
     """Take a run up where its journal ends; as `start_run`."""
     account = read_account(journal, run)
-    way = reach(account.view.plan)
-    opening = Opening(by=whoami(), words=spoken_words(sys.argv[1:]), run=run)
+    vault = open_vault(account.view.plan)
+    way = reach(account.view.plan, vault)
+    opening = _opening(vault, run=run)
 
     def drive(journal: Journal, controls: Controls, observer: Follower) -> RunResult:
         return resume(
@@ -69,7 +75,14 @@ def resume_run(journal: Journal, run: str, manner: Manner, only_failed: bool) ->
             observers=(observer,),
         )
 
-    return _conduct(journal, account.view, account.seq, manner, drive)
+    with veil(vault.redactor):
+        return _conduct(journal, account.view, account.seq, manner, drive)
+
+
+def _opening(vault: Vault, *, run: str = "", check_only: bool = False) -> Opening:
+    redact = partial(vault.redactor.text, cut=True)
+    words = tuple(redact(word) for word in spoken_words(sys.argv[1:]))
+    return Opening(whoami(), words, run, check_only=check_only, redact=redact)
 
 
 def _conduct(journal: Journal, view: RunView, seq: int, manner: Manner, drive: Drive) -> ExitCode:

@@ -48,6 +48,8 @@ class Opening(msgspec.Struct, frozen=True):
     seed: int | None = None
     """All chance of the run comes from it; None: drawn from the machine."""
     check_only: bool = False
+    redact: Callable[[str], str] = str
+    """Takes secrets out of what probes say on this machine."""
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -89,7 +91,7 @@ def push(
     with _held(journal, run, opening.by):
         state, log = RunState(plan), RunLog(journal, run, plan)
         first = open_run(state, log, plan, opening, journal.take_fence(wall_s), clock)
-        leg = _Leg(state, log, clock, controls, observers)
+        leg = _Leg(state, log, clock, controls, observers, opening.redact)
         return leg.drive(journal, open_transport, first)
 
 
@@ -105,15 +107,15 @@ def resume(
 ) -> RunResult:
     """Take up a run whose controller died, or which stopped early; as `push`.
 
-    `only_failed`: try the lost hosts again, nothing else. Of `opening` only `by` is used. Observers
-    see the records from here on.
+    `only_failed`: try the lost hosts again, nothing else. Of `opening` only `by` and `redact` are
+    used. Observers see the records from here on.
     """
     clock = SystemClock()
     with _held(journal, run, opening.by):
         state, log = replay(journal, run)
         fence = journal.take_fence(clock.wall_s())
         first = reopen_run(state, log, RunResumed(fence, opening.by, only_failed), clock)
-        leg = _Leg(state, log, clock, controls, observers)
+        leg = _Leg(state, log, clock, controls, observers, opening.redact)
         return leg.drive(journal, open_transport, first)
 
 
@@ -180,6 +182,7 @@ class _Leg(NamedTuple):
     clock: Clock
     controls: Controls | None
     observers: Sequence[Observer]
+    redact: Callable[[str], str]
 
     def drive(
         self, journal: Journal, open_transport: Callable[[Sink], Transport], first: Recorded
@@ -192,7 +195,7 @@ class _Leg(NamedTuple):
             read_orders=_Orders(journal, run).read, watches=watches,
         )  # fmt: skip
         transport = open_transport(driver.post)
-        prober = ThreadProber(driver.post)
+        prober = ThreadProber(driver.post, self.redact)
         try:
             driver.show([first])
             driver.begin(transport, prober)

@@ -34,8 +34,12 @@ class Prober(Protocol):
 class ThreadProber:
     """Real probes; the threads are made when the first one is asked for."""
 
-    def __init__(self, sink: Callable[[ProbeAnswered], None]) -> None:
+    def __init__(
+        self, sink: Callable[[ProbeAnswered], None], redact: Callable[[str], str] = str
+    ) -> None:
+        """`redact` takes secrets out of what a probe says."""
         self._sink = sink
+        self._redact = redact
         self._pool: ThreadPoolExecutor | None = None
 
     def submit(self, probe: RunProbe) -> None:
@@ -53,7 +57,7 @@ class ThreadProber:
             holds, detail = _ask(probe)
         except Exception as error:  # noqa: BLE001 - a probe that breaks is a missing signal
             holds, detail = False, f"no signal: {str(error) or type(error).__name__}"
-        self._sink(ProbeAnswered(probe.ticket, probe.host, holds, detail))
+        self._sink(ProbeAnswered(probe.ticket, probe.host, holds, self._redact(detail)))
 
 
 def _ask(order: RunProbe) -> tuple[bool, str]:
