@@ -5,56 +5,59 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Protocol
 
 from fleetctl.transport.protocol import (
     Answered,
     Ask,
-    Event,
-    Lost,
-    Output,
     Refused,
     RunSegment,
-    SegmentEnded,
     StepEnd,
-    StepEnded,
     StepOrder,
     StepResult,
 )
+from fleetctl.transport.simline import Line
+from fleetctl.transport.simsegment import Segment, StepRecord, Tell, Verdict, output
 
 _POLL_S = 0.5
-_WELL = ("acted", "checked")
 
 
-class Tell(Protocol):
-    """Sends an event back; says nothing when the connection it came over is gone."""
+class Witness(Protocol):
+    """Sees what truly happens on hosts, whoever is told of it."""
 
-    def __call__(self, event: Event, after_s: float = 0.0) -> None: ...
+    def entered(self, host: str, order: RunSegment | Ask) -> None:
+        """The host has accepted the order."""
 
+    def began(self, host: str, order: RunSegment, step: StepOrder, key: str) -> None:
+        """The act of a step begins; `key` is what it is recorded under."""
 
-class Verdict(NamedTuple):
-    """How a step ends on a host when it runs."""
-
-    end: Literal["acted", "checked", "failed", "timed out"] = "acted"
-    duration_s: float = 1.0
-    stdout: bytes = b""
-
-
-@dataclass(slots=True)
-class StepRecord:
-    """What a host has on disk about one step; no end: it was begun."""
-
-    end: StepEnd | None = None
-    try_no: int = 1
-    stdout: bytes = b""
+    def ended(self, host: str, order: RunSegment, key: str, end: StepEnd) -> None:
+        """A step has ended and is recorded."""
 
 
-class Time(Protocol):
+class Blind:
+    """A witness who looks away."""
+
+    def entered(self, host: str, order: RunSegment | Ask) -> None: ...
+
+    def began(self, host: str, order: RunSegment, step: StepOrder, key: str) -> None: ...
+
+    def ended(self, host: str, order: RunSegment, key: str, end: StepEnd) -> None: ...
+
+
+class Surroundings(Protocol):
     """What a host asks of its world."""
+
+    witness: Witness
+
+    def now_s(self) -> float: ...
 
     def at(self, after_s: float, act: Callable[[], None]) -> None: ...
 
     def verdict(self, host: str, step: StepOrder) -> Verdict: ...
+
+    def goes_on(self, host: str) -> bool:
+        """Whether a segment takes its next step although nobody hears of it any more."""
 
 
 @dataclass(slots=True)
@@ -62,11 +65,13 @@ class SimHost:
     """One host and its disk; processes die with a reboot, records do not."""
 
     name: str
-    time: Time
+    world: Surroundings
     up: bool = True
     fence: int = 0
     holder: str = ""
     boot: int = 1
+    thaws_s: float = 0.0
+    """Until then everything here stands still."""
     records: dict[tuple[str, str], StepRecord] = field(default_factory=dict)
     """(run, key) -> record."""
     acts: Counter[str] = field(default_factory=Counter)
@@ -75,10 +80,30 @@ class SimHost:
     """Who holds the lock."""
     queue: deque[Segment] = field(default_factory=deque)
     """Who is behind it."""
+    lines: list[Line] = field(default_factory=list)
+    """Connections that stand."""
+    opened: dict[str, int] = field(default_factory=dict)
+    """Run -> the connection that opened its record last; the others are shut out."""
 
-    def take(self, order: RunSegment, tell: Tell) -> None:
+    @property
+    def frozen(self) -> bool:
+        return self.world.now_s() < self.thaws_s
+
+    def later(self, after_s: float, act: Callable[[], None]) -> None:
+        """Do something here after so long, or when the host is awake again."""
+
+        def when_awake() -> None:
+            left_s = self.thaws_s - self.world.now_s()
+            if left_s > 0:
+                self.world.at(left_s, when_awake)
+            else:
+                act()
+
+        self.world.at(after_s, when_awake)
+
+    def take(self, order: RunSegment, line: Line, tell: Tell) -> None:
         """A segment arrives: it runs now, or behind the one that holds the lock."""
-        self.queue.append(Segment(self, order, tell))
+        self.queue.append(Segment(self, order, line, tell))
         self.next()
 
     def next(self) -> None:
@@ -90,6 +115,19 @@ class SimHost:
         self.current = None
         self.next()
 
+    def enter(self, order: RunSegment | Ask, line: Line) -> Refused | None:
+        """Under the lock: the newest connection of a run shuts its others out; then the fence."""
+        if not line.opened:
+            line.opened = True
+            self.opened[order.run] = line.number
+        elif self.opened.get(order.run) != line.number:
+            detail = "a newer connection of this run took over"
+            return Refused(order.ticket, self.name, "runner", detail)
+        refused = self.refuses(order.ticket, order.run, order.fence)
+        if refused is None:
+            self.world.witness.entered(self.name, order)
+        return refused
+
     def refuses(self, ticket: int, run: str, fence: int) -> Refused | None:
         """Take the order's fence, or refuse it when it is older than the one obeyed."""
         if fence < self.fence or (fence == self.fence and self.holder not in ("", run)):
@@ -99,131 +137,64 @@ class SimHost:
         self.fence, self.holder = fence, run
         return None
 
-    def answer(self, ask: Ask, tell: Tell, left_s: float) -> None:
+    def answer(self, ask: Ask, line: Line, tell: Tell, left_s: float) -> None:
         """Answer when the lock is free, or when the asker's patience is at its end."""
+        if line.boot != self.boot:
+            return
         if self.current is not None and left_s > 0:
             wait_s = min(_POLL_S, left_s)
-            self.time.at(wait_s, lambda: self.answer(ask, tell, left_s - wait_s))
+            self.later(wait_s, lambda: self.answer(ask, line, tell, left_s - wait_s))
             return
-        refused = self.refuses(ask.ticket, ask.run, ask.fence)
-        if refused is not None:
-            tell(refused)
-            return
+        if self.current is not None:
+            if self.current.run != ask.run:
+                tell(Refused(ask.ticket, self.name, "busy", f"run {self.current.run} holds it"))
+                return
+        else:
+            refused = self.enter(ask, line)
+            if refused is not None:
+                tell(refused)
+                return
         results = tuple(self._told(ask.run, key) for key in ask.keys)
         tell(Answered(ask.ticket, self.name, f"boot{self.boot}", results))
 
     def _told(self, run: str, key: str) -> StepResult:
+        """As the record has it; while the lock is held what is not recorded may still come."""
         record = self.records.get((run, key))
-        if record is None:
-            return StepResult(key, "absent")
-        if record.end is not None:
+        if record is not None and record.end is not None:
             return StepResult(key, record.end, stdout=output(record.stdout), replayed=True)
-        running = self.current is not None and self.current.running == (run, key)
-        return StepResult(key, "running" if running else "interrupted")
+        if self.current is not None:
+            return StepResult(key, "running")
+        return StepResult(key, "absent" if record is None else "interrupted")
 
-    def kill(self) -> bool:
-        """Stop the step that runs; False when none does."""
-        return self.current is not None and self.current.kill()
+    def kill(self, run: str) -> bool:
+        """Stop the step of this run that is under way; False when none is."""
+        return self.current is not None and self.current.run == run and self.current.kill()
 
     def reboot(self) -> None:
-        """Every process is gone; what was begun stays begun."""
+        """Every process and connection is gone; what was begun stays begun."""
         self.boot += 1
+        self.thaws_s = 0.0
         ended = [self.current, *self.queue]
         self.current = None
         self.queue.clear()
         for segment in ended:
             if segment is not None:
-                segment.die()
+                segment.dead = True
+        for line in list(self.lines):
+            line.cut("closed", "the host went down")
+        self.lines.clear()
 
+    def freeze(self, seconds: float, patience_s: float) -> None:
+        """Nothing moves here for so long; who waits longer than its patience gives up."""
+        self.thaws_s = max(self.thaws_s, self.world.now_s() + seconds)
+        for line in self.lines:
+            self.watch_silence(line, patience_s)
 
-class Segment:
-    """A segment under the host's lock."""
+    def watch_silence(self, line: Line, patience_s: float) -> None:
+        """Give the connection up when the host is frozen after so long."""
 
-    def __init__(self, host: SimHost, order: RunSegment, tell: Tell) -> None:
-        self.dead = False
-        self.running: tuple[str, str] | None = None
-        self._host = host
-        self._order = order
-        self._tell = tell
-        self._at = 0
-        self._turn = 0
+        def lose_patience() -> None:
+            if self.frozen:
+                line.cut("silence", "the host stopped answering")
 
-    def begin(self) -> None:
-        order = self._order
-        refused = self._host.refuses(order.ticket, order.run, order.fence)
-        if refused is not None:
-            self._tell(refused)
-            self._host.free()
-            return
-        self._go_on()
-
-    def _go_on(self) -> None:
-        if self._at == len(self._order.steps):
-            self._end()
-            return
-        step = self._order.steps[self._at]
-        place = (self._order.run, key_of(step))
-        record = self._host.records.get(place)
-        if record is not None and (record.end in _WELL or step.try_no <= record.try_no):
-            self._report(place[1], record.end or "interrupted", record.stdout, replayed=True)
-            return
-        self._act(step, place)
-
-    def _act(self, step: StepOrder, place: tuple[str, str]) -> None:
-        host = self._host
-        verdict = host.time.verdict(host.name, step)
-        host.records[place] = StepRecord(None, step.try_no)
-        if verdict.end != "checked":
-            host.acts[place[1]] += 1
-        self.running = place
-        self._turn += 1
-        turn = self._turn
-        host.time.at(verdict.duration_s, lambda: self._ended(turn, place, verdict))
-
-    def _ended(self, turn: int, place: tuple[str, str], verdict: Verdict) -> None:
-        if self.dead or turn != self._turn:
-            return
-        self._close(place, verdict.end, verdict.stdout)
-
-    def die(self) -> None:
-        """Its process is gone, and so is the connection it came over."""
-        self.dead = True
-        order = self._order
-        self._tell(Lost(order.ticket, order.host, True, "closed", "the host went down"))
-
-    def kill(self) -> bool:
-        """Stop the step that runs."""
-        if self.running is None:
-            return False
-        self._turn += 1
-        self._close(self.running, "killed", b"")
-        return True
-
-    def _close(self, place: tuple[str, str], end: StepEnd, stdout: bytes) -> None:
-        record = self._host.records[place]
-        record.end, record.stdout = end, stdout
-        self.running = None
-        self._report(place[1], end, stdout, replayed=False)
-
-    def _report(self, key: str, end: StepEnd, stdout: bytes, *, replayed: bool) -> None:
-        result = StepResult(key, end, stdout=output(stdout), replayed=replayed)
-        self._tell(StepEnded(self._order.ticket, self._host.name, result))
-        self._at += 1
-        if end in _WELL:
-            self._go_on()
-        else:
-            self._end()
-
-    def _end(self) -> None:
-        self._tell(SegmentEnded(self._order.ticket, self._host.name))
-        self._host.free()
-
-
-def key_of(step: StepOrder) -> str:
-    """What a step is recorded under."""
-    return f"{step.key}.undo" if step.undo else step.key
-
-
-def output(text: bytes) -> Output:
-    """A short stream, whole."""
-    return Output(text, b"", len(text))
+        self.world.at(patience_s, lose_patience)

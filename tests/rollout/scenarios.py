@@ -18,7 +18,7 @@ from fleetctl.rollout.controls import Command, Word
 from fleetctl.rollout.state import RunState, rebuild
 from fleetctl.rollout.tables import HostState
 from fleetctl.transport.protocol import Look, Order, StepOrder
-from fleetctl.transport.simhost import Verdict
+from fleetctl.transport.simsegment import Verdict
 from fleetctl.transport.simulated import Mishap, Script, World
 from tests.rollout.builders import a_host, a_pause, a_phase, a_plan, a_step, hosts_named
 from tests.rollout.simulation import Crash, Sim

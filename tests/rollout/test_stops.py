@@ -11,7 +11,7 @@ from fleetctl.rollout import records as r
 from fleetctl.rollout.controls import Command, Word
 from fleetctl.rollout.state import RunState
 from fleetctl.transport.protocol import Look, RunSegment, StepOrder
-from fleetctl.transport.simhost import Verdict
+from fleetctl.transport.simsegment import Verdict
 from fleetctl.transport.simulated import Script
 from tests.rollout.builders import a_phase, a_plan, a_step, hosts_named
 from tests.rollout.conftest import MakeSim

@@ -12,7 +12,7 @@ from fleetctl.playbook.operations import Approval, HostProbe, HttpProbe, Retry
 from fleetctl.rollout import records as r
 from fleetctl.rollout.controls import Command, Word
 from fleetctl.transport.protocol import Look, Order, RunSegment, StepOrder
-from fleetctl.transport.simhost import Verdict
+from fleetctl.transport.simsegment import Verdict
 from fleetctl.transport.simulated import Mishap, Script
 from tests.rollout.builders import a_host, a_pause, a_phase, a_plan, a_step, hosts_named
 from tests.rollout.conftest import MakeSim

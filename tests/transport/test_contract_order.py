@@ -20,7 +20,7 @@ from fleetctl.transport.protocol import (
     Refused,
     StepOrder,
 )
-from fleetctl.transport.simhost import Verdict
+from fleetctl.transport.simsegment import Verdict
 from fleetctl.transport.simulated import Script, SimTransport, World
 from tests.transport.desk import Desk, run
 
