@@ -4,12 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check fix bench docs lock clean
+SEEDS ?= 1000
+
+.PHONY: help demo test check sim fix bench docs lock clean
 
 help:
 	@echo "make demo   push a release to 44 lab hosts over SSH and show it"
 	@echo "make test   run every check and every test"
 	@echo "make check  lint, types, layers and the quick tests (under 2 minutes)"
+	@echo "make sim    simulate SEEDS=1000 pushes under every fault, count the faults"
 	@echo "make fix    format and mend what can be mended"
 	@echo "make bench  time fleetctl against other tools, in one run"
 	@echo "make docs   write the generated pages of docs/ anew"
@@ -41,6 +44,9 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -n auto
+
+sim: $(VENV)/.dev
+	$(BIN)/python -m tests.sim --seeds $(SEEDS) --processes 2
 
 fix: $(VENV)/.dev
 	$(BIN)/ruff format .

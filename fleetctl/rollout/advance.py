@@ -57,6 +57,8 @@ def _wind_down(desk: Desk) -> None:
 
 def _move(desk: Desk) -> bool:
     """One move; False when the next one needs an event."""
+    if desk.ahead and not desk.state.accounts.in_flight:
+        desk.ahead, desk.work, desk.phase_at, desk.batch_at = False, None, 0, 0
     phases = list(desk.state.phases.values())
     if desk.phase_at >= len(phases):
         _end(desk)
@@ -121,6 +123,8 @@ def _work(desk: Desk, work: BatchWork) -> bool:
 
 def _admit(desk: Desk, work: BatchWork) -> Admission:
     """Begin hosts while any may begin; the budget is asked before every single one."""
+    if desk.ahead:
+        return Admission.FULL
     accounts = desk.state.accounts
     if not accounts.in_flight:
         work.gathering, work.opened = True, 0

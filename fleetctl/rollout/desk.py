@@ -117,6 +117,9 @@ class Desk:
         """Host in flight -> orders lost in a row before they were sent."""
         self.phase_at = 0
         self.batch_at = 0
+        self.ahead = False
+        """Hosts in flight were found further on than others that are to be done: those come first,
+        once nobody is in flight any more."""
         self.work: BatchWork | None = None
         self.gate: GateWork | None = None
         self.preflight: set[str] | None = None

@@ -113,7 +113,7 @@ def resume(
     clock = SystemClock()
     with _held(journal, run, opening.by):
         state, log = replay(journal, run)
-        fence = journal.take_fence(clock.wall_s())
+        fence = next_fence(journal, state, clock)
         first = reopen_run(state, log, RunResumed(fence, opening.by, only_failed), clock)
         leg = _Leg(state, log, clock, controls, observers, opening.redact)
         return leg.drive(journal, open_transport, first)
@@ -157,6 +157,11 @@ def reopen_run(state: RunState, log: RunLog, record: RunResumed, clock: Clock) -
     resumed = log.reopen(record, clock.wall_s())
     state.apply(record)
     return resumed
+
+
+def next_fence(journal: Journal, state: RunState, clock: Clock) -> int:
+    """The fence of a run's next leg: beyond every order of the legs before, whatever the clock."""
+    return journal.take_fence(max(clock.wall_s(), (state.fence_max + 2) / 1000))
 
 
 def new_run_id(wall_s: float) -> str:

@@ -15,6 +15,7 @@ from fleetctl.transport.protocol import (
     Looked,
     Lost,
     Refused,
+    Release,
     SegmentEnded,
     StepEnded,
 )
@@ -83,13 +84,21 @@ def refuse_segment(desk: Desk, run: HostRun, event: Refused) -> None:
     desk.record(OrderLost(run.phase, run.host, event.ticket, False, event.reason, event.detail))
     if event.reason == "fence":
         stop_fenced(desk, event)
-    elif event.reason == "busy" and _try_again(desk, run):
-        return
+    elif event.reason in ("busy", "runner"):
+        _hang_up_shut_out(desk, event)
+        if _try_again(desk, run):
+            return
     if run.fault is not None:
         _settle_not_undone(desk, run, cause)
         return
     key = run.recipe.steps[run.next_step].key
     settle(desk, run, Outcome.FAILED, key, cause, halted=event.reason == "fence")
+
+
+def _hang_up_shut_out(desk: Desk, event: Refused) -> None:
+    """A late order over an older connection has shut this one out: the next try takes a new one."""
+    if event.reason == "runner":
+        desk.send(Release(event.host))
 
 
 def stop_fenced(desk: Desk, event: Refused) -> None:
@@ -131,6 +140,7 @@ def end_ask(desk: Desk, run: HostRun, event: Answered | Lost | Refused, errand: 
     else:
         if event.reason == "fence":
             stop_fenced(desk, event)
+        _hang_up_shut_out(desk, event)
         asking.refuse_ask(desk, run, event)
     hosts.proceed(desk, run)
 

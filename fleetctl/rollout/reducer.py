@@ -180,6 +180,7 @@ def _continue(desk: Desk) -> None:
         names = list(desk.state.phases)
         desk.phase_at = names.index(flying[0].phase)
         desk.batch_at = flying[0].batch
+        desk.ahead = _is_ahead(desk)
         desk.work = pacing.gather(desk, desk.batch_at)
         for run in flying:
             desk.work.place(run, hosts.stage_at(run))
@@ -188,3 +189,11 @@ def _continue(desk: Desk) -> None:
         for run in flying:
             hosts.take_up(desk, desk.work, run)
     preflight.begin(desk)
+
+
+def _is_ahead(desk: Desk) -> bool:
+    """Whether a batch or phase before the one in flight has hosts that are to be done."""
+    phases = list(desk.state.phases.values())
+    before = [phase.unsettled for phase in phases[: desk.phase_at]]
+    before.append(phases[desk.phase_at].unsettled[: desk.batch_at])
+    return any(any(unsettled) for unsettled in before)

@@ -55,7 +55,7 @@ def send_ask(desk: Desk, run: HostRun) -> None:
     desk.record(AskSent(run.phase, run.host, ticket, keys))
     state = desk.state
     wait_s = desk.patience.ask_wait_s
-    desk.send(Ask(ticket, run.host, state.run, state.fence, tuple(names), wait_s))
+    desk.send(Ask(ticket, run.host, state.run, state.fence_for(run.host), tuple(names), wait_s))
 
 
 def send_check(desk: Desk, run: HostRun) -> None:
@@ -99,7 +99,8 @@ def _send(desk: Desk, run: HostRun, indices: list[int], *, undo: bool) -> None:
             )
         )  # fmt: skip
     state = desk.state
-    desk.send(RunSegment(ticket, run.host, state.run, state.fence, tuple(orders)))
+    fence = state.fence_for(run.host)
+    desk.send(RunSegment(ticket, run.host, state.run, fence, tuple(orders)))
 
 
 def _names(run: HostRun, indices: list[int], *, undo: bool) -> dict[str, int]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
@@ -79,6 +80,21 @@ class RunState:
         self.elections: dict[tuple[str, str], Election] = {}
         """(step key, scope) -> who runs it."""
         self.last_ticket = 0
+        self.questions: Counter[str] = Counter()
+        """Host -> how often it was asked in this leg."""
+
+    def fence_for(self, host: str) -> int:
+        """The fence of the next order to this host: every question raises it.
+
+        What was sent before a question is refused when it arrives after the answer, whichever way
+        it came and however late.
+        """
+        return self.fence + self.questions[host]
+
+    @property
+    def fence_max(self) -> int:
+        """The highest fence a host may have heard of in this leg."""
+        return self.fence + max(self.questions.values(), default=0)
 
     def apply(self, record: r.Record) -> None:
         """Take a fact in; raises IllegalTransition when it cannot follow what was."""
@@ -118,6 +134,7 @@ class RunState:
 
     def _resume(self, record: r.RunResumed) -> None:
         self.fence = record.fence
+        self.questions.clear()
         self.only_failed = record.only_failed
         self.legs += 1
         self.leg = LEG.initial
@@ -214,6 +231,7 @@ class RunState:
     def _ask(self, record: r.AskSent) -> None:
         run = self.host_run(record.phase, record.host)
         run.ask(record)
+        self.questions[record.host] += 1
         self.last_ticket = max(self.last_ticket, record.ticket)
         self.accounts.watch(run)
 

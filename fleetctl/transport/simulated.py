@@ -125,7 +125,9 @@ class SimTransport:
     def submit(self, order: Order) -> None:
         """Take an order; what becomes of it is the script's choice."""
         if isinstance(order, Release):
-            self._lines.pop(order.host, None)
+            line = self._lines.pop(order.host, None)
+            if line is not None:
+                line.cut("closed", "released")
             return
         world = self._world
         host = world.hosts.get(order.host)

@@ -8,7 +8,7 @@ from pathlib import Path
 from fleetctl.journal.store import Journal
 from fleetctl.plan.model import Plan
 from fleetctl.rollout.controls import Command
-from fleetctl.rollout.driver import Opening, open_run, reopen_run, replay
+from fleetctl.rollout.driver import Opening, next_fence, open_run, reopen_run, replay
 from fleetctl.rollout.loop import Driver
 from fleetctl.rollout.messages import ProbeAnswered, RunProbe
 from fleetctl.rollout.observers import Recorded
@@ -110,7 +110,7 @@ class Sim:
     ) -> RunState:
         state, plain = replay(self.journal, RUN)
         log = CrashingLog(self.journal, RUN, self.plan, plain._last_seq)
-        fence = self.journal.take_fence(self.world.clock.wall_s())
+        fence = next_fence(self.journal, state, self.world.clock)
         reopen_run(state, log, RunResumed(fence, "tester", only_failed), self.world.clock)
         return self._drive(state, log, crash_at, after)
 

@@ -1,0 +1,288 @@
+"""Reads every record as it becomes durable, and objects to what must never happen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from fleetctl.base.outcome import Outcome
+from fleetctl.plan.model import Plan, PlanStep
+from fleetctl.playbook.operations import Approval
+from fleetctl.rollout import records as r
+from tests.sim.books import WELL, HostBook, PhaseBook, demand
+from tests.sim.ledger import Ledger
+
+
+class Referee:
+    """The books of one run. `take` raises Violation; nothing here is shared with the product."""
+
+    def __init__(self, run: str, plan: Plan, ledger: Ledger) -> None:
+        self.run = run
+        self.plan = plan
+        self.ledger = ledger
+        self.phases = {phase.name: PhaseBook(phase) for phase in plan.phases}
+        self.steps: dict[str, PlanStep] = {s.key: s for p in plan.phases for s in p.steps}
+        self.seen = 0
+        """Records taken in."""
+        self.stop: r.StopOrdered | None = None
+        self.ended: r.RunEnded | None = None
+        self.gate_shut = ""
+        self.lost_hosts: Counter[str] = Counter()
+        self.down: set[str] = set()
+        self.legs = 0
+        self._takers: dict[type, Callable[[Any], None]] = {
+            r.RunOpened: self._open, r.RunResumed: self._resume, r.HostBegan: self._begin,
+            r.SegmentSent: self._send, r.AskSent: self._ask, r.StepSettled: self._settle_step,
+            r.OrderLost: self._lose, r.AskAnswered: self._answer, r.RetryPlanned: self._retry,
+            r.HostSettled: self._settle, r.FoundDown: self._find_down,
+            r.GateSettled: self._gate, r.StopOrdered: self._stop, r.RunEnded: self._end,
+        }  # fmt: skip
+
+    def take(self, record: r.Record) -> None:
+        """The next durable record."""
+        self.seen += 1
+        demand(self.ended is None or isinstance(record, r.RunResumed), "nothing after the end",
+               record)  # fmt: skip
+        taker = self._takers.get(type(record))
+        if taker is not None:
+            taker(record)
+
+    def book(self, phase: str, host: str) -> HostBook:
+        return self.phases[phase].hosts[host]
+
+    # ---- legs
+
+    def _open(self, record: r.RunOpened) -> None:
+        self.legs = 1
+
+    def _resume(self, record: r.RunResumed) -> None:
+        self.legs += 1
+        self.stop, self.ended, self.gate_shut, self.down = None, None, "", set()
+        for phase in self.phases.values():
+            for book in phase.hosts.values():
+                if book.in_flight:
+                    book.retrying, book.lost = False, bool(book.open)
+                elif book.outcome is not None and _taken_up(book, record.only_failed):
+                    self._reopen(phase, book)
+
+    def _reopen(self, phase: PhaseBook, book: HostBook) -> None:
+        self._count_lost(phase, book, -1)
+        book.outcome, book.halted = None, False
+        unknown = [key for key, outcome in book.told.items() if outcome is Outcome.UNKNOWN]
+        for key in unknown:
+            book.open[key] = book.sent[key.removesuffix(".undo"), key.endswith(".undo")]
+            del book.told[key]
+        book.lost = bool(book.open)
+        book.undoing = any(key.endswith(".undo") for key in book.open)
+        book.fault = book.fault and book.undoing
+
+    def _stop(self, record: r.StopOrdered) -> None:
+        self.stop = record
+
+    def _end(self, record: r.RunEnded) -> None:
+        self.ended = record
+        outcomes = []
+        for phase in self.phases.values():
+            for book in phase.hosts.values():
+                demand(book.outcome is not None, "5: ended, and a host has no outcome", book)
+                outcomes.append(book.outcome)
+        if record.exit_code == 0:
+            bad = [o for o in outcomes if o not in (Outcome.OK, Outcome.CHANGED)]
+            demand(not bad, "5: success told, but", bad)
+        self.ledger.compare(self)
+
+    # ---- promises 1 and 2: who may begin
+
+    def _begin(self, record: r.HostBegan) -> None:
+        phase = self.phases[record.phase]
+        book = phase.hosts[record.host]
+        demand(self.stop is None, "1: begun after a stop", record, self.stop)
+        demand(not self.gate_shut, "1: begun after a gate refused", record, self.gate_shut)
+        demand(book.outcome is None and not book.in_flight, "3: begun twice", record)
+        self._check_budgets(phase, book)
+        self._check_gates(phase, book)
+        self._check_needs(phase, book)
+        book.in_flight = True
+        phase.flying[book.host] = book
+        self._check_limits(phase, book)
+        self._check_floor(book.host)
+
+    def _check_budgets(self, phase: PhaseBook, book: HostBook) -> None:
+        doubtful = sum(b.doubtful for p in self.phases.values() for b in p.flying.values())
+        budget, run = phase.plan.budget, self.plan.budget.per_phase
+        lost = sum(p.lost for p in self.phases.values())
+        where = f"{book.phase}/{book.host}"
+        demand(lost + doubtful <= run, "1: begun over the run's budget", where, lost, doubtful)
+        demand(phase.lost + doubtful <= budget.per_phase, "1: begun over the phase's budget",
+               where, phase.lost, doubtful)  # fmt: skip
+        if budget.per_batch is not None:
+            spent = phase.lost_in_batch[book.batch] + doubtful
+            demand(spent <= budget.per_batch, "1: begun over the batch's budget", where, spent)
+
+    def _check_gates(self, phase: PhaseBook, book: HostBook) -> None:
+        name = phase.plan.name
+        for gate in phase.plan.gates:
+            if gate.when == "before":
+                demand(phase.gates.get((-1, gate.key), False), "1: begun before gate", name, gate)
+                continue
+            for batch in range(book.batch):
+                hosts = [phase.hosts[host] for host in phase.plan.batches[batch]]
+                demand(all(b.outcome is not None for b in hosts), "2: two batches at once", book)
+                touched = any(b.outcome is not Outcome.SKIPPED for b in hosts)
+                held = not touched or phase.gates.get((batch, gate.key), False)
+                demand(held, "1: begun although a gate is not open", book.host, gate.key, batch)
+
+    def _check_needs(self, phase: PhaseBook, book: HostBook) -> None:
+        for need in phase.plan.needs:
+            left = [b.host for b in self.phases[need].hosts.values() if b.outcome is None]
+            demand(not left, "2: begun while a needed phase is not over", book.host, need, left)
+
+    def _check_limits(self, phase: PhaseBook, book: HostBook) -> None:
+        flying = [b for p in self.phases.values() for b in p.flying.values()]
+        demand(len(flying) <= phase.plan.limit, "2: more in flight than the limit", len(flying))
+        if not phase.has_barriers:
+            demand(len(flying) <= self.plan.fanout, "2: more in flight than connections")
+        demand(len({(b.phase, b.batch) for b in flying}) == 1, "2: two batches in flight")
+        pair = self.plan.hosts[book.host].pair
+        partners = [b.host for b in flying if pair and self.plan.hosts[b.host].pair == pair]
+        demand(len(partners) <= 1, "2: both of a pair in flight", partners)
+        gone = [h.name for h in self.plan.hosts.values() if pair and h.pair == pair
+                and h.name != book.host and self.lost_hosts[h.name]]  # fmt: skip
+        demand(not gone, "2: begun although its pair is lost", book.host, gone)
+
+    def _check_floor(self, host: str) -> None:
+        tier = self.plan.hosts[host].tier
+        for guard in self.plan.guards:
+            if guard.tier != tier:
+                continue
+            flying = {b.host for p in self.phases.values() for b in p.flying.values()}
+            mine = flying & set(guard.hosts)
+            out = {h for h in guard.hosts if h in mine or self.lost_hosts[h] or h in self.down}
+            demand(len(mine) <= guard.limit, "2: more of a tier than its limit", host, mine)
+            demand(guard.size - len(out) >= guard.floor, "2: below the floor", host, out)
+
+    def _find_down(self, record: r.FoundDown) -> None:
+        self.down = set(record.hosts)
+
+    def _gate(self, record: r.GateSettled) -> None:
+        phase = self.phases[record.phase]
+        phase.gates[record.batch, record.key] = record.passed
+        if not record.passed:
+            self.gate_shut = record.key
+        gate = next(g for g in phase.plan.gates if g.key == record.key)
+        if isinstance(gate.probe, Approval) and record.passed:
+            demand(record.by != "", "1: an approval by nobody", record)
+
+    # ---- promise 3: what is sent
+
+    def _send(self, record: r.SegmentSent) -> None:
+        phase = self.phases[record.phase]
+        book = phase.hosts[record.host]
+        demand(book.in_flight, "2: sent to a host not in flight", record)
+        demand(not book.open, "3: sent while an effect is not known", record, book.open)
+        suffix = ".undo" if record.undo else ""
+        if not record.undo:
+            demand(self.stop is None, "1: sent after a stop", record, self.stop)
+            twice = [key for key in record.keys if key in book.well]
+            demand(not twice, "3: sent although it succeeded", record, twice)
+            self._check_barrier(phase, book, phase.index_of[record.keys[0]])
+        book.undoing, book.retrying = record.undo, False
+        for key in record.keys:
+            book.open[key + suffix] = record.ticket
+            book.sent[key, record.undo] = record.ticket
+        self.ledger.announce(self.run, record)
+
+    def _check_barrier(self, phase: PhaseBook, book: HostBook, first: int) -> None:
+        barrier = phase.barrier_before(first)
+        if barrier >= 0 and book.entered <= barrier:
+            keys = {step.key for step in phase.plan.steps[: barrier + 1]}
+            behind = [b.host for b in phase.flying.values() if not keys <= b.well]
+            demand(not behind, "2: past a barrier with hosts behind it", book.host, behind)
+        book.entered = max(book.entered, first)
+
+    def _ask(self, record: r.AskSent) -> None:
+        book = self.book(record.phase, record.host)
+        demand(book.in_flight, "2: asked a host not in flight", record)
+        demand(bool(book.open), "3: asked about nothing", record)
+        book.asked = book.lost = True
+        self.ledger.announce(self.run, record)
+
+    def _lose(self, record: r.OrderLost) -> None:
+        book = self.book(record.phase, record.host)
+        if book.asked or record.sent:
+            book.lost, book.asked = True, False
+            return
+        self.ledger.must_be_untouched(self, book, "an order told not to be sent")
+        book.open.clear()
+        book.retrying = True
+
+    def _answer(self, record: r.AskAnswered) -> None:
+        book = self.book(record.phase, record.host)
+        suffix = ".undo" if book.undoing else ""
+        for key in record.absent:
+            self.ledger.must_be_absent(self.run, book, key + suffix)
+        for key in (*record.absent, *record.again):
+            del book.open[key + suffix]
+        book.close_if_told()
+
+    def _retry(self, record: r.RetryPlanned) -> None:
+        book = self.book(record.phase, record.host)
+        if record.reason == "ask":
+            return
+        book.retrying = True
+        if record.reason == "step":
+            book.fault = False
+            book.told.pop(record.key, None)
+
+    def _settle_step(self, record: r.StepSettled) -> None:
+        book = self.book(record.phase, record.host)
+        key = record.key + (".undo" if record.undo else "")
+        if key in book.open:
+            self.ledger.check_truth(self, book, key, record)
+            del book.open[key]
+            if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
+                book.open.clear()  # an order ends at its first failure
+        book.told[key] = record.outcome
+        if record.undo:
+            if record.outcome is not Outcome.UNKNOWN:  # undone, or half undone: it may run anew
+                book.well.discard(record.key)
+                book.told.pop(record.key, None)
+        elif record.outcome in WELL:
+            book.well.add(key)
+        else:
+            book.fault = True
+        book.close_if_told()
+
+    def _settle(self, record: r.HostSettled) -> None:
+        phase = self.phases[record.phase]
+        book = phase.hosts[record.host]
+        demand(book.outcome is None, "5: settled twice", record)
+        demand("refused (runner)" not in record.cause, "7: shut out by our own connection", record)
+        book.in_flight = book.retrying = False
+        phase.flying.pop(book.host, None)
+        book.outcome, book.halted = record.outcome, record.halted
+        self._count_lost(phase, book, 1)
+        if record.outcome in (Outcome.OK, Outcome.CHANGED):
+            left = [step.key for step in phase.plan.steps if step.key not in book.well]
+            demand(not left, "5: ended well without", record, left)
+            if phase.plan.release:
+                live = self.ledger.live_release(record.host)
+                demand(record.release == phase.plan.release == live,
+                       "5: ended well, but it runs", live, record)  # fmt: skip
+        if not record.outcome.lost and record.outcome is not Outcome.SKIPPED:
+            self.down.discard(record.host)
+
+    def _count_lost(self, phase: PhaseBook, book: HostBook, by: int) -> None:
+        assert book.outcome is not None
+        if book.outcome.lost:
+            phase.lost += by
+            phase.lost_in_batch[book.batch] += by
+            self.lost_hosts[book.host] += by
+
+
+def _taken_up(book: HostBook, only_failed: bool) -> bool:
+    assert book.outcome is not None
+    if only_failed:
+        return book.outcome.lost or (book.outcome is Outcome.SKIPPED and not book.halted)
+    return book.halted
