@@ -14,6 +14,8 @@ from fleetctl.journal.store import Journal
 from tests.sim.case import Death
 
 _SECTOR = 512
+_FRAME_SECTORS = 10
+"""What a frame of the log touches at most, wherever it begins."""
 
 
 class Crash(BaseException):
@@ -109,16 +111,18 @@ class Door:
         return {path: path.read_bytes() for path in (self._path, self._wal)}
 
     def _tear(self, before: bytes, after: bytes) -> bytes:
-        """Some sectors of the write are on disk, the others are as they were, or not there."""
-        torn = bytearray(after)
+        """The write got as far as one of its sectors, and not to its last frame."""
         old = before.ljust(len(after), b"\0")
-        changed = [at for at in range(0, len(after), _SECTOR)
-                   if old[at : at + _SECTOR] != after[at : at + _SECTOR]]  # fmt: skip
-        lost = [at for at in changed if self._chance.random() < 0.5] or changed[:1]
-        for at in lost:
+        changed = [
+            at for at in range(0, len(after), _SECTOR)
+            if old[at : at + _SECTOR] != after[at : at + _SECTOR]
+        ]  # fmt: skip
+        got_to = self._chance.randint(0, max(0, len(changed) - _FRAME_SECTORS))
+        torn = bytearray(after)
+        for at in changed[got_to:]:
             torn[at : at + _SECTOR] = old[at : at + _SECTOR]
-        if self._chance.random() < 0.5 and len(before) < len(after):
-            del torn[self._chance.randint(len(before), len(after)) :]
+        if len(before) < len(after) and got_to < len(changed):
+            del torn[max(len(before), changed[got_to]) :]
         return bytes(torn)
 
 
