@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from fleetctl.base.errors import ExitCode, FleetError, InputErrors
+
+TELLING_S = 3.0
+"""How long the last words wait for somebody to read them, when nobody seems to."""
 
 
 def tell_ending(ending: BaseException) -> int:
@@ -41,6 +47,14 @@ def told(error: FleetError) -> str:
     parts = (("where", error.where), ("why", error.why), ("hint", error.hint))
     lines += [f"  {word}: {text}" for word, text in parts if text]
     return "\n".join(lines)
+
+
+def tell_and_leave(telling: Callable[[], object], code: ExitCode) -> NoReturn:
+    """End the program though something sits on its output: tell for a moment, then go."""
+    teller = threading.Thread(target=telling, daemon=True)
+    teller.start()
+    teller.join(TELLING_S)
+    os._exit(int(code))
 
 
 def silence_stdout() -> None:

@@ -16,6 +16,7 @@ from fleetctl.base.errors import ExitCode
 from fleetctl.rollout.controls import Controls
 
 DRAINING = "draining: nothing new starts; Ctrl-C again stops what runs on the hosts"
+LEAVE_S = 0.3
 _SHOW_CURSOR = "\x1b[?25h"
 KILLING = "stopping what runs on the hosts; Ctrl-C again leaves at once"
 
@@ -33,6 +34,8 @@ class Interrupts:
     ) -> None:
         """`farewell` says what is in flight, for who leaves at once by `leave`.
 
+        The journal is given `LEAVE_S` to take note of it; a further Ctrl-C does not wait for that.
+
         `tell` shows a line; it is called in a signal's context and must take no lock.
         """
         self._controls = controls
@@ -46,6 +49,7 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         for number in (signal.SIGTERM, signal.SIGHUP):
             self._before[number] = signal.signal(number, self._drain)
+        self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._go)
         self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self.interrupt)
         return self
 
@@ -55,6 +59,7 @@ class Interrupts:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, before in self._before.items():
             signal.signal(number, before)
 
@@ -67,9 +72,15 @@ class Interrupts:
         elif self._count == 2:
             self._controls.kill(self._by, "SIGINT, the second")
             self._tell(KILLING)
-        else:
+        elif self._count == 3:
+            self._controls.leave(self._by, "SIGINT, the third")
             tell_raw(self._farewell(), end="\n" + _SHOW_CURSOR)
-            self._leave(int(ExitCode.INTERRUPTED))
+            signal.setitimer(signal.ITIMER_REAL, LEAVE_S)
+        else:
+            self._go()
+
+    def _go(self, number: int = signal.SIGALRM, frame: FrameType | None = None) -> None:
+        self._leave(int(ExitCode.INTERRUPTED))
 
     def _drain(self, number: int, frame: FrameType | None) -> None:
         self._count = max(self._count, 1)

@@ -27,6 +27,7 @@ from fleetctl.cli.telling import Teller
 from fleetctl.cli.watching import Follower, stamped
 from fleetctl.playbook.operations import Approval
 from fleetctl.rollout import records as r
+from fleetctl.rollout.observers import STUCK_S
 
 TICK_S = 0.2
 CLOSE_S = 1.0
@@ -49,6 +50,8 @@ class Question(NamedTuple):
 class Screen(Follower):
     """An observer that draws on stderr; lines worth keeping scroll by above the picture."""
 
+    name = "the live picture"
+
     def __init__(
         self, view: RunView, answer: Answer, expected_s: Mapping[str, float], seq: int = 0
     ) -> None:
@@ -59,6 +62,8 @@ class Screen(Follower):
         self._lines: deque[str] = deque()
         self._asked: set[Question] = set()
         self._closing = threading.Event()
+        self._trouble: Exception | None = None
+        self._drawing_since_s: float | None = None
         colour = colour_wanted(sys.stderr)
         self._console = Console(stderr=True, no_color=not colour, highlight=False, markup=False)
         self._thread = threading.Thread(target=self._show, name="screen", daemon=True)
@@ -72,7 +77,13 @@ class Screen(Follower):
         self._closing.set()
         self._thread.join(CLOSE_S)
 
+    @property
+    def blocked(self) -> bool:
+        """Whether the terminal takes nothing, though the picture is closed."""
+        return self._thread.is_alive()
+
     def saw(self, seq: int, wall_s: float, record: r.Record) -> None:
+        self._see_drawn()
         if isinstance(record, _WORTH_A_LINE):
             text = self._teller.line(record)
             if text:
@@ -81,6 +92,14 @@ class Screen(Follower):
     def notice(self, text: str) -> None:
         self._lines.append(stamped(time.time(), text))
 
+    def _see_drawn(self) -> None:
+        """Raises when the thread that draws is gone, or sits on the terminal."""
+        if self._trouble is not None:
+            raise self._trouble
+        since_s = self._drawing_since_s
+        if since_s is not None and time.monotonic() - since_s > STUCK_S:
+            raise TimeoutError(f"the terminal took nothing for {STUCK_S:.0f} s")
+
     def _show(self) -> None:
         try:
             while not self._closing.is_set():
@@ -88,17 +107,20 @@ class Screen(Follower):
                 question = self._question()
                 if question is not None:
                     self._ask(question)
-        except OSError:
-            return  # the terminal is gone; the run is not
+        except Exception as error:  # noqa: BLE001 - the picture ends, and the run does not
+            self._trouble = error
 
     def _draw_until_question(self) -> None:
         with Live(console=self._console, auto_refresh=False, transient=True) as live:
             while True:
                 last = self._closing.wait(TICK_S)
+                self._drawing_since_s = time.monotonic()
                 self._print_lines(live)
                 if last or self._question() is not None:
+                    self._drawing_since_s = None
                     return
                 live.update(self._picture(), refresh=True)
+                self._drawing_since_s = None
 
     def _print_lines(self, live: Live) -> None:
         while self._lines:

@@ -11,7 +11,9 @@ from fleetctl.base.hostrange import expand
 from fleetctl.base.names import did_you_mean
 from fleetctl.cli.account import Account
 from fleetctl.cli.output import printable
-from fleetctl.rollout.records import StepSettled
+from fleetctl.cli.telling import word_words
+from fleetctl.cli.watching import stamped
+from fleetctl.rollout.records import StepSettled, ViewDropped, WordTaken
 
 LOG_COLUMNS = (
     *("time", "phase", "host", "step", "title", "outcome"),
@@ -19,6 +21,7 @@ LOG_COLUMNS = (
 )
 Entry = tuple[float, StepSettled]
 """Unix time and what was said then."""
+Word = tuple[float, WordTaken | ViewDropped]
 
 
 def pick_logs(account: Account, hosts: Sequence[str], step: str) -> list[Entry]:
@@ -58,9 +61,18 @@ def log_rows(account: Account, picked: Sequence[Entry]) -> list[dict[str, object
     ]
 
 
-def log_lines(account: Account, picked: Sequence[Entry]) -> Iterator[str]:
-    """A headline a step, then what it said; lines of stderr are marked."""
-    for wall_s, one in picked:
+def log_lines(
+    account: Account, picked: Sequence[Entry], words: Sequence[Word] = ()
+) -> Iterator[str]:
+    """A headline a step, then what it said; lines of stderr are marked.
+
+    `words`: what the run was told from outside, put in where it was told.
+    """
+    entries: list[Entry | Word] = [*picked, *words]
+    for wall_s, one in sorted(entries, key=lambda entry: entry[0]):
+        if not isinstance(one, StepSettled):
+            yield stamped(wall_s, word_words(one))
+            continue
         yield _headline(account, wall_s, one)
         for mark, text in (("  ", one.stdout), ("! ", one.stderr)):
             for line in text.decode("utf-8", "replace").splitlines():
@@ -68,8 +80,6 @@ def log_lines(account: Account, picked: Sequence[Entry]) -> Iterator[str]:
 
 
 def _headline(account: Account, wall_s: float, one: StepSettled) -> str:
-    from fleetctl.cli.watching import stamped
-
     title = account.view.titles.get(one.key, one.key)
     undo = "undo of " if one.undo else ""
     status = "" if one.exit_status in (None, 0) else f", exit {one.exit_status}"

@@ -78,7 +78,8 @@ def logs(run: str, host: tuple[str, ...], step: str, journal: str | None, output
     if output != "table":
         emit(log_rows(account, picked), LOG_COLUMNS, output)
         return
-    for line in log_lines(account, picked):
+    words = [] if host or step else account.view.words
+    for line in log_lines(account, picked, words):
         if not write(line):
             return
 

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fleetctl.base.errors import ExitCode
 from fleetctl.cli.account import read_account
+from fleetctl.cli.endings import tell_and_leave
 from fleetctl.cli.identity import spoken_words, whoami
 from fleetctl.cli.interrupts import Interrupts
 from fleetctl.cli.journal import open_journal
 from fleetctl.cli.picture import Glance, safe_line
 from fleetctl.cli.progress import RunView
 from fleetctl.cli.reach import reach
+from fleetctl.cli.recap import exit_code
 from fleetctl.cli.results import tell_answers, tell_result
 from fleetctl.cli.vault import open_vault
 from fleetctl.cli.veil import veil
-from fleetctl.cli.watching import Follower, JsonLines, PlainLines
+from fleetctl.cli.watching import Follower, JsonLines, PlainLines, tell
 from fleetctl.rollout.controls import Controls
 from fleetctl.rollout.driver import Opening, RunResult, push, resume
 from fleetctl.transport.veil import Vault
@@ -95,9 +97,17 @@ def _conduct(journal: Journal, view: RunView, seq: int, manner: Manner, drive: D
         close()
     # From the journal, not from what was watched: the recap must not miss a record.
     settled = read_account(journal, result.run).view
-    if manner.folded:
-        return tell_answers(settled, manner.output)
-    return tell_result(settled, manner.output)
+
+    def telling() -> ExitCode:
+        for view in result.dropped:
+            tell(f"{view}; the whole account: fleetctl runs show {result.run}")
+        account = tell_answers if manner.folded else tell_result
+        return account(settled, manner.output)
+
+    if result.blocked or observer.blocked:
+        journal.close()
+        tell_and_leave(telling, exit_code(settled))
+    return telling()
 
 
 def _open_observer(

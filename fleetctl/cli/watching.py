@@ -22,7 +22,12 @@ TROUBLE = (OrderLost, RetryPlanned, StopOrdered)
 
 
 class Follower:
-    """Keeps a view up to date; records already in it (a resume) are not told again."""
+    """Keeps a view up to date; records already in it (a resume) are not told again.
+
+    One that cannot show what it sees raises: the driver drops it and takes note.
+    """
+
+    name = "the view"
 
     def __init__(self, view: RunView, seq: int = 0) -> None:
         """`seq`: the last record the view already knows."""
@@ -46,6 +51,11 @@ class Follower:
         with self.guard:
             self.view.said(said.host, said.line)
 
+    @property
+    def blocked(self) -> bool:
+        """Whether it still sits on its output, though it is closed."""
+        return False
+
     def saw(self, seq: int, wall_s: float, record: Record) -> None:
         """Called after each record, outside the guard."""
 
@@ -57,6 +67,8 @@ class Follower:
 class PlainLines(Follower):
     """Tells the run on stderr, a line a fact, with the time of day; `quiet` tells only trouble."""
 
+    name = "lines on stderr"
+
     def __init__(self, view: RunView, seq: int = 0, *, quiet: bool = False) -> None:
         super().__init__(view, seq)
         self._teller = Teller(view)
@@ -67,17 +79,17 @@ class PlainLines(Follower):
             return
         text = self._teller.line(record)
         if text:
-            tell(stamped(wall_s, text))
+            click.echo(stamped(wall_s, text), err=True)
 
 
 class JsonLines(Follower):
     """Streams every record to stdout as one JSON object a line."""
 
-    _broken = False
+    name = "records on stdout"
 
     def saw(self, seq: int, wall_s: float, record: Record) -> None:
-        if not self._broken:
-            self._broken = not write(to_json(record_row(seq, wall_s, record)))
+        if not write(to_json(record_row(seq, wall_s, record))):
+            raise BrokenPipeError("its reader went away")
 
 
 def record_row(seq: int, wall_s: float, record: Record) -> dict[str, object]:

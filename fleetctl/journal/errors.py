@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetctl.base.errors import FleetError, Refused
+from fleetctl.base.errors import ExitCode, FleetError, Refused
 
 SALVAGE = (
     "keep what is whole with `fleetctl runs verify --salvage FILE`, or take a backup of it, "
@@ -16,4 +16,9 @@ class JournalUnusable(Refused):
 
 
 class JournalFull(FleetError):
-    """A record could not be made durable (disk full, I/O error): nothing may start any more."""
+    """A record could not be made durable (disk full, I/O error): nothing may start any more.
+
+    Exits as refused before the start; who has begun already sets `exit_code` to what is known.
+    """
+
+    exit_code = ExitCode.REFUSED

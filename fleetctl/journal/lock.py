@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from fleetctl.base.errors import LockHeld
+from fleetctl.journal.errors import JournalFull
 
 
 def locks_folder(journal: Path) -> Path:
@@ -25,6 +26,17 @@ class RunLock:
     def take(self, by: str) -> None:
         """Raises LockHeld naming the holder when another live process drives the run."""
         assert self._fd is None
+        try:
+            self._take(by)
+        except OSError as error:
+            raise JournalFull(
+                "the run's lock cannot be written",
+                where=str(self._path),
+                why=error.strerror or str(error),
+                hint="make room on its disk, or name a file on another one with --journal",
+            ) from error
+
+    def _take(self, by: str) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fd = self._locked_fd()
         if fd is None:
@@ -34,8 +46,12 @@ class RunLock:
                 hint=f"watch it with `fleetctl runs show {self._run}`, "
                 f"end it with `fleetctl runs abort {self._run}`",
             )
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, by.encode(), 0)
+        try:
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, by.encode(), 0)
+        except OSError:
+            os.close(fd)
+            raise
         self._fd = fd
 
     def holder(self) -> str:

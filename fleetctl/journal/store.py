@@ -15,7 +15,7 @@ import msgspec
 
 from fleetctl.base.errors import LockHeld, UsageError
 from fleetctl.base.names import did_you_mean
-from fleetctl.journal import chain
+from fleetctl.journal import chain, reserve
 from fleetctl.journal.chain import Head
 from fleetctl.journal.errors import JournalUnusable
 from fleetctl.journal.file import JournalFile
@@ -218,6 +218,16 @@ class Journal(JournalFile):
             self._see_sealed(f"table durations, row {values[:4]}", crc, *values)
             found.setdefault((values[0], values[1]), []).append(values[4])
         return found
+
+    # ---- room on the disk
+
+    def hold_reserve(self) -> None:
+        """Keep room for the last words of a run that fills the disk; raises JournalFull."""
+        reserve.hold(self.path)
+
+    def spend_reserve(self) -> bool:
+        """Give the room back to the disk; False when it was given back already."""
+        return reserve.spend(self.path)
 
     # ---- one controller a run
 

@@ -59,6 +59,10 @@ class RunResult(msgspec.Struct, frozen=True):
     exit_code: ExitCode
     cause: str
     """Why it stopped early; empty when it went to its end."""
+    dropped: tuple[str, ...] = ()
+    """Observers that lost sight of it, with the cause."""
+    blocked: bool = False
+    """One of them still sits on its output: whoever writes there now may wait for ever."""
 
 
 class SystemClock:
@@ -176,6 +180,7 @@ def _held(journal: Journal, run: str, by: str) -> Iterator[None]:
     lock = journal.lock(run)
     lock.take(by)
     try:
+        journal.hold_reserve()
         yield
     finally:
         lock.release()
@@ -214,7 +219,11 @@ class _Leg(NamedTuple):
             for watch in watches:
                 watch.close(OBSERVERS_END_S)
         assert state.ended is not None
-        return RunResult(run, ExitCode(state.ended.exit_code), state.ended.cause)
+        dropped = tuple(f"{watch.name}: {watch.trouble}" for watch in watches if watch.trouble)
+        blocked = any(watch.blocked for watch in watches)
+        return RunResult(
+            run, ExitCode(state.ended.exit_code), state.ended.cause, dropped, blocked
+        )  # fmt: skip
 
 
 class _Orders:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from fleetctl.rollout.messages import ViewLost
 from fleetctl.rollout.records import Record
 from fleetctl.transport.protocol import Said
 
 BACKLOG_MAX = 10_000
 """Batches of records an observer may lag behind before it is given up."""
+STUCK_S = 30.0
+"""An observer that takes so long over one thing is given up."""
 
 
 class Recorded(NamedTuple):
@@ -25,10 +29,16 @@ class Recorded(NamedTuple):
 class Observer(Protocol):
     """Called from a thread of its own, in order; records are durable when they come."""
 
+    name: str
+    """What it is called when it is dropped: `records on stdout`."""
+
     def recorded(self, batch: Sequence[Recorded]) -> None: ...
 
     def said(self, said: Said) -> None:
         """A line of a running step; lines are left out when they come too fast."""
+
+    def notice(self, text: str) -> None:
+        """A line that is no record, such as that records cannot be kept any more."""
 
 
 class Watch:
@@ -36,13 +46,25 @@ class Watch:
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
-        self._queue: queue.Queue[Sequence[Recorded] | Said | None] = queue.Queue(BACKLOG_MAX)
+        self._queue: queue.Queue[Sequence[Recorded] | Said | str | None] = queue.Queue(BACKLOG_MAX)
         self._thread = threading.Thread(target=self._feed, name="observer", daemon=True)
+        self._busy_since_s: float | None = None
+        self._told = False
         self.trouble = ""
         """Why the observer sees nothing any more; empty while all is well."""
         self._thread.start()
 
-    def show(self, what: Sequence[Recorded] | Said) -> None:
+    @property
+    def name(self) -> str:
+        """The observer's."""
+        return self._observer.name
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the observer still sits on something, though it is closed."""
+        return self._thread.is_alive()
+
+    def show(self, what: Sequence[Recorded] | Said | str) -> None:
         """Never blocks: when the observer lags too far, lines are dropped, and it with records."""
         if self.trouble:
             return
@@ -52,22 +74,45 @@ class Watch:
             if not isinstance(what, Said):
                 self.trouble = "it lagged too far behind"
 
+    def dropped(self) -> ViewLost | None:
+        """That the observer was given up, told once."""
+        since_s = self._busy_since_s
+        if not self.trouble and since_s is not None and time.monotonic() - since_s > STUCK_S:
+            self.trouble = f"it took nothing for {STUCK_S:.0f} s"
+        if not self.trouble or self._told:
+            return None
+        self._told = True
+        return ViewLost(self.name, self.trouble)
+
     def close(self, wait_s: float) -> None:
-        """Let it see the rest, for at most `wait_s`."""
+        """Let it see the rest, for at most `wait_s`; one that was given up is not waited for."""
+        if self.trouble and self._busy_since_s is not None:
+            return
+        end_s = time.monotonic() + wait_s
         try:
             self._queue.put(None, timeout=wait_s)
         except queue.Full:
-            return
-        self._thread.join(wait_s)
+            pass
+        else:
+            self._thread.join(max(0.0, end_s - time.monotonic()))
+        if self._thread.is_alive():
+            self.trouble = self.trouble or f"it took nothing for {wait_s:.0f} s at the end"
 
     def _feed(self) -> None:
         while (what := self._queue.get()) is not None:
             if self.trouble:
                 continue
+            self._busy_since_s = time.monotonic()
             try:
-                if isinstance(what, Said):
-                    self._observer.said(what)
-                else:
-                    self._observer.recorded(what)
+                self._hand(what)
             except Exception as error:  # noqa: BLE001 - whatever a view does, the run goes on
                 self.trouble = f"{type(error).__name__}: {error}"
+            self._busy_since_s = None
+
+    def _hand(self, what: Sequence[Recorded] | Said | str) -> None:
+        if isinstance(what, str):
+            self._observer.notice(what)
+        elif isinstance(what, Said):
+            self._observer.said(what)
+        else:
+            self._observer.recorded(what)

@@ -74,6 +74,10 @@ class RunLog:
         self._last_seq += len(records)
         return [Recorded(seq, wall_s, record) for seq, record in enumerate(records, first)]
 
+    def spend_reserve(self) -> bool:
+        """Make the room that was kept for this; False when there is none any more."""
+        return self._journal.spend_reserve()
+
     def _learn_time(self, record: StepSettled, times: list[StepTime]) -> None:
         if record.outcome is Outcome.CHANGED and not record.replayed and not record.undo:
             tier = self._plan.hosts[record.host].tier

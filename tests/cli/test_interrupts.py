@@ -27,6 +27,9 @@ def test_three_interrupts_drain_kill_and_leave(capfd: pytest.CaptureFixture[str]
         assert _words(controls) == ["kill"]
         assert left == []
         os.kill(os.getpid(), signal.SIGINT)
+        assert _words(controls) == ["leave"]
+        assert left == []
+        os.kill(os.getpid(), signal.SIGINT)
     assert left == [130]
     told = capfd.readouterr().err
     assert told.index("draining") < told.index("stopping") < told.index("3 hosts mid `upgrade`")
