@@ -58,8 +58,9 @@ def go(plan: Plan, going: Going, journal: str | None) -> ExitCode:
     from fleetctl.cli.confirm import confirm
     from fleetctl.cli.planview import hosts_of, plan_lines
     from fleetctl.cli.session import Manner, start_run
+    from fleetctl.cli.watching import tell
 
-    click.echo("\n".join(plan_lines(plan)), err=True)
+    tell("\n".join(plan_lines(plan)))
     if not going.check:
         confirm(len(hosts_of(plan)), going.yes)
     return start_run(plan, Manner(going.output, journal, going.check))

@@ -74,9 +74,10 @@ def _announce(names: list[str], command: tuple[str, ...]) -> None:
 
     from fleetctl.base.hostrange import fold
     from fleetctl.cli.picture import hosts_word
+    from fleetctl.cli.watching import tell
 
     shown = command[0] if len(command) == 1 else shlex.join(command)
-    click.echo(f"{hosts_word(len(names))}: {fold(names)}\nwill run: {shown}", err=True)
+    tell(f"{hosts_word(len(names))}: {fold(names)}\nwill run: {shown}")
 
 
 def _timeout_s(text: str | None) -> float | None:

@@ -14,6 +14,7 @@ from fleetctl.cli.output import emit, output_option, write
 from fleetctl.cli.picture import hosts_word, wall_text
 from fleetctl.cli.recap import accounted
 from fleetctl.cli.upkeep import backup, verify
+from fleetctl.cli.watching import tell
 from fleetctl.journal.rows import RunRow
 from fleetctl.journal.store import Journal
 from fleetctl.playbook.operations import Approval
@@ -104,8 +105,8 @@ def resume(run: str, failed: bool, yes: bool, journal: str | None, output: str) 
         hosts = account.view.to_do(failed)
         if not hosts:
             raise _nothing_left(account, failed)
-        click.echo(accounted(account.view), err=True)
-        click.echo(f"to do: {hosts_word(len(hosts))}: {fold(hosts)}", err=True)
+        tell(accounted(account.view))
+        tell(f"to do: {hosts_word(len(hosts))}: {fold(hosts)}")
         confirm(len(hosts), yes)
         from fleetctl.cli.session import Manner, resume_run
 

@@ -9,9 +9,9 @@ from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from fleetctl.base.errors import ExitCode
+from fleetctl.base.errors import ExitCode, FleetError
 from fleetctl.cli.account import read_account
-from fleetctl.cli.endings import tell_and_leave
+from fleetctl.cli.endings import tell_and_leave, tell_ending
 from fleetctl.cli.identity import spoken_words, whoami
 from fleetctl.cli.interrupts import Interrupts
 from fleetctl.cli.journal import open_journal
@@ -25,6 +25,7 @@ from fleetctl.cli.veil import veil
 from fleetctl.cli.watching import Follower, JsonLines, PlainLines, tell
 from fleetctl.rollout.controls import Controls
 from fleetctl.rollout.driver import Opening, RunResult, push, resume
+from fleetctl.rollout.observers import is_any_blocked
 from fleetctl.transport.veil import Vault
 
 if TYPE_CHECKING:
@@ -93,6 +94,12 @@ def _conduct(journal: Journal, view: RunView, seq: int, manner: Manner, drive: D
     try:
         with Interrupts(controls, whoami(), lambda: _farewell(observer), observer.notice):
             result = drive(journal, controls, observer)
+    except FleetError as error:
+        close()
+        if is_any_blocked():
+            journal.close()
+            tell_and_leave(lambda: tell_ending(error), error.exit_code)
+        raise
     finally:
         close()
     # From the journal, not from what was watched: the recap must not miss a record.

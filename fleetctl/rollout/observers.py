@@ -14,6 +14,7 @@ from fleetctl.transport.protocol import Said
 
 BACKLOG_MAX = 10_000
 """Batches of records an observer may lag behind before it is given up."""
+_THREAD = "observer"
 STUCK_S = 30.0
 """An observer that takes so long over one thing is given up."""
 
@@ -41,13 +42,18 @@ class Observer(Protocol):
         """A line that is no record, such as that records cannot be kept any more."""
 
 
+def is_any_blocked() -> bool:
+    """Whether an observer of this process still sits on something."""
+    return any(thread.name == _THREAD for thread in threading.enumerate())
+
+
 class Watch:
     """Feeds one observer from its own thread, through a bounded queue."""
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
         self._queue: queue.Queue[Sequence[Recorded] | Said | str | None] = queue.Queue(BACKLOG_MAX)
-        self._thread = threading.Thread(target=self._feed, name="observer", daemon=True)
+        self._thread = threading.Thread(target=self._feed, name=_THREAD, daemon=True)
         self._busy_since_s: float | None = None
         self._told = False
         self.trouble = ""
