@@ -98,7 +98,7 @@ def _conduct(journal: Journal, view: RunView, seq: int, manner: Manner, drive: D
         close()
         if is_any_blocked():
             journal.close()
-            tell_and_leave(lambda: tell_ending(error), error.exit_code)
+            tell_and_leave(partial(tell_ending, error), error.exit_code)
         raise
     finally:
         close()

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -54,10 +55,14 @@ def program(tmp_path: Path, lab_fleet: StartLab) -> Program:
     return program
 
 
-def _start(program: Program, *words: str, then: str = "", **streams: int) -> subprocess.Popen[str]:
+def _start(
+    program: Program, words: Sequence[str], streams: Mapping[str, int], then: str = ""
+) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", IMPATIENT.format(then=then), "push", "push.yaml", "--yes"]
-    return subprocess.Popen([*command, *words], cwd=program.folder, env=program.environ, text=True,
-                            stdin=subprocess.DEVNULL, **streams)  # type: ignore[call-overload, no-any-return] # fmt: skip
+    return subprocess.Popen(
+        [*command, *words], cwd=program.folder, env=program.environ, text=True,
+        stdin=subprocess.DEVNULL, stdout=streams["stdout"], stderr=streams["stderr"],
+    )  # fmt: skip
 
 
 def _dropped(program: Program) -> str:
@@ -104,7 +109,7 @@ def test_a_reader_that_is_lost_costs_the_view(program: Program, stream: str, rea
     ours, theirs = os.pipe()
     words = ("--output", "jsonl") if stream == "stdout" else ()
     with (program.folder / "other").open("w") as file:
-        process = _start(program, *words, **{stream: theirs, OTHER[stream]: file.fileno()})
+        process = _start(program, words, {stream: theirs, OTHER[stream]: file.fileno()})
         try:
             shown = b""
             while b"phase" not in shown:
@@ -129,7 +134,7 @@ def test_a_push_nobody_listens_to_is_a_push_all_the_same(program: Program) -> No
     (program.lab.home(HOSTS[-1]) / "hold").unlink()
     ours, theirs = os.pipe()
     os.close(ours)
-    process = _start(program, stdout=subprocess.DEVNULL, stderr=theirs)
+    process = _start(program, (), {"stdout": subprocess.DEVNULL, "stderr": theirs})
     os.close(theirs)
     try:
         assert process.wait(timeout=40) == 0
@@ -141,7 +146,7 @@ def test_a_push_nobody_listens_to_is_a_push_all_the_same(program: Program) -> No
 def test_a_view_that_breaks_is_dropped_and_told(program: Program) -> None:
     """Our own mistake in a view costs the view: the push goes on, and its end says so."""
     with (program.folder / "told").open("w") as file:
-        process = _start(program, then=BREAKING, stdout=file.fileno(), stderr=file.fileno())
+        process = _start(program, (), dict.fromkeys(OTHER, file.fileno()), BREAKING)
         try:
             assert _finish(program, process) == 0
         finally:
