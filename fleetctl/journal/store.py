@@ -321,7 +321,12 @@ class Journal(JournalFile):
                 pass
 
     def _committed(self) -> None:
-        self._heads.update(self._staged)
+        for run, head in self._staged.items():
+            if head.exit_code is None:
+                self._heads[run] = head
+            else:  # who writes on reads it anew; one process may see any number of runs
+                self._heads.pop(run, None)
+                self._numbers.pop(run, None)
         self._staged.clear()
 
     def _rolled_back(self) -> None:
