@@ -10,6 +10,7 @@ import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 VALUE_BYTES_MIN = 6
 """A shorter value would blot out half of what people read; it is no secret worth the name."""
@@ -19,9 +20,13 @@ ESCAPED_BYTES_MAX = 1024
 LENGTH_MAX = 12 * PIECE_BYTES_MAX
 """No form of a piece is longer, but for absurd escapes (a backslash escaped a dozen times)."""
 
-_SLASHES = rb"\\{1,9}"
-"""Bounded, as every repetition here: a flood of backslashes from a host must not stop us."""
-_PERCENT_SLASH = b"%(?:25){0,3}5[cC]"
+_SLASHES = rb"\\\\{0,8}"
+"""Bounded, as every repetition here: a flood of backslashes from a host must not stop us. It begins
+with a plain character, as all forms do: `re` then skips quickly to where one may begin."""
+_ENCODED_SLASH = (
+    rb"(?:%%(?:25){0,3}5[cC]|&#(?:0{0,5}92|[xX]0{0,5}5[cC]);|%b(?:[xX]5[cC]|0?134|u005[cC]))"
+    % _SLASHES
+)
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _NAMED = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 _LETTERS = {"\n": "n", "\t": "t", "\r": "r", "\b": "b", "\f": "f", "\x1b": "e"}
@@ -51,8 +56,17 @@ def pieces(value: bytes) -> tuple[bytes, ...]:
 
 def _cut(source: bytes) -> Iterator[bytes]:
     count = -(-len(source) // PIECE_BYTES_MAX)
-    for number in range(count):
-        yield source[number * len(source) // count : (number + 1) * len(source) // count]
+    places = [_character_at(source, number * len(source) // count) for number in range(count)]
+    for start, end in pairwise([*places, len(source)]):
+        yield source[start:end]
+
+
+def _character_at(source: bytes, at: int) -> int:
+    """Where the UTF-8 character around `at` begins; `at` when there is none."""
+    for place in range(at, max(0, at - 4), -1):
+        if source[place] & 0xC0 != 0x80:
+            return place
+    return at
 
 
 def literals(piece: bytes) -> Iterator[Literal]:
@@ -84,7 +98,7 @@ def escaped(piece: bytes) -> re.Pattern[bytes]:
     atoms: list[list[bytes]] = []
     for run in re.findall(rb"\\+|[^\\]+", piece):
         if run[:1] == b"\\":  # as one atom: an atom each would try every way to share a longer run
-            atoms.append([rb"\\{%d,%d}" % (len(run), 9 * len(run)), _PERCENT_SLASH * len(run)])
+            atoms.append([rb"\\{%d,%d}" % (len(run), 9 * len(run)), _ENCODED_SLASH * len(run)])
             continue
         try:
             atoms += [_atom(char) for char in run.decode("utf-8")]
@@ -104,7 +118,9 @@ def _atom(char: str) -> list[bytes]:
     forms.append(
         b"".join(_SLASHES + b"u" + _hex(units[at : at + 2]) for at in range(0, len(units), 2))
     )
-    forms.append(b"&#(?:0{0,5}%d|[xX]0{0,5}%b);" % (ord(char), _hex_number(ord(char))))
+    number = _hex_number(ord(char))
+    forms.append(_SLASHES + rb"(?:U0{0,7}%b|u\{0{0,7}%b\})" % (number, number))
+    forms.append(b"&#(?:0{0,5}%d|[xX]0{0,5}%b);" % (ord(char), number))
     if char in _NAMED:
         forms.append(f"&{_NAMED[char]};".encode())
     return forms

@@ -37,6 +37,7 @@ class Redactor:
                 piece for value in small for piece in disguises.pieces(value)
             )
         )
+        self._short = {each.text[:size] for each in self._literals for size in range(1, CUT_MIN)}
         self._starts = _indexed(self._literals, lambda text: text[:CUT_MIN])
         self._ends = _indexed(self._literals, lambda text: text[-CUT_MIN:])
 
@@ -102,13 +103,17 @@ class Redactor:
                 if data.startswith(literal.text, at):
                     yield at, literal
 
-    def held(self, data: bytes) -> int:
-        """How many bytes at the end of `data` may be the beginning of a secret; 0 when none."""
+    def held(self, data: bytes, least: int = CUT_MIN) -> int:
+        """How many bytes at the end of `data` may be the beginning of a secret; 0 when none.
+
+        Beginnings shorter than `least` bytes do not count.
+        """
         for at in range(max(0, len(data) - LENGTH_MAX), len(data) - CUT_MIN + 1):
             for literal in self._starts.get(data[at : at + CUT_MIN], ()):
                 if len(literal.text) > len(data) - at and literal.text.startswith(data[at:]):
                     return len(data) - at
-        return 0
+        short = range(min(CUT_MIN - 1, len(data)), least - 1, -1)
+        return next((size for size in short if data[-size:] in self._short), 0)
 
     def _end_of_cut(self, data: bytes) -> int:
         """How many bytes at the start of `data` may be the end, or the middle, of a secret."""
@@ -141,7 +146,7 @@ class Stream:
         return self._release(0)
 
     def _keep(self) -> int:
-        return LENGTH_MAX if self._hold_all else self._redactor.held(self._held)
+        return LENGTH_MAX if self._hold_all else self._redactor.held(self._held, least=1)
 
     def _release(self, keep: int) -> bytes:
         """All but about `keep` bytes; never half of a blot."""

@@ -54,7 +54,7 @@ class SecretText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command: Command = ""
     """What it prints, without the last line end; runs in the playbook's folder."""
     file: str = ""
-    """Relative to the playbook; every byte of it counts."""
+    """Relative to the playbook, or `~/...`; every byte of it counts."""
 
 
 class SecretsText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

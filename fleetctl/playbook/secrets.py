@@ -35,7 +35,8 @@ def _source(text: SecretText, place: str, folder: str) -> SecretSource:
     if text.env:
         return SecretSource("env", (text.env,), place)
     if text.file:
-        return SecretSource("file", (str(PurePosixPath(folder) / text.file),), place)
+        path = text.file if text.file.startswith("~/") else str(PurePosixPath(folder) / text.file)
+        return SecretSource("file", (path,), place)
     argv = ("sh", "-c", text.command) if isinstance(text.command, str) else text.command
     return SecretSource("command", argv, place, folder)
 
