@@ -197,13 +197,16 @@ def _authored_names(document: Document) -> list[str]:
 
 
 def _check_needs(phases: Sequence[Phase], known: Sequence[str], mistakes: Mistakes) -> None:
+    cycle = _cycle({phase.name: phase.needs for phase in phases})
     for phase in phases:
         for index, need in enumerate(phase.text.needs or ()):
             place = phase.written.at("needs", index)
             if need not in known:
                 hint = did_you_mean(need, (name for name in known if name != phase.name))
                 mistakes.add(f'needs names no phase: "{need}"', place, hint=hint)
-    cycle = _cycle({phase.name: phase.needs for phase in phases})
+            elif not cycle and known.index(need) > known.index(phase.name):
+                hint = "phases run in the order they are written: move it up"
+                mistakes.add(f'needs names a phase that comes later: "{need}"', place, hint=hint)
     if cycle:
         inside = next(phase for phase in phases if phase.name == cycle[0])
         round_trip = " needs ".join([*cycle, cycle[0]])

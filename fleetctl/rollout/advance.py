@@ -85,7 +85,7 @@ def _begin_phase(desk: Desk, phase: PhaseRun) -> bool:
         desk.record(PhaseBegan(name))
         return True
     cause = f"phase {failed[0]} did not end well"
-    _skip_rest(desk, phase, cause, halted=False)
+    _skip_rest(desk, phase, cause, halted=True)
     desk.record(PhaseEnded(name, False))
     return True
 

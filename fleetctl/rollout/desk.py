@@ -115,6 +115,8 @@ class Desk:
         self.asking: dict[str, Asking] = {}
         self.unsent: dict[str, int] = {}
         """Host in flight -> orders lost in a row before they were sent."""
+        self.shut_out: dict[str, int] = {}
+        """Host in flight -> orders in a row the host refused for another connection's sake."""
         self.phase_at = 0
         self.batch_at = 0
         self.ahead = False

@@ -34,6 +34,7 @@ def end_step(desk: Desk, event: StepEnded) -> None:
     if told and run.state is HostState.SENT and index in run.open_steps:
         results.settle_step(desk, run, index, event.result)
         desk.unsent.pop(run.host, None)
+        desk.shut_out.pop(run.host, None)
 
 
 def _index_of(errand: Errand, run: HostRun, key: str) -> int:
@@ -65,7 +66,7 @@ def lose_segment(desk: Desk, run: HostRun, event: Lost) -> None:
     if event.sent:
         asking.ask(desk, run)
         return
-    if event.retryable and _try_again(desk, run):
+    if event.retryable and _try_again(desk, run, desk.unsent, desk.patience.connects_max):
         return
     cause = f"{event.cause}: {event.detail}"
     if run.fault is not None:
@@ -86,7 +87,7 @@ def refuse_segment(desk: Desk, run: HostRun, event: Refused) -> None:
         stop_fenced(desk, event)
     elif event.reason in ("busy", "runner"):
         _hang_up_shut_out(desk, event)
-        if _try_again(desk, run):
+        if _try_again(desk, run, desk.shut_out, desk.patience.shut_outs_max):
             return
     if run.fault is not None:
         _settle_not_undone(desk, run, cause)
@@ -113,12 +114,12 @@ def _settle_not_undone(desk: Desk, run: HostRun, cause: str) -> None:
     settle(desk, run, fault.outcome, fault.key, f"{fault.cause}; not undone: {cause}")
 
 
-def _try_again(desk: Desk, run: HostRun) -> bool:
-    """Plan another try at an order of which nothing left us; False when it was tried enough."""
-    tries = desk.unsent.get(run.host, 0) + 1
-    desk.unsent[run.host] = tries
+def _try_again(desk: Desk, run: HostRun, counts: dict[str, int], most: int) -> bool:
+    """Plan another try at an order of which nothing was done; False when it was tried enough."""
+    tries = counts.get(run.host, 0) + 1
+    counts[run.host] = tries
     patience = desk.patience
-    if tries >= patience.connects_max or desk.state.stop is not None:
+    if tries >= most or desk.state.stop is not None:
         return False
     luck = chance(desk.state.seed, run.host, "connect", run.attempt, tries)
     after_s = backoff_s(

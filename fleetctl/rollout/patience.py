@@ -15,6 +15,8 @@ class Patience:
     connects_max: int = 2
     """Tries at sending one order before the host is unreachable."""
     connect_delay_s: float = 1.0
+    shut_outs_max: int = 3
+    """Tries at sending one order that another connection or run shuts out, before it failed."""
     asks_max: int = 8
     """Asks that may be lost in a row before the outcome is unknown."""
     ask_delay_s: float = 0.5

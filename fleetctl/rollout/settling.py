@@ -33,6 +33,7 @@ def settle(
     desk.record(HostSettled(run.phase, run.host, outcome, run.release, key, cause, halted))
     desk.asking.pop(run.host, None)
     desk.unsent.pop(run.host, None)
+    desk.shut_out.pop(run.host, None)
     for word in ("pause", "retry", "ask"):
         desk.drop_timer((word, run.phase, run.host))
     work = desk.work

@@ -146,6 +146,13 @@ def test_a_cycle_of_needs_is_refused() -> None:
     assert str(error).startswith("p.yaml:7:12: phases need each other: secure needs db")
 
 
+def test_a_need_that_comes_later_is_refused() -> None:
+    """Phases run as they are written; one that needs a later one would be left out."""
+    text = GOOD.replace("hosts: tier=secure", "hosts: tier=secure\n    needs: [db]")
+    (error,) = _mistakes(text.replace("needs: [secure]", "needs: []"))
+    assert str(error).startswith('p.yaml:7:13: needs names a phase that comes later: "db"')
+
+
 def test_a_phase_with_mistakes_is_still_known_to_others() -> None:
     """A mistake in one phase does not make its name unknown."""
     text = GOOD.replace("hosts: tier=secure", "hosts: tier=secure\n    limit: none")

@@ -47,6 +47,10 @@ class Ledger:
         self.ends: dict[tuple[str, str, str], StepEnd] = {}
         """(run, host, name) -> how the host recorded it."""
         self.fences: dict[str, tuple[int, str]] = {}
+        self.legs: dict[tuple[str, int], int] = {}
+        """(run, ticket) -> the leg whose controller sent it."""
+        self.leg_at: dict[tuple[str, str], int] = {}
+        """(run, host) -> the newest leg the host has heard of."""
         self._running: dict[str, Effect] = {}
         self._world = world
         self._note = note
@@ -57,8 +61,9 @@ class Ledger:
     def announce(self, run: str, record: SegmentSent | AskSent) -> None:
         self.announced.add((run, record.ticket))
 
-    def submitted(self, order: RunSegment | Ask) -> None:
-        """An order leaves a controller."""
+    def submitted(self, order: RunSegment | Ask, leg: int) -> None:
+        """An order leaves the controller of this leg of its run."""
+        self.legs[order.run, order.ticket] = leg
         demand((order.run, order.ticket) in self.announced, "3: sent before its record", order)
         if isinstance(order, RunSegment):
             names = self.names.setdefault((order.run, order.ticket), {})
@@ -73,6 +78,9 @@ class Ledger:
         newer = order.fence > number or (order.fence == number and order.run == run)
         demand(newer, "4: an older order is obeyed", host, order.fence, number, run)
         self.fences[host] = order.fence, order.run
+        leg, newest = self.legs[order.run, order.ticket], self.leg_at.get((order.run, host), 0)
+        demand(leg >= newest, "4: a dead controller is obeyed", host, order, newest)
+        self.leg_at[order.run, host] = leg
 
     def began(self, host: str, order: RunSegment, step: StepOrder, name: str) -> None:
         key = base_of(step.key) + (".undo" if step.undo else "")

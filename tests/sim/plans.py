@@ -74,7 +74,7 @@ def _make_phase(chance: random.Random, names: list[str], number: int) -> PlanPha
         _divide(chance, names), steps, name=f"p{number}", release=release, budget=budget,
         limit=chance.choice((1, 3, 8, 100)), gates=_make_gates(chance, number),
         throttle=chance.choice((0.0, 0.0, 0.0, 30.0)),
-        on_failure=chance.choice(("leave", "undo")),
+        on_failure=chance.choice(("leave", "undo", "undo")),
         needs=[f"p{n}" for n in range(1, number) if chance.random() < 0.7],
     )  # fmt: skip
 
@@ -110,7 +110,7 @@ def _make_step(chance: random.Random, key: str, lockstep: bool) -> PlanStep:
         key, barrier=barrier,
         once=chance.choice(("", "", "", "", "", "fleet", "batch", "shard")),
         retry=Retry(chance.randint(1, 3), 0.5) if chance.random() < 0.25 else None,
-        undo="undo it" if chance.random() < 0.4 else "",
+        undo="undo it" if chance.random() < 0.6 else "",
         check="is it done" if chance.random() < 0.2 else "",
     )  # fmt: skip
 

@@ -106,26 +106,36 @@ class Play:
 
     def _run(self, until_s: float) -> None:
         """Until no controller of the run is alive."""
-        while mine := [c for c in self.controllers if c.live and c.referee is self.referee]:
-            for controller in [c for c in self.controllers if c.live]:
-                controller.turn()
-            self._bury()
+        while any(c.live and c.referee is self.referee for c in self.controllers):
+            self._move()
             while self.due:
                 self._interfere(self.due.pop(0))
-            self._pass_time()
             if self.world.now_s() > until_s:
-                raise Violation(f"liveness: the run does not end: {_describe(mine[0].state)}")
+                states = [_describe(c.state) for c in self.controllers]
+                raise Violation(f"liveness: the run does not end: {states}")
         self._bury()
 
-    def _pass_time(self) -> None:
-        """On to the next thing that is due, in the world or in a controller."""
+    def _move(self) -> None:
+        """Turn whoever has something to do, else go on to the next thing that is due."""
         clock = self.world.clock
-        own_s = min((c.next_s() for c in self.controllers if c.live), default=float("inf"))
+        now_s, own_s = clock.monotonic_s(), float("inf")
+        for controller in self.controllers:
+            if controller.live:
+                due_s = controller.next_s()
+                if due_s <= now_s:
+                    controller.turn()
+                    due_s = now_s
+                own_s = min(own_s, due_s)
+            if not controller.live:
+                self._bury()
+                return
+        if own_s <= now_s:
+            return
         world_s = self.world.next_s()
         if world_s is not None and world_s <= own_s:
             self.world.step()
         elif own_s != float("inf"):
-            clock.advance(max(0.0, own_s - clock.monotonic_s()))
+            clock.advance(own_s - now_s)
 
     def _bury(self) -> None:
         for controller in [c for c in self.controllers if not c.live]:
@@ -156,10 +166,8 @@ class Play:
     def _let_out(self) -> None:
         """Everybody else ends too, and what is still on its way arrives."""
         while any(c.live for c in self.controllers):
-            for controller in [c for c in self.controllers if c.live]:
-                controller.turn()
-            self._bury()
-            self._pass_time()
+            self._move()
+        self._bury()
         self.world.pass_time(QUIET_S)
         self.ledger.compare(self.referee)
 

@@ -42,7 +42,7 @@ def _make_weather(chance: random.Random) -> Weather:
     return Weather(
         astray=chance.choice((0.0, 0.02, 0.05, 0.1, 0.2)),
         mishaps=kinds,
-        failing=chance.choice((0.0, 0.0, 0.03, 0.15)),
+        failing=chance.choice((0.0, 0.02, 0.1, 0.3)),
         shut=chance.choice((0.0, 0.0, 0.0, 0.1)),
         slow_fsync=chance.choice((0.0, 0.0, 0.1)),
         deaf=chance.choice((0.0, 0.5, 1.0)),

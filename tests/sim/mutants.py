@@ -1,0 +1,117 @@
+"""The product with one guard taken out: each must be caught by some scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from fleetctl.plan.model import PlanPhase
+from fleetctl.rollout import (
+    advance,
+    asking,
+    budget,
+    gatekeeping,
+    hosts,
+    pacing,
+    reducer,
+    segments,
+    state,
+)
+from fleetctl.rollout.hostrun import HostRun
+from fleetctl.rollout.loop import Driver
+from fleetctl.rollout.messages import Outgoing
+from fleetctl.rollout.records import Record
+from fleetctl.rollout.stages import Recipe, read_recipe
+from fleetctl.rollout.state import RunState
+from fleetctl.transport.protocol import StepResult
+from fleetctl.transport.simhost import SimHost
+from tests.sim import controller
+
+
+class Mutant(NamedTuple):
+    """One guard taken out."""
+
+    name: str
+    promise: str
+    """What the objection begins with."""
+    place: Any
+    attribute: str
+    instead: Callable[..., Any]
+
+
+@contextmanager
+def alive(mutant: Mutant) -> Iterator[None]:
+    """The product is the mutant meanwhile."""
+    whole = getattr(mutant.place, mutant.attribute)
+    setattr(mutant.place, mutant.attribute, mutant.instead)
+    try:
+        yield
+    finally:
+        setattr(mutant.place, mutant.attribute, whole)
+
+
+def _without_barriers(phase: PlanPhase) -> Recipe:
+    recipe = read_recipe(phase)
+    stages = tuple(replace(stage, barrier=False) for stage in recipe.stages)
+    return replace(recipe, stages=stages)
+
+
+def _send_first(
+    self: Driver, records: list[Record], orders: Sequence[Outgoing], now_s: float
+) -> None:
+    for order in orders:
+        self._submit(order, now_s)
+    _carry_out(self, records, [], now_s)
+
+
+def _believe_absent(desk: Any, run: HostRun, event: Any, errand: Any) -> None:
+    """Whatever the host says: it never began."""
+    results = tuple(StepResult(result.key, "absent") for result in event.results)
+    _take_answer(desk, run, type(event)(event.ticket, event.host, event.boot, results), errand)
+
+
+def _obey_anybody(self: SimHost, ticket: int, run: str, fence: int) -> None:
+    self.fence, self.holder = fence, run
+
+
+def _resend_on_loss(desk: Any, run: HostRun) -> None:
+    """Do not ask: take what was lost for never begun, and send it again."""
+    run._forget_open()
+    run.state = type(run.state).READY
+    hosts.proceed(desk, run)
+
+
+_carry_out = Driver._carry_out
+_take_answer = asking.take_answer
+
+MUTANTS = (
+    Mutant("the budget is not asked", "1:", budget, "overspent", lambda *a: ""),
+    Mutant("hosts in doubt are not counted", "1:", budget, "at_risk", lambda *a: False),
+    Mutant("gates are not asked", "1:", gatekeeping, "pass_gates", lambda *a: True),
+    Mutant("a shut gate does not stop the run", "liveness", gatekeeping, "stop", lambda *a: None),
+    Mutant("a person is not heard", "1:", reducer, "stop", lambda *a: None),
+    Mutant("a spent budget does not stop, nor is asked", "1:", advance, "_overspent",
+           lambda *a: ""),
+    Mutant("the limit is not kept", "2:", pacing, "_most_in_flight", lambda *a: 10**6),
+    Mutant("the floor is not kept", "2:", pacing, "_guard_allows", lambda *a: True),
+    Mutant("pairs go together", "2:", pacing, "_pass_over_pairs", lambda *a: None),
+    Mutant("lost pairs and hosts are gone on with", "2:", pacing, "reason_to_skip",
+           lambda *a: None),
+    Mutant("barriers do not hold", "2:", state, "read_recipe", _without_barriers),
+    Mutant("orders go out before their records", "3:", Driver, "_carry_out", _send_first),
+    Mutant("what was lost is sent again unasked", "3:", asking, "ask", _resend_on_loss),
+    Mutant("answers are not believed", "3:", asking, "take_answer", _believe_absent),
+    Mutant("what was cut off is repeated", "3:", asking, "may_run_again", lambda *a: True),
+    Mutant("steps that run once run everywhere", "3:", hosts, "_enter_once",
+           lambda desk, work, run: segments.send_stage(
+               desk, run, run.recipe.stages[hosts.stage_at(run)])),
+    Mutant("hosts obey anybody", "4:", SimHost, "refuses", _obey_anybody),
+    Mutant("a resume takes no newer fence", "4:", controller, "next_fence",
+           lambda journal, state, clock: state.fence),
+    Mutant("a question raises no fence", "", RunState, "fence_for",
+           lambda self, host: self.fence),
+    Mutant("earlier phases are passed over after a resume", "2:", reducer, "_is_ahead",
+           lambda desk: False),
+)  # fmt: skip
