@@ -95,6 +95,9 @@ class Counting:
 
     def notice(self, text: str) -> None: ...
 
+    def trouble(self) -> str:
+        return ""
+
 
 class SteppedTransport:
     """A simulated fleet whose time is stepped on by a thread as long as it is open."""

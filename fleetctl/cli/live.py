@@ -62,7 +62,7 @@ class Screen(Follower):
         self._lines: deque[str] = deque()
         self._asked: set[Question] = set()
         self._closing = threading.Event()
-        self._trouble: Exception | None = None
+        self._trouble = ""
         self._drawing_since_s: float | None = None
         colour = colour_wanted(sys.stderr)
         self._console = Console(stderr=True, no_color=not colour, highlight=False, markup=False)
@@ -83,7 +83,6 @@ class Screen(Follower):
         return self._thread.is_alive()
 
     def saw(self, seq: int, wall_s: float, record: r.Record) -> None:
-        self._see_drawn()
         if isinstance(record, _WORTH_A_LINE):
             text = self._teller.line(record)
             if text:
@@ -92,13 +91,12 @@ class Screen(Follower):
     def notice(self, text: str) -> None:
         self._lines.append(stamped(time.time(), text))
 
-    def _see_drawn(self) -> None:
-        """Raises when the thread that draws is gone, or sits on the terminal."""
-        if self._trouble is not None:
-            raise self._trouble
+    def trouble(self) -> str:
+        """That the thread that draws is gone, or sits on the terminal."""
         since_s = self._drawing_since_s
         if since_s is not None and time.monotonic() - since_s > STUCK_S:
-            raise TimeoutError(f"the terminal took nothing for {STUCK_S:.0f} s")
+            return f"the terminal took nothing for {STUCK_S:.0f} s"
+        return self._trouble
 
     def _show(self) -> None:
         try:
@@ -108,7 +106,7 @@ class Screen(Follower):
                 if question is not None:
                     self._ask(question)
         except Exception as error:  # noqa: BLE001 - the picture ends, and the run does not
-            self._trouble = error
+            self._trouble = f"{type(error).__name__}: {error}"
 
     def _draw_until_question(self) -> None:
         with Live(console=self._console, auto_refresh=False, transient=True) as live:

@@ -96,7 +96,7 @@ def _conduct(journal: Journal, view: RunView, seq: int, manner: Manner, drive: D
             result = drive(journal, controls, observer)
     except FleetError as error:
         close()
-        if is_any_blocked():
+        if is_any_blocked() or observer.blocked:
             journal.close()
             tell_and_leave(partial(tell_ending, error), error.exit_code)
         raise

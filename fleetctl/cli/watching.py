@@ -51,6 +51,10 @@ class Follower:
         with self.guard:
             self.view.said(said.host, said.line)
 
+    def trouble(self) -> str:
+        """Why nothing of it is seen, though it takes what it is given; empty when all is well."""
+        return ""
+
     @property
     def blocked(self) -> bool:
         """Whether it still sits on its output, though it is closed."""

@@ -20,9 +20,6 @@ from fleetctl.journal.examine import Report, examine, open_to_read
 from fleetctl.journal.runrows import OPENED, fault
 from fleetctl.journal.schema import FORMAT, format_of, prepare, upgraded_copy
 
-BACKUP_PAGES = 256
-"""Copied at a time: between them a push may write."""
-
 
 def back_up(path: Path, file: Path, *, overwrite: bool = False) -> Report:
     """Copy the journal at `path` to `file` and look whether the copy is whole; its report.
@@ -33,7 +30,9 @@ def back_up(path: Path, file: Path, *, overwrite: bool = False) -> Report:
     _refuse_missing(path)
     with _placed(file, overwrite) as temporary:
         with closing(open_to_read(path)) as source, closing(sqlite3.connect(temporary)) as copy:
-            source.backup(copy, pages=BACKUP_PAGES, sleep=0.005)
+            # In one go: it reads one state of the log, which hinders no writer. In several, each
+            # write between two of them would have it begin anew.
+            source.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")
         report = examine(temporary)
         if report.damages:

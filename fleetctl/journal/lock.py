@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from fleetctl.base.errors import LockHeld
 from fleetctl.journal.errors import JournalFull
+
+GLANCE_S = 0.1
+"""Who only asks for the holder has the lock for a moment: that long it is tried again."""
 
 
 def locks_folder(journal: Path) -> Path:
@@ -79,13 +83,17 @@ class RunLock:
 
     def _locked_fd(self) -> int | None:
         """A locked descriptor of the file that is at the path; None when somebody holds it."""
+        end_s = time.monotonic() + GLANCE_S
         while True:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(fd)
-                return None
+                if time.monotonic() > end_s:
+                    return None
+                time.sleep(GLANCE_S / 20)
+                continue
             if self._is_at_path(fd):
                 return fd
             os.close(fd)  # its last holder removed the file between our open and our lock

@@ -41,6 +41,9 @@ class Observer(Protocol):
     def notice(self, text: str) -> None:
         """A line that is no record, such as that records cannot be kept any more."""
 
+    def trouble(self) -> str:
+        """Why it shows nothing, though it takes all it is given; asked from another thread."""
+
 
 def is_any_blocked() -> bool:
     """Whether an observer of this process still sits on something."""
@@ -82,6 +85,7 @@ class Watch:
 
     def dropped(self) -> ViewLost | None:
         """That the observer was given up, told once."""
+        self.trouble = self.trouble or self._observer.trouble()
         since_s = self._busy_since_s
         if not self.trouble and since_s is not None and time.monotonic() - since_s > STUCK_S:
             self.trouble = f"it took nothing for {STUCK_S:.0f} s"

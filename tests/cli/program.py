@@ -53,12 +53,12 @@ class Program:
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 start_new_session=True)  # fmt: skip
 
-    def start_on_terminal(self, *words: str) -> Terminal:
+    def start_on_terminal(self, *words: str, call: str = CALL) -> Terminal:
         """Start it in a session of its own on an 80x24 terminal; the caller ends its process."""
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (24, 80))
         environ = {**self.environ, "TERM": "xterm", "NO_COLOR": "1"}
-        process = subprocess.Popen([sys.executable, "-c", CALL, *words], cwd=self.folder,
+        process = subprocess.Popen([sys.executable, "-c", call, *words], cwd=self.folder,
                                    env=environ, stdin=theirs, stdout=theirs, stderr=theirs,
                                    text=True, pass_fds=(theirs,),
                                    preexec_fn=lambda: os.login_tty(theirs))  # fmt: skip

@@ -155,12 +155,14 @@ def test_a_closed_terminal_drains(program: Program) -> None:
         wait_until(lambda: all(program.lines(host, "steps") for host in HOSTS[:2]), "at work")
         terminal.close()
         _shown(program, "told to drain")
+        _shown(program, "the live picture dropped")
         _let_go(program)
         assert terminal.process.wait(timeout=40) == ExitCode.INTERRUPTED
     finally:
         end(terminal.process)
     assert _steps(program) == DRAINED
     _see_told(program, "drain", "SIGHUP")
+    assert "the live picture dropped: OSError" in program.call("runs", "show", "last").stdout
     _resume(program)
 
 

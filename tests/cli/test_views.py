@@ -34,7 +34,8 @@ ONCE = {host: ["one", "two"] for host in HOSTS}
 IMPATIENT = """
 from fleetctl.rollout import observers
 observers.STUCK_S = 1.0
-from fleetctl.cli import watching
+from fleetctl.cli import live, watching
+live.STUCK_S = 1.0
 from fleetctl.cli.main import main
 {then}
 main()
@@ -155,4 +156,18 @@ def test_a_view_that_breaks_is_dropped_and_told(program: Program) -> None:
     assert "lines on stderr: RuntimeError: the view broke; the whole account: fleetctl runs" in told
     assert "4 of 4 accounted for" in told
     assert "RuntimeError: the view broke" in _dropped(program)
+    _see_done(program)
+
+
+def test_a_terminal_that_takes_nothing_is_dropped(program: Program) -> None:
+    """The window hangs, or somebody pressed Ctrl-S: the picture is given up, the end is in time."""
+    terminal = program.start_on_terminal(
+        "push", "push.yaml", "--yes", call=IMPATIENT.format(then="")
+    )
+    try:
+        terminal.wait_for("phase db")
+        assert _finish(program, terminal.process) == 0
+    finally:
+        end(terminal.process)
+    assert "the live picture dropped: the terminal took nothing for 1 s" in (_dropped(program))
     _see_done(program)

@@ -11,12 +11,15 @@ from pathlib import Path
 
 from fleetctl.journal.store import Journal
 from fleetctl.plan.model import Budget, Plan
+from fleetctl.rollout.controls import Controls
 from fleetctl.rollout.driver import Opening, push
+from fleetctl.rollout.messages import ViewLost
 from fleetctl.transport.protocol import Order, RunSegment, Sink, Transport
 from tests.rollout.builders import a_phase, a_plan, a_step, hosts_named
 from tests.rollout.test_local import transport_in
 
 HOSTS = hosts_named(3)
+DRAINED = "0101-0800-zzz"
 DONE, STOPPED, CUT = "0101-0900-aaa", "0101-1000-bbb", "0101-1100-ccc"
 
 
@@ -74,6 +77,22 @@ def keep(path: Path, folder: Path) -> None:
             journal.give_order(CUT, "abort", "ann@desk 4")
 
 
+def keep_words(path: Path, folder: Path) -> None:
+    """A run that was told to drain, and lost its view: records there are since format 2."""
+    controls = Controls()
+    controls.drain("ann@desk 0", "SIGINT")
+    way = transport_in(folder)
+
+    def lost(sink: Sink) -> Transport:
+        sink(ViewLost("records on stdout", "its reader went away"))  # type: ignore[arg-type]
+        return way(sink)
+
+    with Journal(path) as journal:
+        opening = Opening("ann@desk 0", ("push", "drained"), DRAINED, 0)
+        push(done_plan(), opening, journal, lost, controls=controls)
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        keep(Path(sys.argv[1]), Path(folder))
+        make = keep_words if Path(sys.argv[1]).name.startswith("words") else keep
+        make(Path(sys.argv[1]), Path(folder))

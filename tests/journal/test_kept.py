@@ -11,11 +11,12 @@ from fleetctl.base.errors import ExitCode
 from fleetctl.journal.schema import FORMAT
 from fleetctl.journal.store import Journal
 from fleetctl.rollout.driver import Opening, replay, resume
+from fleetctl.rollout.records import ViewDropped, WordTaken
 from fleetctl.rollout.runlog import read_records
-from tests.journal.keep import CUT, DONE, HOSTS, STOPPED, done_plan, stopped_plan
+from tests.journal.keep import CUT, DONE, DRAINED, HOSTS, STOPPED, done_plan, stopped_plan
 from tests.rollout.test_local import marks, transport_in
 
-KEPT = sorted((Path(__file__).parent / "kept").glob("*.db"))
+KEPT = sorted((Path(__file__).parent / "kept").glob("format*.db"))
 COUNTS = {DONE: 30, STOPPED: 13, CUT: 17}
 """Run -> records, as they were when the files were made."""
 
@@ -65,3 +66,14 @@ def test_its_runs_go_on(kept: Path, run: str) -> None:
         assert state.ended is not None
         assert journal.find(run).exit_code == 0
     assert marks(kept.parent, HOSTS[2]) == ["one", "two"]
+
+
+def test_what_a_run_was_told_is_read_for_ever(tmp_path: Path) -> None:
+    """The records of words and lost views are those of format 2; the drained run goes on."""
+    path = Path(shutil.copy(KEPT[0].with_name("words2.db"), tmp_path / "journal.db"))
+    with Journal(path) as journal:
+        records = [recorded.record for recorded in read_records(journal, DRAINED)]
+        assert WordTaken("drain", "ann@desk 0", "SIGINT") in records
+        assert ViewDropped("records on stdout", "its reader went away") in records
+        way = transport_in(tmp_path)
+        assert resume(DRAINED, Opening("ann", ()), journal, way).exit_code is ExitCode.OK
