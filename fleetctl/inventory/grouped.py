@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from fleetctl.base.errors import InputError, Location
 from fleetctl.base.marked import Document, unknown_key
+from fleetctl.inventory.dialect import GROUP_KEYS
 from fleetctl.inventory.foreign import Foreign, Group, Raw, expand_ansible
 
-_KEYS = ("hosts", "children", "vars")
 Place = tuple[str | int, ...]
-
-
-def looks_grouped(data: object) -> bool:
-    """Whether a YAML document is an Ansible inventory rather than ours."""
-    if not isinstance(data, Mapping) or {"fleet", "tiers"} & set(data):
-        return False
-    return any(
-        key in ("all", "plugin") or (isinstance(value, Mapping) and set(value) & set(_KEYS))
-        for key, value in data.items()
-    )
 
 
 def read_grouped(document: Document) -> Foreign:
@@ -54,8 +42,8 @@ class _Grouped:
             path, name, body = pending.pop(0)
             group = self.foreign.group(name, path)
             for key, value in self.mapping(body, path).items():
-                if key not in _KEYS:
-                    raise unknown_key(self.document, (*path, key), _KEYS)
+                if key not in GROUP_KEYS:
+                    raise unknown_key(self.document, (*path, key), GROUP_KEYS)
                 below = self.mapping(value, (*path, key))
                 if key == "hosts":
                     self.hosts(group, below, (*path, key))

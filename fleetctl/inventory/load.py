@@ -8,13 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fleetctl.base.errors import InputError, Location, UsageError
-from fleetctl.base.marked import read
-from fleetctl.inventory.carry import carry_over
-from fleetctl.inventory.grouped import looks_grouped, read_grouped
-from fleetctl.inventory.ini import read_ini
+from fleetctl.base.marked import Document, read
+from fleetctl.inventory.dialect import is_program, looks_grouped
 from fleetctl.inventory.model import Fleet
 from fleetctl.inventory.native import read_native
-from fleetctl.inventory.program import is_program, read_program
 from fleetctl.inventory.reading import Reading
 
 FOUND_NAMES = ("inventory.yaml", "inventory.yml", "inventory.ini")
@@ -77,14 +74,32 @@ def read_inventory(path: Path) -> Reading:
     file = shown(path)
     with _uncollected():
         if is_program(path):
-            return carry_over(read_program(path, file), path)
+            return _carried(path, file, None)
         text = read_text(path, file)
         if path.suffix not in _GROUPED and not text.lstrip().startswith(("---", "{")):
-            return carry_over(read_ini(text, file), path)
+            return _carried(path, file, text)
         document = read(text, file)
         if looks_grouped(document.data):
-            return carry_over(read_grouped(document), path)
+            return _carried(path, file, document)
         return Reading(read_native(document, path), file)
+
+
+def _carried(path: Path, file: str, found: Document | str | None) -> Reading:
+    """An Ansible inventory: a document, an INI text, or (None) what its program prints."""
+    # A fleet in our own format is not to pay for reading other formats.
+    from fleetctl.inventory.carry import carry_over
+
+    if found is None:
+        from fleetctl.inventory.program import read_program
+
+        return carry_over(read_program(path, file), path)
+    if isinstance(found, str):
+        from fleetctl.inventory.ini import read_ini
+
+        return carry_over(read_ini(found, file), path)
+    from fleetctl.inventory.grouped import read_grouped
+
+    return carry_over(read_grouped(found), path)
 
 
 @contextmanager

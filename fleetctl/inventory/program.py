@@ -15,16 +15,6 @@ from fleetctl.inventory.foreign import Foreign
 from fleetctl.inventory.grouped import add_hostvars, read_printed
 
 DEADLINE_S = 60.0
-_DATA_SUFFIXES = (".yaml", ".yml", ".json", ".ini", ".cfg", ".toml", ".txt")
-
-
-def is_program(path: Path) -> bool:
-    """Whether the inventory is to be run: executable and a program by its first bytes."""
-    if path.suffix in _DATA_SUFFIXES or not path.is_file() or not os.access(path, os.X_OK):
-        return False
-    with path.open("rb") as file:
-        start = file.read(4)
-    return start.startswith((b"#!", b"\x7fELF"))
 
 
 def read_program(path: Path, file: str, deadline_s: float = DEADLINE_S) -> Foreign:
