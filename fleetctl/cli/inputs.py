@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 
 from fleetctl.base.errors import FleetError, Refused, UsageError
 from fleetctl.base.names import did_you_mean
@@ -44,6 +43,8 @@ def read_knowledge(journal: str | None, fleet: str) -> Knowledge:
         return Knowledge()
     with open_journal(journal) as opened:
         live = {host: known.release for host, known in opened.live(fleet).items()}
+        from statistics import median
+
         durations = {key: median(times) for key, times in opened.durations(fleet).items()}
     return Knowledge(live, durations)
 

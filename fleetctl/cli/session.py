@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
-from statistics import median
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fleetctl.base.errors import ExitCode, FleetError
@@ -160,6 +159,9 @@ def _farewell(observer: Follower) -> str:
 
 def expected_s(journal: Journal, plan: Plan) -> dict[str, float]:
     """Step key -> seconds it should take: the median of earlier runs on hosts of that tier."""
+    # Not worth its import, a fiftieth of a push's start, in a module every push loads.
+    from statistics import median
+
     known = journal.durations(plan.fleet)
     expected = {}
     for phase in plan.phases:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fleetctl.inventory.model import Host
+from fleetctl.transport.lean import without_invoke
 from fleetctl.transport.local import LocalTransport
 from fleetctl.transport.protocol import Order, Sink, Transport
 
@@ -43,8 +44,9 @@ def open_transport(
     local_hosts = frozenset(name for name, host in hosts.items() if host.login.transport == "local")
     if len(local_hosts) == len(hosts):
         return LocalTransport(sink, fanout=fanout, live=live)
-    # paramiko takes 80 ms to import; only who goes over SSH pays.
-    from fleetctl.transport.ssh import SshTransport
+    # Only who goes over SSH pays for importing its library.
+    with without_invoke():
+        from fleetctl.transport.ssh import SshTransport
 
     remote = SshTransport(hosts, sink, fanout=fanout, known_hosts=known_hosts, live=live)
     if not local_hosts:

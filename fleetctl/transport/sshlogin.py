@@ -234,6 +234,15 @@ def _explain_login(error: AuthFailure, route: Route, troubles: list[str]) -> Bro
 
 _PROXY_COMMAND = re.compile(r"^\s*proxycommand[\s=].*$", re.IGNORECASE | re.MULTILINE)
 
+_MATCH_EXEC = re.compile(r"^\s*match\b.*\bexec\b", re.IGNORECASE | re.MULTILINE)
+
+
+def _give_invoke() -> None:
+    """What the library runs the commands of `Match exec` with; see `lean`."""
+    import invoke
+
+    vars(paramiko.config)["invoke"] = invoke
+
 
 def read_ssh_config(path: Path | None = None) -> paramiko.SSHConfig:
     """The user's ssh config, or an empty one.
@@ -245,5 +254,7 @@ def read_ssh_config(path: Path | None = None) -> paramiko.SSHConfig:
         text = (path or Path.home() / ".ssh" / "config").read_text("utf-8")
     except OSError:
         return paramiko.SSHConfig()
+    if _MATCH_EXEC.search(text):
+        _give_invoke()
     text = _PROXY_COMMAND.sub(lambda line: line[0].replace("%", "\0"), text)
     return paramiko.SSHConfig.from_text(text)
