@@ -15,8 +15,8 @@ _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 _STDIN = "0"
 """No variable is named so."""
 
-# In the folder of the run, which is the login's alone; the runner removes it however the step ends.
-_FOLDER = '"${0%/*}/secret.$$"'
+# Beside the script of the run, for the login alone; the runner removes it however the step ends.
+_FOLDER = '"${0%script}secret.$$"'
 _HEAD = """case $(command -v printf) in
 printf) ;;
 *)

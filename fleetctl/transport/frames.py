@@ -24,14 +24,11 @@ KEPT_BYTES = 32 * 1024
 _BODY_MAX = 4 * KEPT_BYTES
 _NOISE_MAX = 4096
 _LINE_MAX = 64 * 1024
-_SWEEP = """[ "$GO" != yes ] || for old in "$F"/runs/*/secret.*; do
-[ ! -d "$old" ] || rm -rf "$old"
-done"""
-"""Said by who holds the host's lock: what a power cut left of a step's secrets goes now."""
-_WIPE = """[ "$key" != {key} ] || for old in "$D"/secret.* "$D/script" "$D/{key}".*; do
-if [ -d "$old" ]; then rm -rf "$old"; elif [ -s "$old" ]; then : >"$old"; fi
-done"""
-"""The step ran now (else `key` is not its key) and was told, however it ended."""
+_OWN_PROCESS = re.compile(
+    r"\$\$|\$\{\$|PPID|BASHPID|\bkill\b|\beval\b|\bsource\b"
+    r"|(?:^|[\n;&|({!]|\b(?:then|do|else))\s*\.\s"
+)
+"""In a text that may look at, name or signal its own process, or reads more text from elsewhere."""
 _WORD = re.compile(r"[A-Za-z0-9_.@:+-]{1,200}")
 
 
@@ -109,7 +106,7 @@ def recorded_key(step: StepOrder) -> str:
 
 def encode_segment(order: RunSegment, steps: Sequence[StepOrder], lock_wait_s: float) -> bytes:
     """One brace group doing `steps` of `order`."""
-    head = f"segment {_word(order.run)} {order.fence} {_hundredths(lock_wait_s)}"
+    head = f"_segment {_word(order.run)} {order.fence} {_hundredths(lock_wait_s)}"
     lines = [head, *(_encode_step(step) for step in steps)]
     return _group(lines)
 
@@ -117,13 +114,11 @@ def encode_segment(order: RunSegment, steps: Sequence[StepOrder], lock_wait_s: f
 def encode_ask(order: Ask) -> bytes:
     """One brace group asking for the steps of `order`."""
     pairs = " ".join(f"{_word(key)} {partner_of(key)}" for key in order.keys)
-    return _group(
-        [f"ask {_word(order.run)} {order.fence} {_hundredths(order.wait_s)} {pairs}", _SWEEP]
-    )
+    return _group([f"_ask {_word(order.run)} {order.fence} {_hundredths(order.wait_s)} {pairs}"])
 
 
 def _group(lines: list[str]) -> bytes:
-    text = "{\n" + "\n".join(lines) + "\nleave\n}\n"
+    text = "{\n" + "\n".join(lines) + "\n_leave\n}\n"
     return text.encode("utf-8", "surrogateescape")
 
 
@@ -135,7 +130,7 @@ def _encode_step(step: StepOrder) -> str:
         if step.undo:
             raise ValueError(f"step {step.key} lays down a file and has no undo")
         mode = f"{operation.mode:04o}"
-        return f"put {words} {_word(operation.sha256)} {quote(operation.dest)} {mode}"
+        return f"_put {words} {_word(operation.sha256)} {quote(operation.dest)} {mode}"
     if isinstance(operation, SecretExec):
         raise ValueError(f"step {step.key} was not given its secrets")
     flags = "-"
@@ -148,12 +143,15 @@ def _encode_step(step: StepOrder) -> str:
         text = _checked(operation.check, operation.act)
     if not step.keep_output:
         flags += "s"
-    if not step.wipe:
-        return f"step {words} {_hundredths(step.timeout_s)} {flags} {quote(text)}"
-    # In one eval, so that sh has read all of its script when that is emptied.
-    text = "eval " + quote(f': >"$0"\n{text}')
-    line = f"step {words} {_hundredths(step.timeout_s)} {flags} {quote(text)}"
-    return f"{_SWEEP}\nkey=\n{line}\n{_WIPE.format(key=_word(key))}"
+    if step.wipe:
+        # In one eval, so that sh has read all of its script when that is emptied.
+        flags += "aw"
+        text = "eval " + quote(f': >"$0"\n{text}')
+    elif _OWN_PROCESS.search(
+        f"{operation.check}\n{operation.undo if step.undo else operation.act}"
+    ):
+        flags += "a"
+    return f"_step {words} {_hundredths(step.timeout_s)} {flags} {quote(text)}"
 
 
 def _checked(check: str, act: str) -> str:

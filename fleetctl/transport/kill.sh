@@ -1,38 +1,23 @@
-# Stops the step that runs under RUN: read by a POSIX sh on a channel of its own. See runner.sh.
+# Stops the step that runs under RUN: read by a POSIX sh on a channel of its own, after processes.sh.
 {
-  F=${FLEETCTL_HOME:-$HOME/.fleetctl}
-  D=$F/runs/$RUN
-  read -r BOOT </proc/sys/kernel/random/boot_id
+  _D=$_F/runs/$RUN=
 
-  lives() {
-    [ "$boot" = "$BOOT" ] && read -r line </proc/"$pid"/stat || return 1
-    set -- ${line##*") "}
-    [ "$1" != Z ] && [ "${20}" = "$start" ]
-  }
-
-  noted() { read -r key pid start boot deadline <"$D/now" && lives; }
-
-  held() {
-    for claim in "$F"/lock.*; do
-      read -r word run <"$claim" && [ "$word $run" = "held $RUN" ] && return 0
+  _held() {
+    for _claim in "$_F"/lock.*; do
+      read -r _word _run <"$_claim" && [ "$_word $_run" = "held $RUN" ] && return 0
     done
     return 1
   }
 
   # For a moment between two steps there is none to stop; the next comes while the run is held.
-  for try in 1 2 3 4 5 6 7 8 9 10; do
-    noted && break
-    held || break
-    sleep 0.1 || sleep 1
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    _noted "${_D}now" && break
+    _held || break
+    _nap 0.1
   done
-  if noted; then
-    printf 'killed %s\n' "$pid" >"$D/stop"
-    kill -TERM -"$pid" || kill -TERM "$pid"
-    for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
-      lives || break
-      sleep 0.2 || sleep 1
-    done
-    kill -KILL -"$pid"
+  if _noted "${_D}now"; then
+    printf 'killed %s\n' "$_now_pid" >"${_D}stop"
+    _end_step
     echo found
   else
     echo none

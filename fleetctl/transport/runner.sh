@@ -1,15 +1,19 @@
-# The host's side of fleetctl: read by a POSIX sh from its standard input, followed by orders.
+# The host's side of fleetctl: read by a POSIX sh from its standard input, after processes.sh and
+# followed by orders.
 #
 # An order is one brace group of calls to the functions at the end of this file, so that an order cut
 # short is a syntax error and runs nothing. Answers are frames on standard output; each starts on a
-# line of its own with the unguessable token T. Needs sshd, sh, coreutils and /proc; builtins are
+# line of its own with the unguessable token _T. Needs sshd, sh, coreutils and /proc; builtins are
 # used wherever they can be, because one exec costs the host about as much as ten of them.
 #
-# State, under F (~/.fleetctl, or $FLEETCTL_HOME of the login):
-#   fence          lines "NUMBER RUN", the last one rules
+# State, under _F (~/.fleetctl, or $FLEETCTL_HOME of the login):
 #   lock.*         claims, see below
-#   runs/RUN/      record (what began and ended), now (the step begun last), stop (why we ended it),
-#                  script, mark, KEY.out and KEY.err (their .head and .tail once they are long)
+#   ledger/        written through to the disk:
+#     fence.1 .2   lines "NUMBER RUN ."; the higher number rules, the lower one is written over next
+#     run.RUN      what began and ended in that run
+#     through      "BOOT yes" where the file system does write this folder through
+#   runs/RUN=*     now (the step begun last), stop (why we ended it), script, mark,
+#                  KEY.out and KEY.err (their .head and .tail once they are long), put.SHA256
 #
 # THE LOCK. Each runner has a claim file of its own, lock.PID.START.BOOT: its name says who, so a
 # claim of a dead owner is told without asking anybody, and a dead owner never comes back. Its first
@@ -25,445 +29,483 @@
 # files only the first line counts.
 #
 # DURABILITY. A record line must be on disk before its act and before it is told. `sync FILE` is an
-# exec (1.1 ms); a file with attribute S is written through by the builtin printf (0.12 ms). So
-# chattr +S is tried once a run and connection; where it does not work, sync it is.
+# exec (1.1 ms); a file with attribute S is written through by the builtin printf (0.12 ms), and files
+# take that attribute from their folder. So chattr +S is tried once a boot; where it does not work,
+# sync it is.
+#
+# A STEP is a copy of this shell that evaluates its text, so it costs a fork and no exec. It is in the
+# group of its connection, which sshd made; processes.sh tells what of that group is the step's. A text
+# that asks for its own process (flag a, apart) gets a session and a sh of its own: two execs more.
 
 trap '' HUP PIPE XFSZ # XFSZ: a file limit is told by a failing write, as a full disk is
-NL='
+trap : INT TERM       # a step may signal its group
+_NL='
 '
-F=${FLEETCTL_HOME:-$HOME/.fleetctl}
-BOUND=32768        # bytes kept of the head and of the tail of a stream
-FLOOD=134217728    # bytes of a stream on disk at which its middle is thrown away while it runs
-KEPT_RUNS=32
-RUN='' MINE='' GUARD='' SUPERSEDED='' NEWRUN='' BOOT=none
-read -r BOOT </proc/sys/kernel/random/boot_id
-if command -v setsid >/dev/null 2>&1; then GROUP=setsid; else GROUP="timeout -k 3 9999999"; fi
+_BOUND=32768        # bytes kept of the head and of the tail of a stream
+_FLOOD=134217728    # bytes of a stream on disk at which its middle is thrown away while it runs
+_KEPT_RUNS=32
+_VOID_CLAIMS=8     # of dead runners are cleared away together: that is an exec
+_RUN='' _MINE='' _GUARD='' _SUPERSEDED='' _NEWRUN=''
 
-clock() { # NOW: hundredths of a second since boot
-  read -r NOW _ </proc/uptime
-  NOW=${NOW%.*}${NOW#*.}
-}
-
-nap() { sleep "$1" 2>/dev/null || sleep 1; } # POSIX sleep knows whole seconds only
-
-life() { # PID -> STATE and START of it; false when there is none
-  read -r life_line 2>/dev/null </proc/"$1"/stat || return 1
-  set -- ${life_line##*") "}
-  STATE=$1 START=${20}
-}
-
-lives() { # PID START BOOT: is that very process there?
-  [ "$3" = "$BOOT" ] && life "$1" && [ "$START" = "$2" ] && [ "$STATE" != Z ] && [ "$STATE" != X ]
-}
-
-refuse() { # REASON DETAIL: nothing of the rest of this order is done
-  printf '%s refused %s %s %s %s\n' "$T" "$1" "${FENCE:-0}" "${HOLDER:--}" "$2"
-  GO=refused
+_refuse() { # REASON DETAIL: nothing of the rest of this order is done
+  printf '%s refused %s %s %s %s\n' "$_T" "$1" "${_FENCE:-0}" "${_HOLDER:--}" "$2"
+  _GO=refused
 }
 
 # --- the lock ---------------------------------------------------------------------------------
 
-step_lives() { # RUN: does the step its runner noted still run?
-  [ -s "$F/runs/$1/now" ] && read -r _ now_pid now_start now_boot _ <"$F/runs/$1/now" &&
-    lives "$now_pid" "$now_start" "$now_boot"
-}
+_step_lives() { _noted "$_F/runs/$1=now"; } # RUN: does the step its runner noted still run?
 
-survey() { # RIVAL: '' nobody, held, low or high (wants it; pid lower or higher than ours)
-  RIVAL='' RIVAL_RUN=''
-  for other in "$F"/lock.*; do
-    [ "$other" != "$MINE" ] || continue
-    claim_state=free claim_run=''
-    read -r claim_state claim_run <"$other"
-    who=${other##*/lock.}
-    pid=${who%%.*} who=${who#*.}
-    if lives "$pid" "${who%%.*}" "${who#*.}"; then
-      case $claim_state in free | '') continue ;; esac
-      if [ "$claim_state" = held ]; then RIVAL=held RIVAL_RUN=$claim_run; return; fi
-      if [ "$pid" -lt $$ ]; then RIVAL=low; elif [ -z "$RIVAL" ]; then RIVAL=high; fi
-    elif [ "$claim_state" = held ] && step_lives "$claim_run"; then
-      RIVAL=held RIVAL_RUN=$claim_run
+_survey() { # RIVAL: '' nobody, held, low or high (wants it; pid lower or higher than ours)
+  _RIVAL='' _RIVAL_RUN=''
+  set --
+  for _other in "$_F"/lock.*; do
+    [ "$_other" != "$_MINE" ] || continue
+    _claim_state=free _claim_run=''
+    read -r _claim_state _claim_run <"$_other"
+    _who=${_other##*/lock.}
+    _pid=${_who%%.*} _who=${_who#*.}
+    if _lives "$_pid" "${_who%%.*}" "${_who#*.}"; then
+      case $_claim_state in free | '') continue ;; esac
+      if [ "$_claim_state" = held ]; then _RIVAL=held _RIVAL_RUN=$_claim_run; return; fi
+      if [ "$_pid" -lt $$ ]; then _RIVAL=low; elif [ -z "$_RIVAL" ]; then _RIVAL=high; fi
+    elif [ "$_claim_state" = held ] && _step_lives "$_claim_run"; then
+      _RIVAL=held _RIVAL_RUN=$_claim_run
       return
     else
-      rm -f "$other"
+      set -- "$@" "$_other"
     fi
   done
+  [ $# -lt $_VOID_CLAIMS ] || rm -f "$@"
 }
 
-withdraw() { printf 'free -\n' 1<>"$MINE" || : >"$MINE"; }
+_withdraw() { printf 'free -\n' 1<>"$_MINE" || : >"$_MINE"; }
 
-claim() { # RUN WAIT (hundredths of a second): 0 held, 1 disk, 2 somebody else's
-  [ -n "$MINE" ] || { life $$ && ME=$$.$START.$BOOT MINE=$F/lock.$$.$START.$BOOT; }
-  clock
-  give_up=$((NOW + $2)) pause=0.02
+_claim() { # RUN WAIT (hundredths of a second): 0 held, 1 disk, 2 somebody else's
+  [ -n "$_MINE" ] || { _life $$ && _ME=$$.$_START.$_BOOT _MINE=$_F/lock.$$.$_START.$_BOOT; }
+  _give_up='' _pause=0.02
   while :; do
-    printf 'want %s\n' "$1" 1<>"$MINE" || { withdraw; return 1; }
-    survey
-    while [ "$RIVAL" = high ] && clock && [ "$NOW" -lt $give_up ]; do nap 0.01; survey; done
-    if [ -z "$RIVAL" ]; then
-      printf 'held %s\n' "$1" 1<>"$MINE" && return 0
-      withdraw
+    printf 'want %s\n' "$1" 1<>"$_MINE" || { _withdraw; return 1; }
+    _survey
+    [ -z "$_RIVAL" ] || _clock
+    _give_up=${_give_up:-$((_NOW + $2))}
+    while [ "$_RIVAL" = high ] && _clock && [ "$_NOW" -lt $_give_up ]; do _nap 0.01; _survey; done
+    if [ -z "$_RIVAL" ]; then
+      printf 'held %s\n' "$1" 1<>"$_MINE" && return 0
+      _withdraw
       return 1
     fi
-    withdraw
-    clock
-    [ "$NOW" -lt $give_up ] || return 2
-    nap $pause
-    case $pause in 0.02) pause=0.05 ;; 0.05) pause=0.1 ;; 0.1) pause=0.2 ;; esac
+    _withdraw
+    _clock
+    [ "$_NOW" -lt $_give_up ] || return 2
+    _nap $_pause
+    case $_pause in 0.02) _pause=0.05 ;; 0.05) _pause=0.1 ;; 0.1) _pause=0.2 ;; esac
   done
 }
 
 # --- the record -------------------------------------------------------------------------------
 
-settle() { # FILE...: on disk, where attribute S does not see to it
-  [ "$THROUGH" = yes ] || sync "$@" 2>/dev/null || sync
+_settle() { # FILE...: on disk, where attribute S does not see to it
+  [ "$_THROUGH" = yes ] || sync "$@" 2>/dev/null || sync
 }
 
-note() { # LINE: into the record, durably
-  printf '%s\n' "$1" >>"$D/record" && settle "$D/record" && RECORD=$RECORD$1$NL
+_note() { # LINE: into the record, durably
+  printf '%s\n' "$1" >>"$_LEDGER" && _settle "$_LEDGER" && _RECORD=$_RECORD$1$_NL
 }
 
-open_run() { # RUN, under the lock; false when the disk takes nothing
-  [ "$RUN" = "$1" ] && return 0
-  D=$F/runs/$1
-  : >>"$D/record" && : >>"$F/fence" || return 1
-  THROUGH=yes
-  chattr +S "$F/fence" "$D/record" 2>/dev/null || THROUGH=no
-  exec 6<"$D/record"
-  RECORD=$NL
-  while read -r record_line <&6; do RECORD=$RECORD$record_line$NL; done
-  SUPERSEDED=''
+_prepare() { # folders, and whether the ledger's is written through: once a boot
+  [ -d "$_F/ledger" ] || mkdir -m 700 -p "$_F" "$_F/runs" "$_F/ledger"
+  _line=''
+  [ ! -s "$_F/ledger/through" ] || read -r _line <"$_F/ledger/through"
+  case $_line in
+    "$_BOOT yes") _THROUGH=yes; return ;;
+    "$_BOOT no") _THROUGH=no; return ;;
+  esac
+  _THROUGH=no
+  : >>"$_F/ledger/fence.1" && : >>"$_F/ledger/fence.2" &&
+    chattr +S "$_F/ledger" "$_F/ledger/fence.1" "$_F/ledger/fence.2" 2>/dev/null &&
+    : >"$_F/ledger/probe.$$" && _line=$(lsattr "$_F/ledger/probe.$$") &&
+    case ${_line%% *} in *S*) _THROUGH=yes ;; esac
+  rm -f "$_F/ledger/probe.$$"
+  printf '%s %s\n' "$_BOOT" "$_THROUGH" 1<>"$_F/ledger/through"
+}
+
+_open_run() { # RUN, under the lock; false when the disk takes nothing
+  [ "$_RUN" = "$1" ] && return 0
+  _D=$_F/runs/$1= _LEDGER=$_F/ledger/run.$1
+  _prepare
+  if [ -e "$_LEDGER" ]; then
+    [ "$_THROUGH" = no ] || chattr +S "$_LEDGER" 2>/dev/null || _THROUGH=no
+  else
+    _NEWRUN=yes
+    : >>"$_LEDGER" || return 1
+  fi
+  exec 6<"$_LEDGER"
+  _RECORD=$_NL
+  while read -r _record_line <&6; do _RECORD=$_RECORD$_record_line$_NL; done
+  _SUPERSEDED=''
   # The first newline ends a line a power cut may have torn.
-  printf '\nopen %s\n' "$ME" >>"$D/record" && settle "$D/record" "$D" || return 1
-  RUN=$1
+  printf '\nopen %s\n' "$_ME" >>"$_LEDGER" && _settle "$_LEDGER" "$_F/ledger" || return 1
+  _RUN=$1
+  _sweep
   # A connection lost is found by failing to write; a step still ends at its own deadline.
-  [ -z "$GUARD" ] || kill "$GUARD"
-  guard </dev/null >/dev/null 2>&1 6<&- &
-  GUARD=$!
+  [ -z "$_GUARD" ] || kill -KILL "$_GUARD"
+  _guard </dev/null >/dev/null 2>&1 6<&- &
+  _GUARD=$!
 }
 
-overtaken() { # has another connection of this run opened the record after us?
-  while read -r record_line <&6; do
-    case $record_line in "open $ME") ;; open\ *) SUPERSEDED=yes ;; esac
+_overtaken() { # has another connection of this run opened the record after us?
+  while read -r _record_line <&6; do
+    case $_record_line in "open $_ME") ;; open\ *) _SUPERSEDED=yes ;; esac
   done
-  [ -n "$SUPERSEDED" ]
+  [ -n "$_SUPERSEDED" ]
 }
 
-heed_fence() { # NUMBER: raise the host's fence to it, or refuse
-  FENCE=0 HOLDER=
-  while read -r fence_number fence_run; do
-    [ -z "$fence_run" ] || FENCE=$fence_number HOLDER=$fence_run
-  done <"$F/fence"
-  [ "$1" = "$FENCE" ] && [ "$RUN" = "$HOLDER" ] && return 0
-  if [ -n "$HOLDER" ] && [ "$1" -le "$FENCE" ]; then
-    refuse fence "the host obeys a newer order"
+_heed_fence() { # NUMBER: raise the host's fence to it, or refuse
+  _FENCE=0 _HOLDER='' _slot=1
+  for _try in 1 2; do
+    _fence_number='' _fence_run='' _fence_end=''
+    read -r _fence_number _fence_run _fence_end <"$_F/ledger/fence.$_try"
+    [ "$_fence_end" = . ] && [ "$_fence_number" -gt "$_FENCE" ] || continue
+    _FENCE=$_fence_number _HOLDER=$_fence_run _slot=$((3 - _try))
+  done
+  [ "$1" = "$_FENCE" ] && [ "$_RUN" = "$_HOLDER" ] && return 0
+  if [ -n "$_HOLDER" ] && [ "$1" -le "$_FENCE" ]; then
+    _refuse fence "the host obeys a newer order"
     return 1
   fi
-  printf '\n%s %s\n' "$1" "$RUN" >>"$F/fence" && settle "$F/fence" && return 0
-  refuse disk "cannot write $F/fence"
+  printf '%s %s .\n' "$1" "$_RUN" 1<>"$_F/ledger/fence.$_slot" &&
+    _settle "$_F/ledger/fence.$_slot" && return 0
+  _refuse disk "cannot write in $_F/ledger"
   return 1
 }
 
-enter() { # RUN FENCE WAIT: take the lock, open the run, heed the fence
-  GO=yes FENCE=0 HOLDER=
-  [ -d "$F/runs/$1" ] || { NEWRUN=yes && mkdir -m 700 -p "$F" "$F/runs" "$F/runs/$1"; }
-  claim "$1" "$3"
+_enter() { # RUN FENCE WAIT: take the lock, open the run, heed the fence
+  _GO=yes _FENCE=0 _HOLDER=
+  [ -d "$_F/ledger" ] || _prepare
+  _claim "$1" "$3"
   case $? in
-    1) refuse disk "cannot write in $F"; return 1 ;;
-    2) GO=busy; return 1 ;;
+    1) _refuse disk "cannot write in $_F"; return 1 ;;
+    2) _GO=busy; return 1 ;;
   esac
-  open_run "$1" || { refuse disk "cannot write in $F/runs/$1"; return 1; }
-  if overtaken; then refuse runner "a newer connection of this run took over"; return 1; fi
-  heed_fence "$2"
+  _open_run "$1" || { _refuse disk "cannot write in $_F"; return 1; }
+  if _overtaken; then _refuse runner "a newer connection of this run took over"; return 1; fi
+  _heed_fence "$2"
 }
 
-leave() { # the order is over
-  [ -z "$MINE" ] || withdraw
-  [ "$GO" = refused ] || printf '%s done\n' "$T"
+_leave() { # the order is over
+  [ -z "$_MINE" ] || _withdraw
+  [ "$_GO" = refused ] || printf '%s done\n' "$_T"
 }
 
-recall() { # KEY PARTNER -> PAST: absent, began (PAST_TRY) or ended (PAST_TRY END STATUS SPENT SIZES)
-  PAST=absent
-  case $RECORD in *"${NL}began $1 "*) ;; *) return ;; esac
-  past=${RECORD##*"${NL}began $1 "}
-  PAST_TRY=${past%%"$NL"*}
-  case $NL$past in
-    *"${NL}void $1$NL"*) return ;;
-    *"${NL}ended $1 "*) ;;
-    *) PAST=began; return ;;
+_recall() { # KEY PARTNER -> PAST: absent, began (PAST_TRY) or ended (PAST_TRY END STATUS SPENT SIZES)
+  _PAST=absent
+  case $_RECORD in *"${_NL}began $1 "*) ;; *) return ;; esac
+  _past=${_RECORD##*"${_NL}began $1 "}
+  _PAST_TRY=${_past%%"$_NL"*}
+  case $_NL$_past in
+    *"${_NL}void $1$_NL"*) return ;;
+    *"${_NL}ended $1 "*) ;;
+    *) _PAST=began; return ;;
   esac
-  past=${past##*"${NL}ended $1 "}
-  case $past in *"${NL}ended $2 "[0-9]*" acted "*) return ;; esac # undone since, or done again
-  set -- ${past%%"$NL"*}
-  PAST=ended PAST_TRY=$1 END=$2 STATUS=$3 SPENT=$4 OUT_SIZE=$5 ERR_SIZE=$6
+  _past=${_past##*"${_NL}ended $1 "}
+  case $_past in *"${_NL}ended $2 "[0-9]*" acted "*) return ;; esac # undone since, or done again
+  set -- ${_past%%"$_NL"*}
+  _PAST=ended _PAST_TRY=$1 _END=$2 _STATUS=$3 _SPENT=$4 _OUT_SIZE=$5 _ERR_SIZE=$6
 }
 
 # --- telling ----------------------------------------------------------------------------------
 
-slurp() { # FILE SIZE -> TEXT, by builtins; false when it holds NUL or is not that long
-  TEXT='' slurped=''
-  while IFS= read -r slurped; do TEXT=$TEXT$slurped$NL; done <"$1"
-  TEXT=$TEXT$slurped
-  [ ${#TEXT} -eq "$2" ]
+_slurp() { # FILE SIZE -> TEXT, by builtins; false when it holds NUL or is not that long
+  _TEXT='' _slurped=''
+  while IFS= read -r _slurped; do _TEXT=$_TEXT$_slurped$_NL; done <"$1"
+  _TEXT=$_TEXT$_slurped
+  [ ${#_TEXT} -eq "$2" ]
 }
 
-pour() { # FILE SIZE: a stream, bounded
+_pour() { # FILE SIZE: a stream, bounded
   if [ "$2" -le 0 ] || ! [ -e "$1" ]; then
     :
-  elif [ "$2" -le $((2 * BOUND)) ]; then
+  elif [ "$2" -le $((2 * _BOUND)) ]; then
     head -c "$2" "$1"
   else
     cat "$1.head" "$1.tail"
   fi
 }
 
-tell() { # KEY END STATUS SPENT OUT_SIZE ERR_SIZE REPLAYED DETAIL
-  out_text='' err_text=''
-  if { [ "$5" -eq 0 ] || { [ "$5" -le 512 ] && slurp "$D/$1.out" "$5" && out_text=$TEXT; }; } &&
-    { [ "$6" -eq 0 ] || { [ "$6" -le 512 ] && slurp "$D/$1.err" "$6" && err_text=$TEXT; }; }; then
+_tell() { # KEY END STATUS SPENT OUT_SIZE ERR_SIZE REPLAYED DETAIL
+  _out_text='' _err_text=''
+  if { [ "$5" -eq 0 ] || { [ "$5" -le 512 ] && _slurp "${_D}$1.out" "$5" && _out_text=$_TEXT; }; } &&
+    { [ "$6" -eq 0 ] || { [ "$6" -le 512 ] && _slurp "${_D}$1.err" "$6" && _err_text=$_TEXT; }; }; then
     printf '%s ended %s %s %s %s %s %s %s %s\n%s\n%s err\n%s\n%s end\n' \
-      "$T" "$1" "$2" "$3" "$4" "$5" "$6" "$7" "$8" "$out_text" "$T" "$err_text" "$T"
+      "$_T" "$1" "$2" "$3" "$4" "$5" "$6" "$7" "$8" "$_out_text" "$_T" "$_err_text" "$_T"
     return
   fi
-  printf '%s ended %s %s %s %s %s %s %s %s\n' "$T" "$1" "$2" "$3" "$4" "$5" "$6" "$7" "$8" &&
-    pour "$D/$1.out" "$5" && printf '\n%s err\n' "$T" && pour "$D/$1.err" "$6" &&
-    printf '\n%s end\n' "$T"
+  printf '%s ended %s %s %s %s %s %s %s %s\n' "$_T" "$1" "$2" "$3" "$4" "$5" "$6" "$7" "$8" &&
+    _pour "${_D}$1.out" "$5" && printf '\n%s err\n' "$_T" && _pour "${_D}$1.err" "$6" &&
+    printf '\n%s end\n' "$_T"
 }
 
-answered() { # KEY PARTNER TRY: told from the record? Then the step must not run now.
-  recall "$1" "$2"
-  case $PAST in
+_answered() { # KEY PARTNER TRY: told from the record? Then the step must not run now.
+  _recall "$1" "$2"
+  case $_PAST in
     absent) return 1 ;;
     began)
-      [ "$3" -le "$PAST_TRY" ] || return 1
-      tell "$1" interrupted - 0 0 0 1 "it began earlier and nobody saw its end"
-      GO=ended
+      [ "$3" -le "$_PAST_TRY" ] || return 1
+      _tell "$1" interrupted - 0 0 0 1 "it began earlier and nobody saw its end"
+      _GO=ended
       return 0
       ;;
   esac
-  case $END in
+  case $_END in
     acted | checked) ;;
-    *) [ "$3" -le "$PAST_TRY" ] || return 1; GO=ended ;;
+    *) [ "$3" -le "$_PAST_TRY" ] || return 1; _GO=ended ;;
   esac
-  tell "$1" "$END" "$STATUS" "$SPENT" "$OUT_SIZE" "$ERR_SIZE" 1 ""
+  _tell "$1" "$_END" "$_STATUS" "$_SPENT" "$_OUT_SIZE" "$_ERR_SIZE" 1 ""
 }
 
 # --- a step -----------------------------------------------------------------------------------
 
-measure() { # FD FILE -> SIZE: bytes written to the stream; its file is cut to what is kept
-  read -r _ SIZE </proc/$$/fdinfo/"$1"
-  cut=0
-  [ ! -s "$2.cut" ] || { read -r cut <"$2.cut"; rm -f "$2.cut"; }
-  if [ "$cut" -gt 0 ]; then
-    cat "$2.tail" "$2" | tail -c $BOUND >"$2.last"
+_measure() { # FD FILE -> SIZE: bytes written to the stream; its file is cut to what is kept
+  read -r _ _SIZE </proc/$$/fdinfo/"$1"
+  _cut=0
+  [ ! -s "$2.cut" ] || { read -r _cut <"$2.cut"; rm -f "$2.cut"; }
+  if [ "$_cut" -gt 0 ]; then
+    cat "$2.tail" "$2" | tail -c $_BOUND >"$2.last"
     mv "$2.last" "$2.tail"
     : >"$2"
-  elif [ "$SIZE" -gt $((2 * BOUND)) ]; then
-    head -c $BOUND "$2" >"$2.head"
-    tail -c $BOUND "$2" >"$2.tail"
+  elif [ "$_SIZE" -gt $((2 * _BOUND)) ]; then
+    head -c $_BOUND "$2" >"$2.head"
+    tail -c $_BOUND "$2" >"$2.tail"
     : >"$2"
   fi
-  SIZE=$((SIZE + cut))
+  _SIZE=$((_SIZE + _cut))
 }
 
-perform() { # DEADLINE: run $D/script in a process group of its own -> STATUS, STEP_PID
+_perform() { # DEADLINE TEXT: run the step in hand -> _STATUS
   # The child notes itself before it turns into the step: whoever finds no note finds no step.
   (
-    trap - HUP PIPE XFSZ
-    read -r life_line </proc/self/stat
-    self=${life_line%% *} deadline=$1
-    set -- ${life_line##*") "}
-    printf '%s %s %s %s %s\n' "$key" "$self" "${20}" "$BOOT" "$deadline" 1<>"$D/now" || exit 125
-    exec $GROUP sh "$D/script" "$D/$key.out" "$D/$key.err" "$D/mark"
+    trap - EXIT HUP PIPE XFSZ INT TERM
+    read -r _line </proc/self/stat
+    _self=${_line%% *} _deadline=$1 _text=$2
+    set -- ${_line##*") "}
+    _group=$3
+    [ -z "$_APART" ] || _group=$_self
+    printf '%s %s %s %s %s %s\n' "$_key" "$_self" "${20}" "$_BOOT" "$_deadline" "$_group" \
+      1<>"${_D}now" || exit 125
+    set -- "${_D}$_key.out" "${_D}$_key.err" "${_D}mark"
+    [ -z "$_APART" ] || exec $_APART sh "${_D}script" "$@"
+    unset _T # who knows it could speak in our name
+    eval "$_text"
   ) </dev/null >&8 2>&9 6<&- 8>&- 9>&-
-  STATUS=$?
+  _STATUS=$?
 }
 
-empty() { # FILE...: none of them holds anything
-  for old in "$@"; do [ ! -s "$old" ] || : >"$old" || return 1; done
+_set_apart() { # SCRIPT: to be run by a shell of its own
+  if command -v setsid >/dev/null; then _APART=setsid; else _APART="timeout -k 3 9999999"; fi
+  printf '%s\nexit\n' "$1" 1<>"${_D}script"
 }
 
-step() { # KEY PARTNER TRY TIMEOUT FLAGS SCRIPT; flags: c has a check, s keeps no output
-  [ "$GO" = yes ] || return
-  answered "$1" "$2" "$3" && return
-  key=$1
+_empty() { # FILE...: none of them holds anything
+  for _old in "$@"; do [ ! -s "$_old" ] || : >"$_old" || return 1; done
+}
+
+_sweep() { # what a power cut left of a step's secrets; under the lock, so nobody needs it
+  for _old in "$_F"/runs/*=secret.*; do [ ! -d "$_old" ] || rm -rf "$_old"; done
+}
+
+_wipe() { # the step in hand had secrets and is told: neither they nor what it said stay
+  for _old in "${_D}"secret.* "${_D}script" "${_D}$_key".*; do
+    if [ -d "$_old" ]; then rm -rf "$_old"; elif [ -s "$_old" ]; then : >"$_old"; fi
+  done
+}
+
+# KEY PARTNER TRY TIMEOUT FLAGS SCRIPT; flags: a apart, c has a check, s keeps no output, w has secrets
+_step() {
+  [ "$_GO" = yes ] || return
+  _answered "$1" "$2" "$3" && return
+  _key=$1
   case $5 in
     *s*) exec 8>>/dev/null 9>>/dev/null ;;
-    *) { empty "$D/$key.out" "$D/$key.err" && command exec 8>>"$D/$key.out" 9>>"$D/$key.err"; } ||
-      { refuse disk "cannot write in $D"; return; } ;;
+    *) { _empty "${_D}$_key.out" "${_D}$_key.err" && command exec 8>>"${_D}$_key.out" 9>>"${_D}$_key.err"; } ||
+      { _refuse disk "cannot write in $_F"; return; } ;;
   esac
-  { printf '%s\nexit\n' "$6" 1<>"$D/script" && printf 'none none none\n' 1<>"$D/now" &&
-    empty "$D/stop" "$D/mark" && note "began $key $3"; } ||
-    { refuse disk "cannot write in $D"; return; }
-  [ "$BEGUN" = 0 ] || printf '%s began %s\n' "$T" "$key"
-  BEGUN=1
-  clock
-  started=$NOW
-  perform $((NOW + $4))
-  finish "$3" "$5"
+  _APART=''
+  { case $5 in *a*) _set_apart "$6" ;; esac && printf 'none none none\n' 1<>"${_D}now" &&
+    _empty "${_D}stop" "${_D}mark" && _note "began $_key $3"; } ||
+    { _refuse disk "cannot write in $_F"; return; }
+  [ "$_BEGUN" = 0 ] || printf '%s began %s\n' "$_T" "$_key"
+  _BEGUN=1
+  _clock
+  _started=$_NOW
+  _perform $((_NOW + $4)) "$6"
+  _finish "$3" "$5"
+  case $5 in *w*) _wipe ;; esac
 }
 
-finish() { # TRY FLAGS: find out how the step ended, note it, tell it
-  step_pid=none stop_why='' stop_pid=''
+_finish() { # TRY FLAGS: find out how the step ended, note it, tell it
+  _step_pid=none _stop_why='' _stop_pid=''
   # Reading costs a system call a byte here, so only who has a reason looks.
-  if [ "$STATUS" -ne 0 ] || [ -s "$D/stop" ]; then read -r _ step_pid _ <"$D/now"; fi
-  if [ "$STATUS" -eq 125 ] && [ "$step_pid" = none ]; then
-    note "void $key"
-    refuse disk "cannot write in $D"
+  if [ "$_STATUS" -ne 0 ] || [ -s "${_D}stop" ]; then read -r _ _step_pid _ <"${_D}now"; fi
+  if [ "$_STATUS" -eq 125 ] && [ "$_step_pid" = none ]; then
+    _note "void $_key"
+    _refuse disk "cannot write in $_F"
     return
   fi
-  clock
-  SPENT=$((NOW - started)) OUT_SIZE=0 ERR_SIZE=0
+  _clock
+  _SPENT=$((_NOW - _started)) _OUT_SIZE=0 _ERR_SIZE=0
   case $2 in
-    *s*) : >"$D/script" ;;
-    *) measure 8 "$D/$key.out"; OUT_SIZE=$SIZE; measure 9 "$D/$key.err"; ERR_SIZE=$SIZE ;;
+    *as* | *sa*) : >"${_D}script" ;;
+    *s*) ;;
+    *) _measure 8 "${_D}$_key.out"; _OUT_SIZE=$_SIZE; _measure 9 "${_D}$_key.err"; _ERR_SIZE=$_SIZE ;;
   esac
   exec 8>&- 9>&-
-  END=failed
-  [ "$STATUS" -ne 0 ] || END=acted
-  [ ! -s "$D/mark" ] || END=checked
-  [ ! -s "$D/stop" ] || read -r stop_why stop_pid <"$D/stop"
-  [ "$stop_pid" != "$step_pid" ] || END=$stop_why
-  settled "$1" ""
+  _END=failed
+  [ "$_STATUS" -ne 0 ] || _END=acted
+  [ ! -s "${_D}mark" ] || _END=checked
+  [ ! -s "${_D}stop" ] || read -r _stop_why _stop_pid <"${_D}stop"
+  [ "$_stop_pid" != "$_step_pid" ] || _END=$_stop_why
+  _settled "$1" ""
 }
 
-settled() { # TRY DETAIL: END and STATUS of `key` are known: note, then tell, then go on or not
-  line="ended $key $1 $END $STATUS $SPENT $OUT_SIZE $ERR_SIZE"
-  if ! note "$line"; then
+_settled() { # TRY DETAIL: END and STATUS of `key` are known: note, then tell, then go on or not
+  _line="ended $_key $1 $_END $_STATUS $_SPENT $_OUT_SIZE $_ERR_SIZE"
+  if ! _note "$_line"; then
     # Our copies of the output are worth less than the record: their room may be enough for it.
-    : >"$D/$key.out"
-    : >"$D/$key.err"
-    OUT_SIZE=0 ERR_SIZE=0
-    note "$line" || { GO=ended; set -- "$1" "the host could not record this end: disk full?"; }
+    : >"${_D}$_key.out"
+    : >"${_D}$_key.err"
+    _OUT_SIZE=0 _ERR_SIZE=0
+    _note "$_line" || { _GO=ended; set -- "$1" "the host could not record this end: disk full?"; }
   fi
-  tell "$key" "$END" "$STATUS" "$SPENT" "$OUT_SIZE" "$ERR_SIZE" 0 "$2" || GO=ended
-  case $END in acted | checked) ;; *) GO=ended ;; esac
+  _tell "$_key" "$_END" "$_STATUS" "$_SPENT" "$_OUT_SIZE" "$_ERR_SIZE" 0 "$2" || _GO=ended
+  case $_END in acted | checked) ;; *) _GO=ended ;; esac
 }
 
 # --- a file laid down -------------------------------------------------------------------------
 
-holds() { # FILE SHA256
-  [ -f "$1" ] && hash_line=$(sha256sum <"$1") && [ "${hash_line%% *}" = "$2" ]
+_holds() { # FILE SHA256
+  [ -f "$1" ] && _hash_line=$(sha256sum <"$1") && [ "${_hash_line%% *}" = "$2" ]
 }
 
-lay_down() { # STAGED DEST MODE: all but the last move leave DEST as it was
-  folder=${2%/*}/
+_lay_down() { # STAGED DEST MODE: all but the last move leave DEST as it was
+  _folder=${2%/*}/
   if [ -d "$2" ]; then echo "$2 is a directory"; return 1; fi
-  [ -d "$folder" ] || mkdir -p "$folder" || return 1
-  aside=$folder/.fleetctl.$$
-  if mv "$1" "$aside" && chmod "$3" "$aside" && sync "$aside" && mv -f "$aside" "$2"; then
-    sync "$folder"
+  [ -d "$_folder" ] || mkdir -p "$_folder" || return 1
+  _aside=$_folder/.fleetctl.$$
+  if mv "$1" "$_aside" && chmod "$3" "$_aside" && sync "$_aside" && mv -f "$_aside" "$2"; then
+    sync "$_folder"
     return 0
   fi
-  rm -f "$aside"
+  rm -f "$_aside"
   return 1
 }
 
-put() { # KEY PARTNER TRY SHA256 DEST MODE
-  [ "$GO" = yes ] || return
-  answered "$1" "$2" "$3" && return
-  key=$1 dest=$5
-  case $dest in /*) ;; *) dest=$HOME/$dest ;; esac
-  clock
-  started=$NOW OUT_SIZE=0 ERR_SIZE=0 STATUS=0
-  if holds "$dest" "$4"; then
-    END=checked
-    note "began $key $3" || { refuse disk "cannot write in $D"; return; }
-    chmod "$6" "$dest" 2>/dev/null
-  elif holds "$D/put.$4" "$4"; then
-    note "began $key $3" || { refuse disk "cannot write in $D"; return; }
-    END=acted
-    : >"$D/$key.out"
-    lay_down "$D/put.$4" "$dest" "$6" >"$D/$key.err" 2>&1 || { END=failed; STATUS=1; }
-    exec 9>>"$D/$key.err"
-    [ "$END" = acted ] || { slurp "$D/$key.err" -1; ERR_SIZE=${#TEXT}; }
+_put() { # KEY PARTNER TRY SHA256 DEST MODE
+  [ "$_GO" = yes ] || return
+  _answered "$1" "$2" "$3" && return
+  _key=$1 _dest=$5
+  case $_dest in /*) ;; *) _dest=$HOME/$_dest ;; esac
+  _clock
+  _started=$_NOW _OUT_SIZE=0 _ERR_SIZE=0 _STATUS=0
+  if _holds "$_dest" "$4"; then
+    _END=checked
+    _note "began $_key $3" || { _refuse disk "cannot write in $_F"; return; }
+    chmod "$6" "$_dest" 2>/dev/null
+  elif _holds "${_D}put.$4" "$4"; then
+    _note "began $_key $3" || { _refuse disk "cannot write in $_F"; return; }
+    _END=acted
+    : >"${_D}$_key.out"
+    _lay_down "${_D}put.$4" "$_dest" "$6" >"${_D}$_key.err" 2>&1 || { _END=failed; _STATUS=1; }
+    exec 9>>"${_D}$_key.err"
+    [ "$_END" = acted ] || { _slurp "${_D}$_key.err" -1; _ERR_SIZE=${#_TEXT}; }
     exec 9>&-
   else
-    printf '%s need %s %s\n' "$T" "$key" "$D/put.$4"
-    GO=need
+    printf '%s need %s %s\n' "$_T" "$_key" "${_D}put.$4"
+    _GO=need
     return
   fi
-  clock
-  SPENT=$((NOW - started))
-  settled "$3" ""
+  _clock
+  _SPENT=$((_NOW - _started))
+  _settled "$3" ""
 }
 
 # --- the guard --------------------------------------------------------------------------------
 
-thin() { # FD FILE: throw the middle of a flooding stream away; it is open for appending
-  read -r _ flood_size </proc/$$/fdinfo/"$1" || return
-  [ "$flood_size" -gt $FLOOD ] || return
-  cut=0
-  if [ -s "$2.cut" ]; then read -r cut <"$2.cut"; else head -c $BOUND "$2" >"$2.head"; fi
-  tail -c $BOUND "$2" >"$2.tail"
+_thin() { # FD FILE: throw the middle of a flooding stream away; it is open for appending
+  read -r _ _flood_size </proc/$$/fdinfo/"$1" || return
+  [ "$_flood_size" -gt $_FLOOD ] || return
+  _cut=0
+  if [ -s "$2.cut" ]; then read -r _cut <"$2.cut"; else head -c $_BOUND "$2" >"$2.head"; fi
+  tail -c $_BOUND "$2" >"$2.tail"
   : >"$2"
-  printf '%s\n' $((cut + flood_size)) >"$2.cut"
+  printf '%s\n' $((_cut + _flood_size)) >"$2.cut"
 }
 
-guard() { # beside the runner: ends a step at its deadline, also when its controller is long dead
+_guard() { # beside the runner: ends a step at its deadline, also when its controller is long dead
   trap - EXIT
-  life $$
-  runner_start=$START
-  pause=2 # idle: a nap is an exec, and most steps end within this one
-  while nap $pause; do
-    pause=2
-    if ! read -r guard_key guard_pid guard_start guard_boot guard_deadline <"$D/now" ||
-      ! lives "$guard_pid" "$guard_start" "$guard_boot"; then
-      lives $$ "$runner_start" "$BOOT" || exit 0
+  trap : INT TERM
+  _life $$
+  _runner_start=$_START
+  _pause=2 # idle: a nap is an exec, and most steps end within this one
+  while _nap $_pause; do
+    _pause=2
+    if ! _noted "${_D}now"; then
+      _lives $$ "$_runner_start" "$_BOOT" || exit 0
       continue
     fi
-    pause=0.5
-    thin 8 "$D/$guard_key.out"
-    thin 9 "$D/$guard_key.err"
-    clock
-    [ "$NOW" -ge "$guard_deadline" ] || continue
-    printf 'timed-out %s\n' "$guard_pid" >"$D/stop"
-    kill -TERM -"$guard_pid" || kill -TERM "$guard_pid"
-    for _ in 1 2 3 4 5 6; do lives "$guard_pid" "$guard_start" "$BOOT" && nap 0.5; done
-    kill -KILL -"$guard_pid"
+    _pause=0.5
+    _thin 8 "${_D}$_now_key.out"
+    _thin 9 "${_D}$_now_key.err"
+    _clock
+    [ "$_NOW" -ge "$_now_deadline" ] || continue
+    printf 'timed-out %s\n' "$_now_pid" >"${_D}stop"
+    _end_step
   done
 }
 
 # --- orders -----------------------------------------------------------------------------------
 
-segment() { # RUN FENCE WAIT: steps and puts follow, then `leave`
-  BEGUN=0
-  enter "$1" "$2" "$3"
-  [ "$GO" != busy ] || refuse busy "run $RIVAL_RUN holds the host"
+_segment() { # RUN FENCE WAIT: steps and puts follow, then `leave`
+  _BEGUN=0
+  _enter "$1" "$2" "$3"
+  [ "$_GO" != busy ] || _refuse busy "run $_RIVAL_RUN holds the host"
 }
 
-ask() { # RUN FENCE WAIT KEY PARTNER...: what became of these
-  if ! enter "$1" "$2" "$3"; then
-    [ "$GO" = busy ] || return
-    [ "$RIVAL_RUN" = "$1" ] || { refuse busy "run $RIVAL_RUN holds the host"; return; }
-    D=$F/runs/$1 RECORD=$NL
-    while read -r record_line; do RECORD=$RECORD$record_line$NL; done <"$D/record"
+_ask() { # RUN FENCE WAIT KEY PARTNER...: what became of these
+  if ! _enter "$1" "$2" "$3"; then
+    [ "$_GO" = busy ] || return
+    [ "$_RIVAL_RUN" = "$1" ] || { _refuse busy "run $_RIVAL_RUN holds the host"; return; }
+    _D=$_F/runs/$1= _RECORD=$_NL
+    while read -r _record_line; do _RECORD=$_RECORD$_record_line$_NL; done <"$_F/ledger/run.$1"
   fi
   shift 3
   while [ $# -gt 1 ]; do
-    recall "$1" "$2"
-    if [ $PAST = ended ]; then
-      tell "$1" "$END" "$STATUS" "$SPENT" "$OUT_SIZE" "$ERR_SIZE" 1 ""
-    elif [ $GO = busy ]; then
-      tell "$1" running - 0 0 0 1 ""
-    elif [ $PAST = began ]; then
-      tell "$1" interrupted - 0 0 0 1 ""
+    _recall "$1" "$2"
+    if [ $_PAST = ended ]; then
+      _tell "$1" "$_END" "$_STATUS" "$_SPENT" "$_OUT_SIZE" "$_ERR_SIZE" 1 ""
+    elif [ $_GO = busy ]; then
+      _tell "$1" running - 0 0 0 1 ""
+    elif [ $_PAST = began ]; then
+      _tell "$1" interrupted - 0 0 0 1 ""
     else
-      tell "$1" absent - 0 0 0 1 ""
+      _tell "$1" absent - 0 0 0 1 ""
     fi
     shift 2
   done
 }
 
-depart() { # the connection is gone, or done with
-  [ -z "$MINE" ] || rm -f "$MINE"
-  [ -z "$GUARD" ] || kill "$GUARD"
-  [ -n "$NEWRUN" ] || return
-  set -- "$F"/runs/*
-  [ $# -gt $KEPT_RUNS ] || return
-  ls -t "$F/runs" | tail -n +$((KEPT_RUNS + 1)) |
-    while read -r old_run; do step_lives "$old_run" || rm -rf "$F/runs/${old_run:?}"; done
+_depart() { # the connection is gone, or done with; our claim is free, or void from now on
+  [ -z "$_GUARD" ] || kill -KILL "$_GUARD"
+  [ -n "$_NEWRUN" ] || return
+  set -- "$_F"/ledger/run.*
+  [ $# -gt $((_KEPT_RUNS + 8)) ] || return # several at once: looking is three execs
+  ls -t "$@" | tail -n +$((_KEPT_RUNS + 1)) |
+    while read -r _old_run; do
+      _old_run=${_old_run##*/run.}
+      _step_lives "$_old_run" || rm -rf "$_F/ledger/run.${_old_run:?}" "$_F/runs/$_old_run="*
+    done
 }
 
-trap depart EXIT
-printf '\n%s hello %s %s\n' "$T" "$BOOT" "$F"
+trap _depart EXIT
+printf '\n%s hello %s %s\n' "$_T" "$_BOOT" "$_F"
 exec 2>/dev/null

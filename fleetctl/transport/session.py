@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
+import pkgutil
 import secrets
 import time
-from importlib import resources
 
 import msgspec
 
@@ -28,6 +28,7 @@ from fleetctl.transport.protocol import (
 from fleetctl.transport.watcher import AFTER_S, Watcher
 from fleetctl.transport.wire import Broken, Channel, Silent, Wire
 
+RUNNER = ("processes.sh", "runner.sh")
 SHELL = "exec sh"
 """Means the same to every login shell, csh and fish too."""
 _SEND_TIMEOUT_S = 30.0
@@ -49,10 +50,10 @@ class Patience(msgspec.Struct, frozen=True):
 
 
 @functools.cache
-def program(name: str) -> str:
-    """A program for the host, without its comments: it is sent with every connection."""
-    text = resources.files("fleetctl.transport").joinpath(name).read_text("utf-8")
-    lines = (line.strip() for line in text.splitlines())
+def program(*names: str) -> str:
+    """Parts of a program for the host, without comments: they are sent with every connection."""
+    texts = (pkgutil.get_data("fleetctl.transport", name) or b"" for name in names)
+    lines = (line.strip() for text in texts for line in text.decode().splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("#")) + "\n"
 
 
@@ -150,7 +151,7 @@ class HostSession:
         """The next frame; lines of the step in hand are told when it is long in coming."""
         if self._watcher is None or not left or not left[0].keep_output:
             return self._frame(order.ticket, limit_s)
-        self._watched = (order.ticket, frames.recorded_key(left[0]), f"/runs/{order.run}")
+        self._watched = (order.ticket, frames.recorded_key(left[0]), f"/runs/{order.run}=")
         try:
             return self._frame(order.ticket, limit_s)
         finally:
@@ -186,7 +187,7 @@ class HostSession:
     def _send(self, text: bytes) -> None:
         if self._channel is None:
             self._channel = self._wire.start(SHELL, merged=True, timeout_s=self._patience.open_s)
-            text = f"T={self._token}\n{program('runner.sh')}".encode() + text
+            text = f"_T={self._token}\n{program(*RUNNER)}".encode() + text
         self.sent = True
         self._channel.write(text, _SEND_TIMEOUT_S)
 

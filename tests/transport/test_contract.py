@@ -228,7 +228,7 @@ def test_long_output_comes_back_as_its_head_and_tail(far: Far) -> None:
         assert stream.head.startswith(b"xxx")
         assert stream.tail.endswith(b"xEND\n")
         assert len(stream.head) + len(stream.tail) <= 65536
-    kept = far.home("h1").glob(".fleetctl/runs/run-1/a.*")
+    kept = far.home("h1").glob(".fleetctl/runs/run-1=a.*")
     assert sum(path.stat().st_size for path in kept) < 150_000
 
 

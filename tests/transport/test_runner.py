@@ -18,7 +18,7 @@ from fleetctl.playbook.operations import Put
 from fleetctl.transport.frames import encode_segment
 from fleetctl.transport.local import LocalTransport
 from fleetctl.transport.protocol import Event, Refused, RunSegment
-from fleetctl.transport.session import program
+from fleetctl.transport.session import RUNNER, program
 from tests.transport.desk import Desk, lay, run
 
 SHELLS = ("dash", "bash", "busybox")
@@ -86,12 +86,12 @@ def test_every_byte_of_text_and_output_survives(desk: Desk) -> None:
 def test_relative_destination_is_in_the_home_folder(path: str, tmp_path: Path) -> None:
     """Wherever the login's shell starts: a relative path means the home it is told to have."""
     digest = hashlib.sha256(b"text").hexdigest()
-    staged = tmp_path / ".fleetctl" / "runs" / "r" / f"put.{digest}"
+    staged = tmp_path / ".fleetctl" / "runs" / f"r=put.{digest}"
     staged.parent.mkdir(parents=True)
     staged.write_bytes(b"text")
     step = lay("p", Put("/not/here", digest, 4, "a b/dest"))
     order = encode_segment(RunSegment(1, "h1", "r", 1, (step,)), (step,), 1.0)
-    script = f"T=token\n{program('runner.sh')}".encode() + order
+    script = f"_T=token\n{program(*RUNNER)}".encode() + order
     subprocess.run(
         ["sh"], executable=shutil.which("sh", path=path), input=script, check=True, cwd="/",
         env={"HOME": str(tmp_path), "PATH": path}, stdout=subprocess.DEVNULL,
@@ -119,7 +119,7 @@ def test_torn_record_line_is_no_record(desk: Desk, tmp_path: Path) -> None:
     """Half a line, as a power cut leaves it, counts for nothing and spoils nothing after it."""
     desk.do(run("a", "true"))
     desk.release()
-    record = tmp_path / "ho me/.fleetctl/runs/run-1/record"
+    record = tmp_path / "ho me/.fleetctl/ledger/run.run-1"
     with record.open("a") as file:
         file.write("ended b 1 act")
     assert [r.end for r in desk.ask("a", "b")] == ["acted", "absent"]
@@ -143,17 +143,17 @@ def test_newer_connection_of_a_run_shuts_the_older_out(desk: Desk, path: str, tm
 
 
 _RACE = """
-T=token
+_T=token
 {program}
 enter_once() {{
-  claim race 6000 || exit 9
-  [ ! -s "$F/inside" ] || {{ echo clash >>"$F/clashes"; }}
-  echo $$ >"$F/inside"
-  read -r count <"$F/count"
+  _claim race 6000 || exit 9
+  [ ! -s "$_F/inside" ] || {{ echo clash >>"$_F/clashes"; }}
+  echo $$ >"$_F/inside"
+  read -r count <"$_F/count"
   [ $((count % 3)) -ne 0 ] || sleep 0.01
-  : >"$F/inside"
-  echo $((count + 1)) >"$F/count"
-  withdraw
+  : >"$_F/inside"
+  echo $((count + 1)) >"$_F/count"
+  _withdraw
 }}
 i=0
 while [ $i -lt {rounds} ]; do enter_once; i=$((i + 1)); done
@@ -165,7 +165,7 @@ def test_lock_is_one_shells_at_a_time(path: str, tmp_path: Path) -> None:
     """Shells racing for the lock never meet inside, and each gets in."""
     shells, rounds = 8, 15
     (tmp_path / "count").write_text("0\n")
-    script = _RACE.format(program=program("runner.sh"), rounds=rounds).encode()
+    script = _RACE.format(program=program(*RUNNER), rounds=rounds).encode()
     home = {"FLEETCTL_HOME": str(tmp_path), "PATH": path}
     racing = [_start(script, home) for _ in range(shells)]
     for process in racing:
@@ -179,7 +179,7 @@ def test_lock_is_one_shells_at_a_time(path: str, tmp_path: Path) -> None:
 def test_lock_of_a_killed_holder_is_taken_over(path: str, tmp_path: Path) -> None:
     """KILL inside the lock leaves a void claim: whoever comes next gets in."""
     (tmp_path / "count").write_text("0\n")
-    script = _RACE.format(program=program("runner.sh"), rounds=1000).encode()
+    script = _RACE.format(program=program(*RUNNER), rounds=1000).encode()
     home = {"FLEETCTL_HOME": str(tmp_path), "PATH": path}
     racing = [_start(script, home) for _ in range(4)]
     deadline_s = time.monotonic() + 60

@@ -92,7 +92,7 @@ def left_behind(folder: Path, values: dict[str, bytes]) -> list[str]:
     redactor = Redactor(values.values())
     files = [path for path in folder.rglob("*") if path.is_file()]
     return [str(path) for path in files if redactor.spans(path.read_bytes())] + [
-        str(path) for path in folder.rglob("secret.*")
+        str(path) for path in folder.rglob("*secret.*")
     ]
 
 
@@ -162,7 +162,7 @@ def test_dead_runner_is_cleaned_up_after(reach: Reach, home: Path) -> None:
           'kill -9 "$2" $$ 2>/dev/null; sleep 60'  # fmt: skip
     ticket = desk.segment(given("a", act, F="s"))
     desk.final(ticket)
-    assert list((home / ".fleetctl").rglob("secret.*"))
+    assert list((home / ".fleetctl").rglob("*secret.*"))
     other = reach(values)
     other.ask("a")
     assert left_behind(home / ".fleetctl", values) == []
@@ -192,10 +192,10 @@ def test_arguments_and_environment_hold_none(reach: Reach, home: Path) -> None:
     redactor = Redactor(values.values())
     seen = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
     own = [entry.read_bytes() for entry in _own_environments()]
-    scripts = [path.stat().st_size for path in (home / ".fleetctl").rglob("script")]
+    scripts = [path.stat().st_size for path in (home / ".fleetctl").rglob("*=script")]
     (home / "go").touch()
     desk.final(ticket)
-    assert any(b"/script" in line for line in seen)
+    assert any(b"=script" in line for line in seen)
     assert len(own) >= 2
     assert not any(redactor.spans(text) for text in [*seen, *own])
     assert scripts == [0]
@@ -217,4 +217,4 @@ def test_plain_steps_keep_their_way(reach: Reach, home: Path) -> None:
         given("a", "wc -c", stdin="s"), run("b", "echo plain"), given("c", "wc -c", stdin="s")
     )
     assert [result.stdout.head.strip() for result in results] == [b"25", b"plain", b"25"]
-    assert (home / ".fleetctl/runs/run-1/b.out").read_bytes() == b"plain\n"
+    assert (home / ".fleetctl/runs/run-1=b.out").read_bytes() == b"plain\n"
