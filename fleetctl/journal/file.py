@@ -14,7 +14,7 @@ from fleetctl.journal import chain
 from fleetctl.journal.errors import SALVAGE, JournalFull, JournalUnusable
 from fleetctl.journal.schema import open_database
 
-LOOKED_AT_MAX = 64 * 2**20
+LOOKED_AT_MAX = 16 * 2**20
 """Bytes of a journal that is looked through before the first write; more would take too long."""
 
 
