@@ -135,7 +135,7 @@ class HostRun:
         self.steps[index] = STEP.advance(self.steps[index], _STEP_EVENT[record.outcome])
         self.open_steps.remove(index)
         if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
-            self._forget_open()
+            self._forget_open_after(index)
         if record.undo:
             if record.outcome.lost or self.undone_with is None:
                 self.undone_with = f"{record.key}: {record.cause}" if record.outcome.lost else ""
@@ -241,6 +241,12 @@ class HostRun:
     def _absent(self, index: int) -> None:
         self.steps[index] = STEP.advance(self.steps[index], StepEvent.ABSENT)
         self.open_steps.remove(index)
+
+    def _forget_open_after(self, failed: int) -> None:
+        """An order ends at its first failure; an end of what came before it may still be told."""
+        for index in list(self.open_steps):
+            if (index < failed) if self.undoing else (index > failed):
+                self._absent(index)
 
     def _forget_open(self) -> None:
         for index in list(self.open_steps):

@@ -70,6 +70,9 @@ class PhaseBook:
         self.gates: dict[tuple[int, str], bool] = {}
         """(batch, gate) -> how it was settled last."""
         self.flying: dict[str, HostBook] = {}
+        self.unsettled = [len(batch) for batch in plan.batches]
+        self.touched = [0] * len(plan.batches)
+        """Hosts of each batch that are settled and were not skipped."""
         self.lost = 0
         self.lost_in_batch = [0] * len(plan.batches)
 

@@ -12,6 +12,7 @@ from fleetctl.rollout import (
     advance,
     asking,
     budget,
+    ends,
     gatekeeping,
     hosts,
     pacing,
@@ -112,6 +113,9 @@ MUTANTS = (
            lambda journal, state, clock: state.fence),
     Mutant("a question raises no fence", "", RunState, "fence_for",
            lambda self, host: self.fence),
+    Mutant("a failure forgets what came before it", "3:", HostRun, "_forget_open_after",
+           lambda self, index: self._forget_open()),
+    Mutant("a connection shut out is kept", "7:", ends, "_hang_up_shut_out", lambda *a: None),
     Mutant("earlier phases are passed over after a resume", "2:", reducer, "_is_ahead",
            lambda desk: False),
 )  # fmt: skip

@@ -23,8 +23,9 @@ from tests.sim.weather import make_script
 RUN, OTHER = "r1", "r2"
 QUIET_S = 3600.0
 """After the last leg the world goes on for so long: late orders arrive in it."""
-LEG_MAX_S = 6 * 3600.0
-"""Virtual time in which every leg ends (liveness); the slowest of them have throttled starts."""
+LEG_MAX_S, HOST_MAX_S = 6 * 3600.0, 400.0
+"""Virtual time in which every leg ends (liveness), and more for each host: the slowest legs go
+host by host."""
 
 
 class Report(NamedTuple):
@@ -88,7 +89,7 @@ class Play:
     def _leg(self, only_failed: bool | None) -> None:
         """From an opening or a resuming to the end of the run, over the deaths on the way."""
         go_on = only_failed
-        until_s = self.world.now_s() + LEG_MAX_S
+        until_s = self.world.now_s() + LEG_MAX_S + HOST_MAX_S * len(self.world.hosts)
         while True:
             controller = self._controller(RUN, self._folder / "journal.db", self.referee)
             if not controller.journal.runs():

@@ -12,6 +12,7 @@ from fleetctl.playbook.operations import Approval
 from fleetctl.rollout import records as r
 from tests.sim.books import WELL, HostBook, PhaseBook, demand
 from tests.sim.ledger import Ledger
+from tests.sim.starts import check_after_start, check_before_start
 
 
 class Referee:
@@ -31,6 +32,12 @@ class Referee:
         self.lost_hosts: Counter[str] = Counter()
         self.down: set[str] = set()
         self.legs = 0
+        self.out = {g.tier: (set[str](), frozenset(g.hosts)) for g in plan.guards}
+        """Tier with a floor -> its hosts that are out, and all of them."""
+        self.pairs: dict[str, list[str]] = {}
+        for host in plan.hosts.values():
+            if host.pair:
+                self.pairs.setdefault(host.pair, []).append(host.name)
         self._takers: dict[type, Callable[[Any], None]] = {
             r.RunOpened: self._open, r.RunResumed: self._resume, r.HostBegan: self._begin,
             r.SegmentSent: self._send, r.AskSent: self._ask, r.StepSettled: self._settle_step,
@@ -58,7 +65,8 @@ class Referee:
 
     def _resume(self, record: r.RunResumed) -> None:
         self.legs += 1
-        self.stop, self.ended, self.gate_shut, self.down = None, None, "", set()
+        self.stop, self.ended, self.gate_shut = None, None, ""
+        self._set_down(set())
         for phase in self.phases.values():
             for book in phase.hosts.values():
                 if book.in_flight:
@@ -67,7 +75,7 @@ class Referee:
                     self._reopen(phase, book)
 
     def _reopen(self, phase: PhaseBook, book: HostBook) -> None:
-        self._count_lost(phase, book, -1)
+        self._count(phase, book, -1)
         book.outcome, book.halted = None, False
         unknown = [key for key, outcome in book.told.items() if outcome is Outcome.UNKNOWN]
         for key in unknown:
@@ -100,70 +108,14 @@ class Referee:
         demand(self.stop is None, "1: begun after a stop", record, self.stop)
         demand(not self.gate_shut, "1: begun after a gate refused", record, self.gate_shut)
         demand(book.outcome is None and not book.in_flight, "3: begun twice", record)
-        self._check_budgets(phase, book)
-        self._check_gates(phase, book)
-        self._check_needs(phase, book)
+        check_before_start(self, phase, book)
         book.in_flight = True
         phase.flying[book.host] = book
-        self._check_limits(phase, book)
-        self._check_floor(book.host)
-
-    def _check_budgets(self, phase: PhaseBook, book: HostBook) -> None:
-        doubtful = sum(b.doubtful for p in self.phases.values() for b in p.flying.values())
-        budget, run = phase.plan.budget, self.plan.budget.per_phase
-        lost = sum(p.lost for p in self.phases.values())
-        where = f"{book.phase}/{book.host}"
-        demand(lost + doubtful <= run, "1: begun over the run's budget", where, lost, doubtful)
-        demand(phase.lost + doubtful <= budget.per_phase, "1: begun over the phase's budget",
-               where, phase.lost, doubtful)  # fmt: skip
-        if budget.per_batch is not None:
-            spent = phase.lost_in_batch[book.batch] + doubtful
-            demand(spent <= budget.per_batch, "1: begun over the batch's budget", where, spent)
-
-    def _check_gates(self, phase: PhaseBook, book: HostBook) -> None:
-        name = phase.plan.name
-        for gate in phase.plan.gates:
-            if gate.when == "before":
-                demand(phase.gates.get((-1, gate.key), False), "1: begun before gate", name, gate)
-                continue
-            for batch in range(book.batch):
-                hosts = [phase.hosts[host] for host in phase.plan.batches[batch]]
-                demand(all(b.outcome is not None for b in hosts), "2: two batches at once", book)
-                touched = any(b.outcome is not Outcome.SKIPPED for b in hosts)
-                held = not touched or phase.gates.get((batch, gate.key), False)
-                demand(held, "1: begun although a gate is not open", book.host, gate.key, batch)
-
-    def _check_needs(self, phase: PhaseBook, book: HostBook) -> None:
-        for need in phase.plan.needs:
-            left = [b.host for b in self.phases[need].hosts.values() if b.outcome is None]
-            demand(not left, "2: begun while a needed phase is not over", book.host, need, left)
-
-    def _check_limits(self, phase: PhaseBook, book: HostBook) -> None:
-        flying = [b for p in self.phases.values() for b in p.flying.values()]
-        demand(len(flying) <= phase.plan.limit, "2: more in flight than the limit", len(flying))
-        if not phase.has_barriers:
-            demand(len(flying) <= self.plan.fanout, "2: more in flight than connections")
-        demand(len({(b.phase, b.batch) for b in flying}) == 1, "2: two batches in flight")
-        pair = self.plan.hosts[book.host].pair
-        partners = [b.host for b in flying if pair and self.plan.hosts[b.host].pair == pair]
-        demand(len(partners) <= 1, "2: both of a pair in flight", partners)
-        gone = [h.name for h in self.plan.hosts.values() if pair and h.pair == pair
-                and h.name != book.host and self.lost_hosts[h.name]]  # fmt: skip
-        demand(not gone, "2: begun although its pair is lost", book.host, gone)
-
-    def _check_floor(self, host: str) -> None:
-        tier = self.plan.hosts[host].tier
-        for guard in self.plan.guards:
-            if guard.tier != tier:
-                continue
-            flying = {b.host for p in self.phases.values() for b in p.flying.values()}
-            mine = flying & set(guard.hosts)
-            out = {h for h in guard.hosts if h in mine or self.lost_hosts[h] or h in self.down}
-            demand(len(mine) <= guard.limit, "2: more of a tier than its limit", host, mine)
-            demand(guard.size - len(out) >= guard.floor, "2: below the floor", host, out)
+        self._note_out(book.host)
+        check_after_start(self, phase, book)
 
     def _find_down(self, record: r.FoundDown) -> None:
-        self.down = set(record.hosts)
+        self._set_down(set(record.hosts))
 
     def _gate(self, record: r.GateSettled) -> None:
         phase = self.phases[record.phase]
@@ -242,7 +194,7 @@ class Referee:
             self.ledger.check_truth(self, book, key, record)
             del book.open[key]
             if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
-                book.open.clear()  # an order ends at its first failure
+                self._forget_after(book, record)
         book.told[key] = record.outcome
         if record.undo:
             if record.outcome is not Outcome.UNKNOWN:  # undone, or half undone: it may run anew
@@ -254,6 +206,16 @@ class Referee:
             book.fault = True
         book.close_if_told()
 
+    def _forget_after(self, book: HostBook, failed: r.StepSettled) -> None:
+        """An order ends at its first failure: what comes after it was not begun."""
+        index_of = self.phases[book.phase].index_of
+        at = index_of[failed.key]
+        for key in list(book.open):
+            index = index_of[key.removesuffix(".undo")]
+            if (index < at) if failed.undo else (index > at):
+                self.ledger.must_be_absent(self.run, book, key)
+                del book.open[key]
+
     def _settle(self, record: r.HostSettled) -> None:
         phase = self.phases[record.phase]
         book = phase.hosts[record.host]
@@ -262,7 +224,7 @@ class Referee:
         book.in_flight = book.retrying = False
         phase.flying.pop(book.host, None)
         book.outcome, book.halted = record.outcome, record.halted
-        self._count_lost(phase, book, 1)
+        self._count(phase, book, 1)
         if record.outcome in (Outcome.OK, Outcome.CHANGED):
             left = [step.key for step in phase.plan.steps if step.key not in book.well]
             demand(not left, "5: ended well without", record, left)
@@ -272,13 +234,32 @@ class Referee:
                        "5: ended well, but it runs", live, record)  # fmt: skip
         if not record.outcome.lost and record.outcome is not Outcome.SKIPPED:
             self.down.discard(record.host)
+        self._note_out(record.host)
 
-    def _count_lost(self, phase: PhaseBook, book: HostBook, by: int) -> None:
+    def _set_down(self, hosts: set[str]) -> None:
+        before, self.down = self.down, hosts
+        for host in before | hosts:
+            self._note_out(host)
+
+    def _note_out(self, host: str) -> None:
+        """Whether the host is in flight, lost or down: it counts against its tier's floor."""
+        flying = any(host in phase.flying for phase in self.phases.values())
+        for guard, hosts in self.out.values():
+            if host in hosts:
+                if flying or self.lost_hosts[host] or host in self.down:
+                    guard.add(host)
+                else:
+                    guard.discard(host)
+
+    def _count(self, phase: PhaseBook, book: HostBook, by: int) -> None:
         assert book.outcome is not None
+        phase.unsettled[book.batch] -= by
+        phase.touched[book.batch] += by if book.outcome is not Outcome.SKIPPED else 0
         if book.outcome.lost:
             phase.lost += by
             phase.lost_in_batch[book.batch] += by
             self.lost_hosts[book.host] += by
+            self._note_out(book.host)
 
 
 def _taken_up(book: HostBook, only_failed: bool) -> bool:
