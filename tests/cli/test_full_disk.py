@@ -74,6 +74,17 @@ def _fill(folder: Path, leave: int = 0) -> Path:
     return ballast
 
 
+def _read_until(process: subprocess.Popen[str], text: str) -> str:
+    """What it says on stderr, up to the line with `text`."""
+    assert process.stderr is not None
+    told = ""
+    for line in process.stderr:
+        told += line
+        if text in line:
+            return told
+    raise AssertionError(told)
+
+
 def _let_go(program: Program) -> None:
     for host in HOSTS[:3]:
         (program.lab.home(host) / "hold").unlink(missing_ok=True)
@@ -116,8 +127,12 @@ def test_without_the_reserve_what_is_out_still_ends(program: Program, small: Pat
         wait_until(lambda: all(program.lines(host, "steps") for host in HOSTS[:3]), "at work")
         (small / "journal.db.reserve").unlink()
         ballast = _fill(small)
+        (program.lab.home(HOSTS[0]) / "hold").unlink()
+        told = _read_until(process, "nothing new starts")
+        assert "letting db[002-003] end what they are at" in told
+        assert process.poll() is None
         _let_go(program)
-        _, stderr = process.communicate(timeout=40)
+        stderr = told + process.communicate(timeout=40)[1]
     finally:
         end(process)
     assert process.returncode == ExitCode.UNKNOWN, stderr
