@@ -16,7 +16,8 @@ from fleetctl.playbook.model import Playbook
 from tests.plan.fleets import artifact, measure, no_text
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/playbook.md").read_text(), re.DOTALL)
+GUIDES = "".join((ROOT / "docs" / name).read_text() for name in ("playbook.md", "secrets.md"))
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", GUIDES, re.DOTALL)
 
 
 def _plan(playbook: Playbook) -> Plan:
