@@ -110,6 +110,34 @@ def test_the_live_picture_shows_no_canary(program: Program) -> None:
     assert leaks(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\s", "", terminal.shown)) == []
 
 
+def test_a_dead_controller_leaves_none_on_hosts(program: Program) -> None:
+    """Killed while steps hold secrets: the hosts clean up after them all the same."""
+    homes = [program.lab.home(host) for host in HOSTS]
+    for home in homes:
+        (home / "hold").touch()
+    push = program.start("push", "push.yaml", "--yes")
+    wait_until(lambda: all((home / "there").exists() for home in homes), "the shouting")
+    assert all(list((home / ".fleetctl").rglob("secret.*/PW")) for home in homes)
+    end(push)
+    for home in homes:
+        (home / "hold").unlink()
+    wait_until(lambda: not any(found_on(home) for home in homes), "the cleaning up")
+    again = program.call("runs", "resume", "last", "--yes")
+    assert again.returncode == ExitCode.HOST_FAILED
+    assert "exit 3" in again.stdout + again.stderr
+    assert leaks(again.stdout + again.stderr) == []
+    assert [leak for path in kept_files(program) for leak in leaks(path.read_bytes())] == []
+
+
+def found_on(home: Path) -> list[Path]:
+    """Files of the runner that hold a canary."""
+    found = []
+    for path in (home / ".fleetctl").rglob("*"):
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):  # it is being cleaned up
+            found += [path] if leaks(path.read_bytes()) else []
+    return found
+
+
 def test_resume_fetches_them_again(program: Program) -> None:
     """A resumed run has its secrets from where the plan says, and is refused without them."""
     assert program.call("push", "push.yaml", "--yes").returncode == ExitCode.HOST_FAILED
