@@ -117,7 +117,7 @@ def test_a_dead_controller_leaves_none_on_hosts(program: Program) -> None:
         (home / "hold").touch()
     push = program.start("push", "push.yaml", "--yes")
     wait_until(lambda: all((home / "there").exists() for home in homes), "the shouting")
-    assert all(list((home / ".fleetctl").rglob("secret.*/PW")) for home in homes)
+    assert all(list((home / ".fleetctl").rglob("*secret.*/PW")) for home in homes)
     end(push)
     for home in homes:
         (home / "hold").unlink()
@@ -127,6 +127,18 @@ def test_a_dead_controller_leaves_none_on_hosts(program: Program) -> None:
     assert "exit 3" in again.stdout + again.stderr
     assert leaks(again.stdout + again.stderr) == []
     assert [leak for path in kept_files(program) for leak in leaks(path.read_bytes())] == []
+
+
+def test_a_gate_tells_none(program: Program) -> None:
+    """A gate on this machine that fails and prints a secret stops the push, and tells none."""
+    gated = PLAYBOOK.replace("[cat, keys/key.pem]", "[sh, -c, cat keys/key.pem; exit 1]")
+    program.write("gated.yaml", gated.replace("when: before", "when: before\n        timeout: 1s"))
+    push = program.call("push", "gated.yaml", "--yes")
+    assert push.returncode == ExitCode.STOPPED
+    assert "***" in push.stdout + push.stderr
+    assert leaks(push.stdout + push.stderr) == []
+    journals = [path for path in program.folder.glob("journal.db*") if path.is_file()]
+    assert [leak for path in journals for leak in leaks(path.read_bytes())] == []
 
 
 def found_on(home: Path) -> list[Path]:

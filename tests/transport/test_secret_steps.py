@@ -16,8 +16,18 @@ import pytest
 from fleetctl.base.redaction import Redactor
 from fleetctl.playbook.operations import SecretExec, SecretSource, SecretUse
 from fleetctl.transport.local import LocalTransport
-from fleetctl.transport.protocol import Connected, Event, Refused, StepOrder
-from fleetctl.transport.veil import Vault, VeiledTransport
+from fleetctl.transport.protocol import (
+    Connected,
+    Event,
+    Lost,
+    Output,
+    Refused,
+    Said,
+    StepEnded,
+    StepOrder,
+    StepResult,
+)
+from fleetctl.transport.veil import Vault, VeiledTransport, veiled
 from tests.transport.desk import Desk, run
 
 _TICKETS = itertools.count(1)
@@ -154,18 +164,48 @@ def test_nothing_left_when_nothing_was_to_do(reach: Reach, home: Path) -> None:
     assert left_behind(home / ".fleetctl", values) == []
 
 
-def test_dead_runner_is_cleaned_up_after(reach: Reach, home: Path) -> None:
-    """What stays when runner and step die at once goes when the host is next asked."""
+@pytest.mark.parametrize("dies", ["runner and step", "runner"])
+def test_dead_runner_is_cleaned_up_after(reach: Reach, home: Path, dies: str) -> None:
+    """What stays when a runner dies, with its step or before it, goes when the host is asked."""
     values = {"s": PASSWORD}
     desk = reach(values)
-    act = 'cat "$F" >/dev/null; read -r line </proc/$$/stat; set -- ${line##*) }; ' \
-          'kill -9 "$2" $$ 2>/dev/null; sleep 60'  # fmt: skip
-    ticket = desk.segment(given("a", act, F="s"))
-    desk.final(ticket)
-    assert list((home / ".fleetctl").rglob("*secret.*"))
-    other = reach(values)
-    other.ask("a")
+    whom = '"$2" $$' if dies == "runner and step" else '"$2"'
+    act = 'cat "$F" >/dev/null; touch there; read -r line </proc/$$/stat; set -- ${line##*) }; ' \
+          f'kill -9 {whom}; while [ ! -e go ]; do sleep 0.05; done; touch gone'  # fmt: skip
+    desk.segment(given("a", act, F="s"))
+    while not (home / "there").exists():
+        time.sleep(0.02)
+    assert left_behind(home / ".fleetctl", values)
+    (home / "go").touch()
+    while not (home / "gone").exists():
+        time.sleep(0.02)
+    reach(values).ask("a")
     assert left_behind(home / ".fleetctl", values) == []
+
+
+def test_events_are_veiled() -> None:
+    """Lines for watching and words about lost connections hold no secret, nor half of one."""
+    redactor = Redactor([PASSWORD])
+    text = PASSWORD.decode()
+    line = veiled(Said(1, "h1", "a", f"it is {text[:11]}"), redactor)
+    lost = veiled(Lost(1, "h1", True, "closed", f"said {text!r}"), redactor)
+    assert isinstance(line, Said)
+    assert isinstance(lost, Lost)
+    assert line.line == "it is ***"
+    assert "horse" not in lost.detail
+
+
+@pytest.mark.parametrize("left_out", [0, 1000])
+def test_long_output_is_veiled_where_it_was_cut(left_out: int) -> None:
+    """A secret that stands over the end of the head is found, also when half of it is left out."""
+    head, tail = b"~" * 10 + PASSWORD[:12], PASSWORD[12:] + b"~" * 10
+    output = Output(head, tail, len(head) + len(tail) + left_out)
+    result = StepResult("a", "acted", stdout=output)
+    event = veiled(StepEnded(1, "h1", result), Redactor([PASSWORD]))
+    assert isinstance(event, StepEnded)
+    said = event.result.stdout
+    assert set(said.head + said.tail) == set(b"~*")
+    assert said.size - len(said.head) - len(said.tail) == left_out
 
 
 def test_order_without_its_secret_is_refused(shell: str, home: Path) -> None:
