@@ -34,6 +34,8 @@ class Weather(msgspec.Struct, frozen=True):
     slow_fsync: float = 0.0
     deaf: float = 0.0
     """Of a host going on with its next step although its connection is gone."""
+    skew_s: float = 0.0
+    """How far the clock of who resumes may be off, either way."""
     ends_s: float = 1e9
     """The virtual time after which nothing goes wrong any more."""
 

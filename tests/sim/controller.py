@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from fleetctl.base.clock import Clock
 from fleetctl.journal.errors import JournalFull
 from fleetctl.plan.model import Plan
 from fleetctl.rollout.controls import Command
@@ -65,6 +66,20 @@ class SimProber:
         self._world.at(0.05, lambda: self._sink(answer))
 
     def close(self) -> None: ...
+
+
+class SkewedClock:
+    """The world's clock, its wall time off by so much."""
+
+    def __init__(self, clock: Clock, skew_s: float) -> None:
+        self._clock = clock
+        self._skew_s = skew_s
+
+    def monotonic_s(self) -> float:
+        return self._clock.monotonic_s()
+
+    def wall_s(self) -> float:
+        return self._clock.wall_s() + self._skew_s
 
 
 class Controller:
@@ -167,7 +182,8 @@ class Controller:
         self.state, plain = replay(self.journal, run)
         log = WatchedLog(self.journal, run, self.state.plan, plain._last_seq)
         log.referee = self.referee
-        fence = next_fence(self.journal, self.state, clock)
+        skewed = SkewedClock(clock, self.wall_skew_s)
+        fence = next_fence(self.journal, self.state, skewed)
         record = RunResumed(fence, "tester", only_failed)
         reopen_run(self.state, log, record, clock)
         self.referee.take(record)

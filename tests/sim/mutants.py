@@ -111,6 +111,8 @@ MUTANTS = (
     Mutant("hosts obey anybody", "4:", SimHost, "refuses", _obey_anybody),
     Mutant("a resume takes no newer fence", "4:", controller, "next_fence",
            lambda journal, state, clock: state.fence),
+    Mutant("a resume forgets what questions did to the fence", "4:", controller, "next_fence",
+           lambda journal, state, clock: journal.take_fence(clock.wall_s())),
     Mutant("a question raises no fence", "", RunState, "fence_for",
            lambda self, host: self.fence),
     Mutant("a failure forgets what came before it", "3:", HostRun, "_forget_open_after",

@@ -186,8 +186,16 @@ class Play:
         door = Door(path, self.chance, self.faults, death, self._dawdle)
         controller = Controller(self.world, FaultyJournal(path, door), referee, self.trace.note)
         controller.holds = self._holds
+        controller.wall_skew_s = self._skew_s()
         self.controllers.append(controller)
         return controller
+
+    def _skew_s(self) -> float:
+        most_s = self.case.weather.skew_s
+        if not most_s or self.referee.seen == 0:
+            return 0.0
+        self.faults["clock off at a resume"] += 1
+        return self.chance.uniform(-most_s, most_s)
 
     def _dawdle(self) -> None:
         weather = self.case.weather

@@ -86,6 +86,8 @@ class Referee:
         book.fault = book.fault and book.undoing
 
     def _stop(self, record: r.StopOrdered) -> None:
+        itself = record.reason == "fence" and f"obeys {self.run} " in record.cause
+        demand(not itself, "4: fenced off by its own older orders", record)
         self.stop = record
 
     def _end(self, record: r.RunEnded) -> None:

@@ -46,6 +46,7 @@ def _make_weather(chance: random.Random) -> Weather:
         shut=chance.choice((0.0, 0.0, 0.0, 0.1)),
         slow_fsync=chance.choice((0.0, 0.0, 0.1)),
         deaf=chance.choice((0.0, 0.5, 1.0)),
+        skew_s=chance.choice((0.0, 0.0, 100.0, 1e5)),
         ends_s=chance.choice((20.0, 120.0, 1e9)),
     )
 
