@@ -89,6 +89,9 @@ def refuse_segment(desk: Desk, run: HostRun, event: Refused) -> None:
         _hang_up_shut_out(desk, event)
         if _try_again(desk, run, desk.shut_out, desk.patience.shut_outs_max):
             return
+        if run.fault is None and desk.state.stop is not None:
+            hosts.proceed(desk, run)  # it is not the host's failure: halted where it is
+            return
     if run.fault is not None:
         _settle_not_undone(desk, run, cause)
         return
