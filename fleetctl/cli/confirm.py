@@ -11,8 +11,10 @@ from fleetctl.base.errors import Refused
 from fleetctl.cli.picture import hosts_word
 
 
-def confirm(hosts: int, yes: bool, ask: Callable[[str], str] | None = None) -> None:
-    """Return when the number of hosts was typed or `yes` was given; raises Refused otherwise.
+def confirm(
+    hosts: int, yes: bool, ask: Callable[[str], str] | None = None, *, things: str = "hosts"
+) -> None:
+    """Return when the number of `things` was typed or `yes` was given; raises Refused otherwise.
 
     `ask` takes the question and gives the answer; None asks the terminal, if there is one.
     """
@@ -26,12 +28,13 @@ def confirm(hosts: int, yes: bool, ask: Callable[[str], str] | None = None) -> N
                 hint="scripts confirm with --yes",
             )
         ask = _ask_terminal
-    answer = ask("Type the number of hosts to go on: ").strip()
+    answer = ask(f"Type the number of {things} to go on: ").strip()
     if answer != str(hosts):
         said = f'"{answer}" was typed' if answer else "nothing was typed"
         raise Refused(
             "not confirmed",
-            why=f"{said}, the plan is for {hosts_word(hosts)}; nothing was touched",
+            why=f"{said}, it is about {hosts_word(hosts) if things == 'hosts' else hosts}; "
+            "nothing was touched",
         )
 
 

@@ -10,6 +10,7 @@ from fleetctl.base.durations import parse_duration_s
 from fleetctl.base.errors import ExitCode, UsageError
 from fleetctl.cli.gathering import gather
 from fleetctl.cli.journal import journal_option
+from fleetctl.cli.lock import lease_option
 from fleetctl.cli.output import output_option
 from fleetctl.cli.selection import inventory_option, open_fleet
 
@@ -22,6 +23,7 @@ class Flags(NamedTuple):
     timeout: str | None
     max_failures: str
     journal: str | None
+    no_lease: bool
     output: str
 
 
@@ -35,6 +37,7 @@ class Flags(NamedTuple):
 @click.option("--timeout", metavar="TIME", help="Deadline of the command on each host, e.g. 30s.")
 @click.option("--max-failures", metavar="N", default="", help="Lost hosts before it stops.")
 @click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+@lease_option
 @journal_option
 @output_option
 @gather("flags", Flags)
@@ -66,7 +69,9 @@ def run(
     )
     _announce(names, command)
     confirm(len(names), yes)
-    return start_run(plan, Manner(flags.output, flags.journal, folded=True))
+    return start_run(
+        plan, Manner(flags.output, flags.journal, folded=True, leased=not flags.no_lease)
+    )
 
 
 def _announce(names: list[str], command: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ from fleetctl.base.hostrange import fold
 from fleetctl.base.names import did_you_mean
 from fleetctl.cli.account import Account, read_account
 from fleetctl.cli.journal import journal_option, open_journal
+from fleetctl.cli.lock import lease_option
 from fleetctl.cli.logs import LOG_COLUMNS, log_lines, log_rows, pick_logs
 from fleetctl.cli.output import emit, output_option, write
 from fleetctl.cli.picture import hosts_word, wall_text
@@ -89,9 +90,12 @@ def logs(run: str, host: tuple[str, ...], step: str, journal: str | None, output
 @run_argument
 @click.option("--failed", is_flag=True, help="Try the lost hosts again, nothing else.")
 @click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+@lease_option
 @journal_option
 @output_option
-def resume(run: str, failed: bool, yes: bool, journal: str | None, output: str) -> ExitCode:
+def resume(
+    run: str, failed: bool, yes: bool, no_lease: bool, journal: str | None, output: str
+) -> ExitCode:
     """Go on with a run that was interrupted, stopped or cut off, where it was.
 
     What succeeded on a host does not run there again; what may have happened is asked first.
@@ -110,7 +114,7 @@ def resume(run: str, failed: bool, yes: bool, journal: str | None, output: str) 
         confirm(len(hosts), yes)
         from fleetctl.cli.session import Manner, resume_run
 
-        return resume_run(opened, row.id, Manner(output, journal), failed)
+        return resume_run(opened, row.id, Manner(output, journal, leased=not no_lease), failed)
 
 
 @runs.command()

@@ -14,6 +14,7 @@ from fleetctl.cli.endings import tell_and_leave, tell_ending
 from fleetctl.cli.identity import spoken_words, whoami
 from fleetctl.cli.interrupts import Interrupts
 from fleetctl.cli.journal import open_journal
+from fleetctl.cli.lock import parent_run
 from fleetctl.cli.picture import Glance, safe_line
 from fleetctl.cli.progress import RunView
 from fleetctl.cli.reach import reach
@@ -40,6 +41,7 @@ class Manner(NamedTuple):
     check_only: bool = False
     folded: bool = False
     """Tell what hosts said, equal answers once, and the account in one line."""
+    leased: bool = True
 
 
 class Drive(Protocol):
@@ -51,7 +53,7 @@ class Drive(Protocol):
 def start_run(plan: Plan, manner: Manner) -> ExitCode:
     """Run a plan somebody confirmed; the recap is told and its exit code returned."""
     vault = Vault() if manner.check_only else open_vault(plan)
-    opening = _opening(vault, check_only=manner.check_only)
+    opening = _opening(vault, manner)
     way = reach(plan, vault)
 
     def drive(journal: Journal, controls: Controls, observer: Follower) -> RunResult:
@@ -67,7 +69,7 @@ def resume_run(journal: Journal, run: str, manner: Manner, only_failed: bool) ->
     account = read_account(journal, run)
     vault = open_vault(account.view.plan)
     way = reach(account.view.plan, vault)
-    opening = _opening(vault, run=run)
+    opening = _opening(vault, manner, run)
 
     def drive(journal: Journal, controls: Controls, observer: Follower) -> RunResult:
         return resume(
@@ -81,10 +83,13 @@ def resume_run(journal: Journal, run: str, manner: Manner, only_failed: bool) ->
         return _conduct(journal, account.view, account.seq, manner, drive)
 
 
-def _opening(vault: Vault, *, run: str = "", check_only: bool = False) -> Opening:
+def _opening(vault: Vault, manner: Manner, run: str = "") -> Opening:
     redact = partial(vault.redactor.text, cut=True)
     words = tuple(redact(word) for word in spoken_words(sys.argv[1:]))
-    return Opening(whoami(), words, run, check_only=check_only, redact=redact)
+    return Opening(
+        whoami(), words, run, check_only=manner.check_only, parent=parent_run(),
+        leased=manner.leased, redact=redact,
+    )  # fmt: skip
 
 
 def _conduct(journal: Journal, view: RunView, seq: int, manner: Manner, drive: Drive) -> ExitCode:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from fleetctl.base.errors import InputError, InputErrors, UsageError
 from fleetctl.base.names import did_you_mean
-from fleetctl.inventory.model import Host
+from fleetctl.inventory.model import Fleet, Host
 from fleetctl.inventory.select import pick
 from fleetctl.plan.bounds import guards_of, run_budget
 from fleetctl.plan.estimate import estimate_s
@@ -18,6 +18,9 @@ from fleetctl.plan.phases import Chosen, make_phase
 from fleetctl.plan.render import text_of
 from fleetctl.plan.request import PlanRequest
 from fleetctl.playbook.model import Mistakes, Phase
+
+KEEPERS = 3
+"""Hosts of a tier that keep its lease where the fleet has no bastion: one may be down."""
 
 
 def compile_plan(request: PlanRequest) -> Plan:
@@ -101,11 +104,13 @@ def _assemble(request: PlanRequest, phases: Sequence[PlanPhase], run_size: int) 
     tiers = {fleet.hosts[name].tier for name in names}
     guards = guards_of(fleet, tiers)
     looked_at = {host for guard in guards if guard.floor > 0 for host in guard.hosts}
+    keepers = keepers_of(fleet, tiers)
+    kept_on = {host for hosts in keepers.values() for host in hosts}
     variables = {name: text_of(value) for name, value in request.playbook.variables.items()}
     plan = Plan(
         fleet=fleet.name,
         title=request.playbook.title,
-        hosts=_with_bastions(fleet.hosts, names | looked_at),
+        hosts=_with_bastions(fleet.hosts, names | looked_at | kept_on),
         phases=tuple(phases),
         guards=guards,
         budget=run_budget(request.playbook.budget, phases, request.overrides, run_size),
@@ -118,9 +123,18 @@ def _assemble(request: PlanRequest, phases: Sequence[PlanPhase], run_size: int) 
         inputs=dict(request.inputs),
         fanout=request.overrides.fanout,
         known_hosts=fleet.known_hosts,
+        keepers=keepers,
         variables={**variables, **request.variables},
     )  # fmt: skip
     return _with_estimate(plan, request)
+
+
+def keepers_of(fleet: Fleet, tiers: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Tier -> where its lease is kept: the bastions, which all see; else its first hosts.
+
+    The same for every plan of the fleet, whichever hosts it works on.
+    """
+    return {tier: fleet.bastions or fleet.tiers[tier].hosts[:KEEPERS] for tier in sorted(tiers)}
 
 
 def _with_estimate(plan: Plan, request: PlanRequest) -> Plan:

@@ -112,6 +112,8 @@ class Plan(msgspec.Struct, frozen=True):
     fanout: int = 50
     """Most connections at once."""
     known_hosts: str = ""
+    keepers: Mapping[str, tuple[str, ...]] = {}
+    """Tier -> the hosts its lease is kept on; who may change the tier is asked there."""
     variables: Mapping[str, str] = {}
     """The playbook's, the command line's laid over them; they win over a host's own."""
     estimate_s: float | None = None

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-Word = Literal["drain", "kill", "abort", "leave", "halt", "approve", "refuse"]
+Word = Literal["drain", "kill", "abort", "leave", "halt", "lost", "approve", "refuse"]
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -16,8 +16,8 @@ class Command(msgspec.Struct, frozen=True):
 
     drain: nothing new starts, segments in flight end. kill: also stop what runs on the hosts.
     abort: as drain, asked from another terminal. leave: the controller goes at once; it is only
-    noted. halt: as drain, as the journal's disk is full. approve, refuse: the answer to an
-    approval gate.
+    noted. halt: as drain, as the journal's disk is full. lost: somebody else has the lease.
+    approve, refuse: the answer to an approval gate.
     """
 
     word: Word

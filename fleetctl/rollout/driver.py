@@ -19,6 +19,7 @@ from fleetctl.plan.digest import digest_of
 from fleetctl.plan.model import Plan
 from fleetctl.rollout.controls import Command
 from fleetctl.rollout.controls import Controls as Controls
+from fleetctl.rollout.ground import Ground
 from fleetctl.rollout.loop import Driver
 from fleetctl.rollout.observers import Observer as Observer
 from fleetctl.rollout.observers import Recorded as Recorded
@@ -28,6 +29,7 @@ from fleetctl.rollout.records import RunOpened, RunResumed
 from fleetctl.rollout.reducer import Reducer
 from fleetctl.rollout.runlog import RunLog, read_records
 from fleetctl.rollout.state import RunState
+from fleetctl.transport.lease import Claimant
 from fleetctl.transport.protocol import Sink, Transport
 
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -48,6 +50,10 @@ class Opening(msgspec.Struct, frozen=True):
     seed: int | None = None
     """All chance of the run comes from it; None: drawn from the machine."""
     check_only: bool = False
+    parent: str = ""
+    """The run whose step or gate started this one; its leases let us pass."""
+    leased: bool = True
+    """Take the leases of the tiers worked on; not without need to leave that out."""
     redact: Callable[[str], str] = str
     """Takes secrets out of what probes say on this machine."""
 
@@ -86,17 +92,19 @@ def push(
 ) -> RunResult:
     """Run the plan to its end.
 
-    Raises LockHeld, JournalUnusable before anything was touched; JournalFull when the journal
-    could not be written any more: nothing started after that, `resume` goes on.
+    Raises LockHeld, Unreachable, JournalUnusable before anything was touched; JournalFull when the
+    journal could not be written any more: nothing started after that, `resume` goes on.
     """
     clock = SystemClock()
     wall_s = clock.wall_s()
     run = opening.run or new_run_id(wall_s)
     with _held(journal, run, opening.by):
         state, log = RunState(plan), RunLog(journal, run, plan)
-        first = open_run(state, log, plan, opening, journal.take_fence(wall_s), clock)
-        leg = _Leg(state, log, clock, controls, observers, opening.redact)
-        return leg.drive(journal, open_transport, first)
+        fence = journal.take_fence(wall_s)
+        with _leased(plan, run, fence, opening, open_transport) as ground:
+            first = open_run(state, log, plan, opening, fence, clock)
+            leg = _Leg(state, log, clock, controls, observers, opening.redact)
+            return leg.drive(journal, ground, first)
 
 
 def resume(
@@ -112,15 +120,16 @@ def resume(
     """Take up a run whose controller died, or which stopped early; as `push`.
 
     `only_failed`: try the lost hosts again, nothing else. Of `opening` only `by` and `redact` are
-    used. Observers see the records from here on.
+    used, and `leased`. Observers see the records from here on.
     """
     clock = SystemClock()
     with _held(journal, run, opening.by):
         state, log = replay(journal, run)
         fence = next_fence(journal, state, clock)
-        first = reopen_run(state, log, RunResumed(fence, opening.by, only_failed), clock)
-        leg = _Leg(state, log, clock, controls, observers, opening.redact)
-        return leg.drive(journal, open_transport, first)
+        with _leased(state.plan, run, fence, opening, open_transport) as ground:
+            first = reopen_run(state, log, RunResumed(fence, opening.by, only_failed), clock)
+            leg = _Leg(state, log, clock, controls, observers, opening.redact)
+            return leg.drive(journal, ground, first)
 
 
 def open_run(
@@ -186,6 +195,23 @@ def _held(journal: Journal, run: str, by: str) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def _leased(
+    plan: Plan, run: str, fence: int, opening: Opening,
+    open_transport: Callable[[Sink], Transport],
+) -> Iterator[Ground]:  # fmt: skip
+    """The leases of all the plan's tiers, and the connections."""
+    keepers = plan.keepers if opening.leased and not opening.check_only else {}
+    claimant = Claimant(run, fence, opening.by, opening.parent)
+    ground = Ground(open_transport, plan.fleet, keepers, claimant)
+    try:
+        ground.take()
+        yield ground
+    finally:
+        with contextlib.suppress(OSError):  # the run has ended; its outcome stands
+            ground.close()
+
+
 class _Leg(NamedTuple):
     state: RunState
     log: RunLog
@@ -194,28 +220,24 @@ class _Leg(NamedTuple):
     observers: Sequence[Observer]
     redact: Callable[[str], str]
 
-    def drive(
-        self, journal: Journal, open_transport: Callable[[Sink], Transport], first: Recorded
-    ) -> RunResult:
-        """To the end of the leg; whatever happens, connections and views are closed."""
+    def drive(self, journal: Journal, ground: Ground, first: Recorded) -> RunResult:
+        """To the end of the leg; whatever happens, views are closed."""
         run, state = self.log.run, self.state
         watches = [Watch(observer) for observer in self.observers]
         driver = Driver(
             Reducer(state.plan, state), self.log, self.clock,
             read_orders=_Orders(journal, run).read, watches=watches,
         )  # fmt: skip
-        transport = open_transport(driver.post)
-        prober = ThreadProber(driver.post, self.redact)
+        ground.listen(driver.post)
+        prober = ThreadProber(driver.post, self.redact, run)
         try:
             driver.show([first])
-            driver.begin(transport, prober)
+            driver.begin(ground, prober)
             if self.controls is not None:
                 self.controls.listen(driver.post)
             driver.run()
         finally:
             prober.close()
-            with contextlib.suppress(OSError):  # the run has ended; its outcome stands
-                transport.close()
             for watch in watches:
                 watch.close(OBSERVERS_END_S)
         assert state.ended is not None

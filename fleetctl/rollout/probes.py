@@ -35,9 +35,11 @@ class ThreadProber:
     """Real probes; the threads are made when the first one is asked for."""
 
     def __init__(
-        self, sink: Callable[[ProbeAnswered], None], redact: Callable[[str], str] = str
-    ) -> None:
-        """`redact` takes secrets out of what a probe says."""
+        self, sink: Callable[[ProbeAnswered], None], redact: Callable[[str], str] = str,
+        run: str = "",
+    ) -> None:  # fmt: skip
+        """`redact` takes secrets out of what a probe says; commands find `run` as FLEETCTL_RUN."""
+        self._run_id = run
         self._sink = sink
         self._redact = redact
         self._pool: ThreadPoolExecutor | None = None
@@ -54,13 +56,13 @@ class ThreadProber:
 
     def _run(self, probe: RunProbe) -> None:
         try:
-            holds, detail = _ask(probe)
+            holds, detail = _ask(probe, self._run_id)
         except Exception as error:  # noqa: BLE001 - a probe that breaks is a missing signal
             holds, detail = False, f"no signal: {str(error) or type(error).__name__}"
         self._sink(ProbeAnswered(probe.ticket, probe.host, holds, self._redact(detail)))
 
 
-def _ask(order: RunProbe) -> tuple[bool, str]:
+def _ask(order: RunProbe, run: str) -> tuple[bool, str]:
     match order.probe:
         case HttpProbe():
             return _ask_http(order.probe, order.timeout_s)
@@ -69,7 +71,7 @@ def _ask(order: RunProbe) -> tuple[bool, str]:
             with socket.create_connection((address, order.probe.port), order.timeout_s):
                 return True, ""
         case LocalProbe():
-            return _ask_command(order.probe, order.timeout_s)
+            return _ask_command(order.probe, order.timeout_s, run)
 
 
 def _ask_http(probe: HttpProbe, timeout_s: float) -> tuple[bool, str]:
@@ -104,11 +106,12 @@ def _cut(connection: HTTPConnection) -> None:
             connection.sock.shutdown(socket.SHUT_RDWR)
 
 
-def _ask_command(probe: LocalProbe, timeout_s: float) -> tuple[bool, str]:
+def _ask_command(probe: LocalProbe, timeout_s: float, run: str) -> tuple[bool, str]:
     """In a session of its own, so that all it started ends with it at the deadline."""
     process = subprocess.Popen(
         probe.argv,
         stdin=subprocess.DEVNULL,
+        env={**os.environ, "FLEETCTL_RUN": run},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,

@@ -139,6 +139,8 @@ def _obey(desk: Desk, command: Command) -> None:
         gatekeeping.answer(desk, command)
     elif command.word == "halt":
         stop(desk, "journal", f"the journal cannot be written: {command.means}")
+    elif command.word == "lost":
+        stop(desk, "fence", command.means, command.by)
     else:
         desk.record(WordTaken(command.word, command.by, command.means))
         _stop(desk, command)

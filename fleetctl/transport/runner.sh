@@ -1,5 +1,5 @@
-# The host's side of fleetctl: read by a POSIX sh from its standard input, after processes.sh and
-# followed by orders.
+# The host's side of fleetctl: read by a POSIX sh from its standard input, after processes.sh
+# and lock.sh, and followed by orders.
 #
 # An order is one brace group of calls to the functions at the end of this file, so that an order cut
 # short is a syntax error and runs nothing. Answers are frames on standard output; each starts on a
@@ -7,22 +7,13 @@
 # used wherever they can be, because one exec costs the host about as much as ten of them.
 #
 # State, under _F (~/.fleetctl, or $FLEETCTL_HOME of the login):
-#   lock.*         claims, see below
+#   lock.*         claims, see lock.sh
 #   ledger/        written through to the disk:
 #     fence.1 .2   lines "NUMBER RUN ."; the higher number rules, the lower one is written over next
 #     run.RUN      what began and ended in that run
 #     through      "BOOT yes" where the file system does write this folder through
 #   runs/RUN=*     now (the step begun last), stop (why we ended it), script, mark,
 #                  KEY.out and KEY.err (their .head and .tail once they are long), put.SHA256
-#
-# THE LOCK. Each runner has a claim file of its own, lock.PID.START.BOOT: its name says who, so a
-# claim of a dead owner is told without asking anybody, and a dead owner never comes back. Its first
-# line is its state: free, want or held, and the run. To take the lock: write "want" into the own
-# claim, THEN look at all others. All are free: write "held". Two that want at once see each other, or
-# the later one sees the earlier, because each writes before it looks; so two can never both find
-# all others free. The one with the higher pid withdraws, the other looks again. Who sees "held"
-# withdraws and comes back later. A claim is void when its owner is gone, unless the step it started
-# still runs. A state read while it is being written is no "free", or it was free after we wrote.
 #
 # IN PLACE. States are written over the old ones (1<>), never by truncating: cutting a file short
 # costs the host half a millisecond of journal work, and may need room on a full disk. Of these
@@ -44,63 +35,11 @@ _NL='
 _BOUND=32768        # bytes kept of the head and of the tail of a stream
 _FLOOD=134217728    # bytes of a stream on disk at which its middle is thrown away while it runs
 _KEPT_RUNS=32
-_VOID_CLAIMS=8     # of dead runners are cleared away together: that is an exec
-_RUN='' _MINE='' _GUARD='' _SUPERSEDED='' _NEWRUN=''
+_RUN='' _GUARD='' _SUPERSEDED='' _NEWRUN=''
 
 _refuse() { # REASON DETAIL: nothing of the rest of this order is done
   printf '%s refused %s %s %s %s\n' "$_T" "$1" "${_FENCE:-0}" "${_HOLDER:--}" "$2"
   _GO=refused
-}
-
-# --- the lock ---------------------------------------------------------------------------------
-
-_step_lives() { _noted "$_F/runs/$1=now"; } # RUN: does the step its runner noted still run?
-
-_survey() { # RIVAL: '' nobody, held, low or high (wants it; pid lower or higher than ours)
-  _RIVAL='' _RIVAL_RUN=''
-  set --
-  for _other in "$_F"/lock.*; do
-    [ "$_other" != "$_MINE" ] || continue
-    _claim_state=free _claim_run=''
-    read -r _claim_state _claim_run <"$_other"
-    _who=${_other##*/lock.}
-    _pid=${_who%%.*} _who=${_who#*.}
-    if _lives "$_pid" "${_who%%.*}" "${_who#*.}"; then
-      case $_claim_state in free | '') continue ;; esac
-      if [ "$_claim_state" = held ]; then _RIVAL=held _RIVAL_RUN=$_claim_run; return; fi
-      if [ "$_pid" -lt $$ ]; then _RIVAL=low; elif [ -z "$_RIVAL" ]; then _RIVAL=high; fi
-    elif [ "$_claim_state" = held ] && _step_lives "$_claim_run"; then
-      _RIVAL=held _RIVAL_RUN=$_claim_run
-      return
-    else
-      set -- "$@" "$_other"
-    fi
-  done
-  [ $# -lt $_VOID_CLAIMS ] || rm -f "$@"
-}
-
-_withdraw() { printf 'free -\n' 1<>"$_MINE" || : >"$_MINE"; }
-
-_claim() { # RUN WAIT (hundredths of a second): 0 held, 1 disk, 2 somebody else's
-  [ -n "$_MINE" ] || { _life $$ && _ME=$$.$_START.$_BOOT _MINE=$_F/lock.$$.$_START.$_BOOT; }
-  _give_up='' _pause=0.02
-  while :; do
-    printf 'want %s\n' "$1" 1<>"$_MINE" || { _withdraw; return 1; }
-    _survey
-    [ -z "$_RIVAL" ] || _clock
-    _give_up=${_give_up:-$((_NOW + $2))}
-    while [ "$_RIVAL" = high ] && _clock && [ "$_NOW" -lt $_give_up ]; do _nap 0.01; _survey; done
-    if [ -z "$_RIVAL" ]; then
-      printf 'held %s\n' "$1" 1<>"$_MINE" && return 0
-      _withdraw
-      return 1
-    fi
-    _withdraw
-    _clock
-    [ "$_NOW" -lt $_give_up ] || return 2
-    _nap $_pause
-    case $_pause in 0.02) _pause=0.05 ;; 0.05) _pause=0.1 ;; 0.1) _pause=0.2 ;; esac
-  done
 }
 
 # --- the record -------------------------------------------------------------------------------
@@ -294,6 +233,8 @@ _perform() { # DEADLINE TEXT: run the step in hand -> _STATUS
     printf '%s %s %s %s %s %s\n' "$_key" "$_self" "${20}" "$_BOOT" "$_deadline" "$_group" \
       1<>"${_D}now" || exit 125
     set -- "${_D}$_key.out" "${_D}$_key.err" "${_D}mark"
+    FLEETCTL_RUN=$_RUN
+    export FLEETCTL_RUN # a fleetctl it starts works under this run's leases
     [ -z "$_APART" ] || exec $_APART sh "${_D}script" "$@"
     unset _T # who knows it could speak in our name
     eval "$_text"

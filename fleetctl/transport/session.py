@@ -28,7 +28,7 @@ from fleetctl.transport.protocol import (
 from fleetctl.transport.watcher import AFTER_S, Watcher
 from fleetctl.transport.wire import Broken, Channel, Silent, Wire
 
-RUNNER = ("processes.sh", "runner.sh")
+RUNNER = ("processes.sh", "lock.sh", "runner.sh")
 SHELL = "exec sh"
 """Means the same to every login shell, csh and fish too."""
 _SEND_TIMEOUT_S = 30.0
