@@ -122,7 +122,8 @@ def _try_again(desk: Desk, run: HostRun, counts: dict[str, int], most: int) -> b
     tries = counts.get(run.host, 0) + 1
     counts[run.host] = tries
     patience = desk.patience
-    if tries >= most or desk.state.stop is not None:
+    stopping = desk.state.stop is not None and run.fault is None  # an undo is brought to its end
+    if tries >= most or stopping:
         return False
     luck = chance(desk.state.seed, run.host, "connect", run.attempt, tries)
     after_s = backoff_s(

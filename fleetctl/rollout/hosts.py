@@ -67,7 +67,8 @@ def _enter_stage(desk: Desk, run: HostRun) -> bool:
     number = stage_at(run)
     stage = run.recipe.stages[number]
     work.place(run, number)
-    if stage.barrier and work.opened < number and work.entered.get(run.host) != number:
+    barrier = _barrier_before(run, number)
+    if work.opened < barrier and work.entered.get(run.host) != number:
         work.parked.setdefault(number, {})[run.host] = run
         return False
     if stage.kind == "pause":
@@ -79,6 +80,15 @@ def _enter_stage(desk: Desk, run: HostRun) -> bool:
         return _enter_once(desk, work, run)
     segments.send_stage(desk, run, stage)
     return False
+
+
+def _barrier_before(run: HostRun, number: int) -> int:
+    """The last stage up to this one with a barrier; 0 when there is none.
+
+    Who is taken up further on than the others holds at the barriers they have yet to come to.
+    """
+    stages = run.recipe.stages
+    return next((n for n in range(number, 0, -1) if stages[n].barrier), 0)
 
 
 def end_pause(desk: Desk, run: HostRun) -> None:

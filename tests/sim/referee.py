@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from fleetctl.rollout import records as r
 from tests.sim.books import WELL, HostBook, PhaseBook, demand
 from tests.sim.ledger import Ledger
 from tests.sim.starts import check_after_start, check_before_start
+from tests.sim.sums import Sums
 
 
 class Referee:
@@ -29,15 +29,8 @@ class Referee:
         self.stop: r.StopOrdered | None = None
         self.ended: r.RunEnded | None = None
         self.gate_shut = ""
-        self.lost_hosts: Counter[str] = Counter()
-        self.down: set[str] = set()
+        self.sums = Sums(plan, self.phases)
         self.legs = 0
-        self.out = {g.tier: (set[str](), frozenset(g.hosts)) for g in plan.guards}
-        """Tier with a floor -> its hosts that are out, and all of them."""
-        self.pairs: dict[str, list[str]] = {}
-        for host in plan.hosts.values():
-            if host.pair:
-                self.pairs.setdefault(host.pair, []).append(host.name)
         self._takers: dict[type, Callable[[Any], None]] = {
             r.RunOpened: self._open, r.RunResumed: self._resume, r.HostBegan: self._begin,
             r.SegmentSent: self._send, r.AskSent: self._ask, r.StepSettled: self._settle_step,
@@ -66,7 +59,7 @@ class Referee:
     def _resume(self, record: r.RunResumed) -> None:
         self.legs += 1
         self.stop, self.ended, self.gate_shut = None, None, ""
-        self._set_down(set())
+        self.sums.set_down(set())
         for phase in self.phases.values():
             for book in phase.hosts.values():
                 if book.in_flight:
@@ -75,7 +68,7 @@ class Referee:
                     self._reopen(phase, book)
 
     def _reopen(self, phase: PhaseBook, book: HostBook) -> None:
-        self._count(phase, book, -1)
+        self.sums.count(phase, book, -1)
         book.outcome, book.halted = None, False
         unknown = [key for key, outcome in book.told.items() if outcome is Outcome.UNKNOWN]
         for key in unknown:
@@ -113,11 +106,11 @@ class Referee:
         check_before_start(self, phase, book)
         book.in_flight = True
         phase.flying[book.host] = book
-        self._note_out(book.host)
+        self.sums.note_out(book.host)
         check_after_start(self, phase, book)
 
     def _find_down(self, record: r.FoundDown) -> None:
-        self._set_down(set(record.hosts))
+        self.sums.set_down(set(record.hosts))
 
     def _gate(self, record: r.GateSettled) -> None:
         phase = self.phases[record.phase]
@@ -226,7 +219,7 @@ class Referee:
         book.in_flight = book.retrying = False
         phase.flying.pop(book.host, None)
         book.outcome, book.halted = record.outcome, record.halted
-        self._count(phase, book, 1)
+        self.sums.count(phase, book, 1)
         if record.outcome in (Outcome.OK, Outcome.CHANGED):
             left = [step.key for step in phase.plan.steps if step.key not in book.well]
             demand(not left, "5: ended well without", record, left)
@@ -235,33 +228,8 @@ class Referee:
                 demand(record.release == phase.plan.release == live,
                        "5: ended well, but it runs", live, record)  # fmt: skip
         if not record.outcome.lost and record.outcome is not Outcome.SKIPPED:
-            self.down.discard(record.host)
-        self._note_out(record.host)
-
-    def _set_down(self, hosts: set[str]) -> None:
-        before, self.down = self.down, hosts
-        for host in before | hosts:
-            self._note_out(host)
-
-    def _note_out(self, host: str) -> None:
-        """Whether the host is in flight, lost or down: it counts against its tier's floor."""
-        flying = any(host in phase.flying for phase in self.phases.values())
-        for guard, hosts in self.out.values():
-            if host in hosts:
-                if flying or self.lost_hosts[host] or host in self.down:
-                    guard.add(host)
-                else:
-                    guard.discard(host)
-
-    def _count(self, phase: PhaseBook, book: HostBook, by: int) -> None:
-        assert book.outcome is not None
-        phase.unsettled[book.batch] -= by
-        phase.touched[book.batch] += by if book.outcome is not Outcome.SKIPPED else 0
-        if book.outcome.lost:
-            phase.lost += by
-            phase.lost_in_batch[book.batch] += by
-            self.lost_hosts[book.host] += by
-            self._note_out(book.host)
+            self.sums.down.discard(record.host)
+        self.sums.note_out(record.host)
 
 
 def _taken_up(book: HostBook, only_failed: bool) -> bool:

@@ -59,10 +59,10 @@ def _check_gates(phase: PhaseBook, book: HostBook) -> None:
 
 def _check_pair(referee: Referee, book: HostBook, flying: set[str]) -> None:
     pair = referee.plan.hosts[book.host].pair
-    others = [host for host in referee.pairs.get(pair, ()) if host != book.host]
+    others = [host for host in referee.sums.pairs.get(pair, ()) if host != book.host]
     for other in others:
         demand(other not in flying, "2: both of a pair in flight", book.host, other)
-        demand(not referee.lost_hosts[other], "2: begun although its pair is lost", book.host)
+        demand(not referee.sums.lost_hosts[other], "2: begun although its pair is lost", book.host)
 
 
 def _check_floor(referee: Referee, book: HostBook, flying: set[str]) -> None:
@@ -70,7 +70,7 @@ def _check_floor(referee: Referee, book: HostBook, flying: set[str]) -> None:
     for guard in referee.plan.guards:
         if guard.tier != tier:
             continue
-        out, every = referee.out[tier]
+        out, every = referee.sums.out[tier]
         mine = flying & every
         demand(len(mine) <= guard.limit, "2: more of a tier than its limit", book.host, mine)
         demand(guard.size - len(out) >= guard.floor, "2: below the floor", book.host, out)
