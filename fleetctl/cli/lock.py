@@ -99,7 +99,7 @@ def steal(tiers: tuple[str, ...], reason: str, yes: bool, inventory: str | None)
         _check_heard(seen)
         click.echo(f"nobody holds {', '.join(tiers)}", err=True)
         return ExitCode.OK
-    from fleetctl.rollout.ground import words_of
+    from fleetctl.rollout.ground import HEARTBEAT_S, words_of
 
     for tenure in found.values():
         click.echo(words_of(tenure), err=True)
@@ -109,7 +109,8 @@ def steal(tiers: tuple[str, ...], reason: str, yes: bool, inventory: str | None)
         for host, kept in keepers.items()
     }
     _check_heard(_ask(fleet, text))
-    click.echo(f"taken away: {', '.join(sorted({tier for tier, _ in found}))}", err=True)
+    taken = ", ".join(sorted({tier for tier, _ in found}))
+    click.echo(f"taken away: {taken}; its run hears of it within {HEARTBEAT_S:g} s", err=True)
     return ExitCode.OK
 
 

@@ -1,8 +1,8 @@
 """The ground a run stands on: its transport, and the leases of the tiers it works on.
 
 A lease is kept on the fleet's bastions (or on a tier's first hosts), renewed by a heartbeat, and
-ends by itself when its holder is gone. Orders that would change a host go out only while we know that
-ours holds; when somebody else's does, they are refused as a host would, and the run stops.
+ends by itself when its holder is gone. Orders that would change a host go out only while we know
+that ours holds; when somebody else's does, they are refused as a host would, and the run stops.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ from fleetctl.transport.protocol import (
     Transport,
 )
 
-HEARTBEAT_S = TTL_S / 4
+HEARTBEAT_S = 5.0
+"""So late at most a holder hears that its lease was stolen."""
 _AGAIN_S = 3.0
 """Between heartbeats when one found too few hosts."""
 _SURE_S = TTL_S * 0.8

@@ -75,7 +75,7 @@ def show_text(fleet: str) -> str:
 
 
 def _text(order: str, words: Sequence[str]) -> str:
-    return f"{program(*_PROGRAM)}_tend {order} {' '.join(words)}\n"
+    return f"{program(*_PROGRAM)}_tend {order} {' '.join(words)} 2>/dev/null\n"
 
 
 def _scopes(fleet: str, tiers: Sequence[str]) -> list[str]:
