@@ -26,9 +26,19 @@ def journal_option(command: Command) -> Command:
 
 def open_journal(named: str | None) -> Journal:
     """The journal named, or the one of this user; made when it is not there."""
+    from fleetctl.journal.schema import torn_write
     from fleetctl.journal.store import Journal
 
-    return Journal(journal_path(named))
+    path = journal_path(named)
+    torn = torn_write(path)
+    journal = Journal(path)
+    if torn:
+        click.echo(
+            f"note: the journal's last write was cut short ({torn}): its controller died in the "
+            "middle of it, or it was changed since. What it held, hosts are asked for again",
+            err=True,
+        )
+    return journal
 
 
 def journal_path(named: str | None) -> Path:

@@ -77,7 +77,9 @@ def examine(path: Path) -> Report:
     bad = None if is_driven(path) else scan(log_of(path))
     if bad is not None:
         place = f"{log_of(path).name}: frame {bad.frame}, offset {bad.offset}"
-        examiner.add("its checksum is wrong, and committed records come after it", place)
+        torn = "the last write was cut short, as by a crash, or changed since: it is left out"
+        lost = "its checksum is wrong, and committed records come after it"
+        examiner.add(torn if bad.torn else lost, place)
     examiner.look()
     return examiner.report()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fleetctl.journal.errors import SALVAGE, JournalUnusable
 from fleetctl.journal.lock import RunLock, locks_folder
-from fleetctl.journal.wal import scan
+from fleetctl.journal.wal import BadFrame, scan
 
 SMALLEST_PAGE = 512
 """Bytes of SQLite's smallest page: no database is shorter."""
@@ -130,14 +130,27 @@ def refuse_torn_log(path: Path) -> None:
         return  # it was looked at when that controller opened it; now it changes under our eyes
     log = log_of(path)
     bad = scan(log)
-    if bad is None or any(scan(log) is None for _ in range(3)):
+    if bad is None or bad.torn or any(scan(log) is None for _ in range(3)):
         return
     raise JournalUnusable(
         "the journal is damaged",
-        where=f"{log}: frame {bad.frame}, offset {bad.offset}",
+        where=_place(log, bad),
         why="its checksum is wrong, and committed records come after it",
         hint=SALVAGE,
     )
+
+
+def torn_write(path: Path) -> str:
+    """Where the last write before a crash was cut short, before it is opened; else empty.
+
+    Nobody was told of that write; a byte that changed in it since would look the same.
+    """
+    bad = None if is_driven(path) else scan(log_of(path))
+    return "" if bad is None or not bad.torn else _place(log_of(path), bad)
+
+
+def _place(log: Path, bad: BadFrame) -> str:
+    return f"{log}: frame {bad.frame}, offset {bad.offset}"
 
 
 def log_of(path: Path) -> Path:

@@ -1,7 +1,10 @@
 """What SQLite would pass over in silence: committed frames of a write-ahead log behind a bad one.
 
 SQLite reads a write-ahead log up to the first frame whose checksum is wrong, and takes the rest for
-the leavings of a crash. A crash leaves no commit mark behind such a frame; damage does.
+the leavings of a crash. A crash can spoil the last commit only, which nobody was told of yet: a
+frame is two writes, and on a power cut the disk may keep any of them. A bad frame with more than
+one commit behind it is damage. In the last commit nobody can tell the two apart: it is told, not
+refused.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ class BadFrame(NamedTuple):
     """Counts from 1; 0: the header of the log."""
     offset: int
     """Of the frame in the file, in bytes."""
+    torn: bool = False
+    """It belongs to the last commit: cut short by a crash, or changed since."""
 
 
 def scan(path: Path) -> BadFrame | None:
@@ -47,21 +52,22 @@ def _scan_frames(
     data: bytes, page_size: int, salts: tuple[int, int], sums: tuple[int, int], swapped: bool
 ) -> BadFrame | None:
     bad: BadFrame | None = None
+    commits = 0
     size = _FRAME.size + page_size
     for frame, at in enumerate(range(_HEADER.size, len(data) - size + 1, size), 1):
         _, commit, *frame_salts, sum_1, sum_2 = _FRAME.unpack_from(data, at)
         ours = tuple(frame_salts) == salts
         if bad is not None:
-            if ours and commit:
-                return bad
+            commits += bool(ours and commit)
             continue
         sums = _sum(data[at : at + 8], sums, swapped)
         sums = _sum(data[at + _FRAME.size : at + size], sums, swapped)
         if not ours or sums != (sum_1, sum_2):
-            if ours and commit:
-                return BadFrame(frame, at)
             bad = BadFrame(frame, at)
-    return None
+            commits += bool(ours and commit)
+    if bad is None or commits == 0:
+        return None
+    return bad._replace(torn=commits == 1)
 
 
 def _sum(data: bytes, sums: tuple[int, int], swapped: bool) -> tuple[int, int]:

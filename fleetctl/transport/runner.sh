@@ -12,8 +12,8 @@
 #     fence.1 .2   lines "NUMBER RUN ."; the higher number rules, the lower one is written over next
 #     run.RUN      what began and ended in that run
 #     through      "BOOT yes" where the file system does write this folder through
-#   runs/RUN=*     now (the step begun last), stop (why we ended it), script, mark,
-#                  KEY.out and KEY.err (their .head and .tail once they are long), put.SHA256
+#   runs/RUN=*     now (the step begun last), stop (why we ended it), script, mark, wipe (the step in
+#                  hand has secrets), KEY.out and KEY.err (their .head and .tail once they are long), put.SHA256
 #
 # IN PLACE. States are written over the old ones (1<>), never by truncating: cutting a file short
 # costs the host half a millisecond of journal work, and may need room on a full disk. Of these
@@ -35,7 +35,7 @@ _NL='
 _BOUND=32768        # bytes kept of the head and of the tail of a stream
 _FLOOD=134217728    # bytes of a stream on disk at which its middle is thrown away while it runs
 _KEPT_RUNS=32
-_RUN='' _GUARD='' _SUPERSEDED='' _NEWRUN=''
+_RUN='' _GUARD='' _SUPERSEDED='' _NEWRUN='' _THROUGH=''
 
 _refuse() { # REASON DETAIL: nothing of the rest of this order is done
   printf '%s refused %s %s %s %s\n' "$_T" "$1" "${_FENCE:-0}" "${_HOLDER:--}" "$2"
@@ -72,7 +72,6 @@ _prepare() { # folders, and whether the ledger's is written through: once a boot
 _open_run() { # RUN, under the lock; false when the disk takes nothing
   [ "$_RUN" = "$1" ] && return 0
   _D=$_F/runs/$1= _LEDGER=$_F/ledger/run.$1
-  _prepare
   if [ -e "$_LEDGER" ]; then
     [ "$_THROUGH" = no ] || chattr +S "$_LEDGER" 2>/dev/null || _THROUGH=no
   else
@@ -100,7 +99,7 @@ _overtaken() { # has another connection of this run opened the record after us?
   [ -n "$_SUPERSEDED" ]
 }
 
-_heed_fence() { # NUMBER: raise the host's fence to it, or refuse
+_heed_fence() { # NUMBER RUN: raise the host's fence to it, or refuse
   _FENCE=0 _HOLDER='' _slot=1
   for _try in 1 2; do
     _fence_number='' _fence_run='' _fence_end=''
@@ -108,12 +107,12 @@ _heed_fence() { # NUMBER: raise the host's fence to it, or refuse
     [ "$_fence_end" = . ] && [ "$_fence_number" -gt "$_FENCE" ] || continue
     _FENCE=$_fence_number _HOLDER=$_fence_run _slot=$((3 - _try))
   done
-  [ "$1" = "$_FENCE" ] && [ "$_RUN" = "$_HOLDER" ] && return 0
+  [ "$1" = "$_FENCE" ] && [ "$2" = "$_HOLDER" ] && return 0
   if [ -n "$_HOLDER" ] && [ "$1" -le "$_FENCE" ]; then
     _refuse fence "the host obeys a newer order"
     return 1
   fi
-  printf '%s %s .\n' "$1" "$_RUN" 1<>"$_F/ledger/fence.$_slot" &&
+  printf '%s %s .\n' "$1" "$2" 1<>"$_F/ledger/fence.$_slot" &&
     _settle "$_F/ledger/fence.$_slot" && return 0
   _refuse disk "cannot write in $_F/ledger"
   return 1
@@ -127,9 +126,11 @@ _enter() { # RUN FENCE WAIT: take the lock, open the run, heed the fence
     1) _refuse disk "cannot write in $_F"; return 1 ;;
     2) _GO=busy; return 1 ;;
   esac
+  [ -n "$_THROUGH" ] || _prepare
+  # First of all: a connection that comes too late must not shut out the one that rules.
+  _heed_fence "$2" "$1" || return 1
   _open_run "$1" || { _refuse disk "cannot write in $_F"; return 1; }
   if _overtaken; then _refuse runner "a newer connection of this run took over"; return 1; fi
-  _heed_fence "$2"
 }
 
 _leave() { # the order is over
@@ -251,12 +252,14 @@ _empty() { # FILE...: none of them holds anything
   for _old in "$@"; do [ ! -s "$_old" ] || : >"$_old" || return 1; done
 }
 
-_sweep() { # what a power cut left of a step's secrets; under the lock, so nobody needs it
-  for _old in "$_F"/runs/*=secret.*; do [ ! -d "$_old" ] || rm -rf "$_old"; done
+_sweep() { # what a dead runner left of steps with secrets; under the lock, so nobody needs it
+  for _left in "$_F"/runs/*=wipe; do
+    [ -s "$_left" ] && read -r _key <"$_left" && _wipe "${_left%wipe}"
+  done
 }
 
-_wipe() { # the step in hand had secrets and is told: neither they nor what it said stay
-  for _old in "${_D}"secret.* "${_D}script" "${_D}$_key".*; do
+_wipe() { # PREFIX: of the run whose step `_key` had secrets: neither they nor what it said stay
+  for _old in "$1"secret.* "$1script" "$1$_key".* "$1wipe"; do
     if [ -d "$_old" ]; then rm -rf "$_old"; elif [ -s "$_old" ]; then : >"$_old"; fi
   done
 }
@@ -272,6 +275,7 @@ _step() {
       { _refuse disk "cannot write in $_F"; return; } ;;
   esac
   _APART=''
+  case $5 in *w*) printf '%s\n' "$_key" 1<>"${_D}wipe" ;; esac
   { case $5 in *a*) _set_apart "$6" ;; esac && printf 'none none none\n' 1<>"${_D}now" &&
     _empty "${_D}stop" "${_D}mark" && _note "began $_key $3"; } ||
     { _refuse disk "cannot write in $_F"; return; }
@@ -281,7 +285,7 @@ _step() {
   _started=$_NOW
   _perform $((_NOW + $4)) "$6"
   _finish "$3" "$5"
-  case $5 in *w*) _wipe ;; esac
+  case $5 in *w*) _wipe "$_D" ;; esac
 }
 
 _finish() { # TRY FLAGS: find out how the step ended, note it, tell it

@@ -14,6 +14,7 @@ from fleetctl.base.errors import FleetError
 from fleetctl.journal.copies import back_up, salvage
 from fleetctl.journal.errors import JournalUnusable
 from fleetctl.journal.examine import Report, examine
+from fleetctl.journal.schema import torn_write
 from fleetctl.journal.store import Journal
 from fleetctl.rollout.runlog import read_records
 from tests.journal.keep import CUT, DONE, STOPPED
@@ -114,8 +115,37 @@ def test_a_flipped_byte_of_the_log_is_harmless_or_told(crashed: Path) -> None:
         report, after = look(crashed)
         told += bool(report.damages)
         assert report.damages or after == before, f"offset {at}"
-        assert not report.damages or after is None
+        last = any("last write was cut short" in damage.what for damage in report.damages)
+        assert not report.damages or after is None or last
     assert told > 40
+
+
+def test_a_write_cut_short_by_a_crash_holds_nobody_up(crashed: Path) -> None:
+    """A frame is two writes: killed between them, the run goes on without what nobody was told."""
+    log = crashed.with_name("journal.db-wal")
+    written = bytearray(log.read_bytes())
+    size = 24 + int.from_bytes(written[8:12], "big")
+    last = len(written) - size
+    assert int.from_bytes(written[last + 4 : last + 8], "big") > 0, "the last frame is a commit"
+    written[last + 24 :] = bytes(size - 24)
+    log.write_bytes(written)
+    assert torn_write(crashed).endswith(f"offset {last}")
+    report, after = look(crashed)
+    assert ["cut short" in damage.what for damage in report.damages] == [True]
+    assert after is not None
+    assert 0 < len(after["records"][0]) < 23
+
+
+def test_a_bad_frame_before_the_last_commit_is_damage(crashed: Path) -> None:
+    """Behind it stands what somebody was told of: nothing is written over that."""
+    log = crashed.with_name("journal.db-wal")
+    written = bytearray(log.read_bytes())
+    written[32 + 24 + 100] ^= 1
+    log.write_bytes(written)
+    assert torn_write(crashed) == ""
+    report, after = look(crashed)
+    assert report.damages
+    assert after is None
 
 
 def test_a_torn_file_is_told(path: Path) -> None:

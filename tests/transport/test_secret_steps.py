@@ -170,7 +170,7 @@ def test_dead_runner_is_cleaned_up_after(reach: Reach, home: Path, dies: str) ->
     values = {"s": PASSWORD}
     desk = reach(values)
     whom = '"$2" $$' if dies == "runner and step" else '"$2"'
-    act = 'cat "$F" >/dev/null; touch there; read -r line </proc/$$/stat; set -- ${line##*) }; ' \
+    act = 'cat "$F"; touch there; read -r line </proc/$$/stat; set -- ${line##*) }; ' \
           f'kill -9 {whom}; while [ ! -e go ]; do sleep 0.05; done; touch gone'  # fmt: skip
     desk.segment(given("a", act, F="s"))
     while not (home / "there").exists():
