@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
 from tests.labfixture import lab_fleet, module_lab_fleet
@@ -11,3 +12,9 @@ __all__ = ["lab_fleet", "module_lab_fleet"]
 # How long one example takes says how busy the machine is, not whether we are right.
 settings.register_profile("fleetctl", deadline=None)
 settings.load_profile("fleetctl")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What is asked for by name alone, because it takes minutes."""
+    text = "kill the controller at every write of its journal, not at a few of them"
+    parser.addoption("--every-write", action="store_true", dest="every_write", help=text)
