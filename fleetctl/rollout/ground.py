@@ -46,6 +46,9 @@ _SURE_S = TTL_S * 0.8
 _GIVE_UP_S = 4 * TTL_S
 _LOOK_S = 15.0
 _DROP_S = 5.0
+_STRAGGLER_S = 1.0
+"""Once a majority has granted everything, the others have this long to object: a hung keeper must
+not hold up the run, and nobody else can have a majority."""
 
 
 def uptime_s() -> float:
@@ -72,7 +75,8 @@ class Ground:
         self._now_s = now_s
         self._heartbeat_s = heartbeat_s
         self._lock = threading.Lock()
-        self._answers: queue.SimpleQueue[Looked | Lost] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Looked | Lost | None] = queue.SimpleQueue()
+        """None: whoever renews leases is to stop."""
         self._ticket = 0
         """Ours count downwards, so the driver's never meet them."""
         self._sure_until_s = float("inf") if not keepers else 0.0
@@ -141,6 +145,7 @@ class Ground:
         if not self._closed.is_set():
             self._closed.set()
             self._wake.set()
+            self._answers.put(None)
             if self._thread is not None:
                 self._thread.join(_LOOK_S + _DROP_S)
             with contextlib.suppress(OSError, queue.Empty):
@@ -197,12 +202,18 @@ class Ground:
             asked[self._ticket] = host
             self._transport.submit(Look(self._ticket, host, text, within_s))
         answers: dict[str, Answer] = {}
-        deadline_s = time.monotonic() + within_s + _LOOK_S
+        # Hosts to be connected to first get time for that; who leaves does not wait so long.
+        connect_s = 0.0 if self._closed.is_set() else _LOOK_S
+        deadline_s = time.monotonic() + within_s + connect_s
         while asked and (left_s := deadline_s - time.monotonic()) > 0:
             try:
                 event = self._answers.get(timeout=left_s)
             except queue.Empty:
                 break
+            if event is None:
+                if threading.current_thread() is self._thread:
+                    break
+                continue
             host_ = asked.pop(event.ticket, None)
             if host_ is None:
                 continue
@@ -211,6 +222,8 @@ class Ground:
                 if isinstance(event, Looked)
                 else Answer(False, (), event.detail)
             )
+            if judge(self._keepers, answers).word == "granted":
+                deadline_s = min(deadline_s, time.monotonic() + _STRAGGLER_S)
         return answers
 
     def _lose(self, why: str, tenure: Tenure | None) -> None:

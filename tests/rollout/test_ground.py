@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -48,8 +49,8 @@ class Clock:
 class Half:
     """A transport some hosts of which cannot be reached."""
 
-    def __init__(self, sink: Sink, home: Path, dark: set[str]) -> None:
-        self._sink, self._dark = sink, dark
+    def __init__(self, sink: Sink, home: Path, dark: set[str], deaf: set[str]) -> None:
+        self._sink, self._dark, self._deaf = sink, dark, deaf
         self._local = LocalTransport(
             sink,
             environment=lambda host: {"HOME": str(home / host), "PATH": os.environ["PATH"]},
@@ -58,6 +59,8 @@ class Half:
 
     def submit(self, order: Order) -> None:
         self.orders.append(order)
+        if order.host in self._deaf:
+            return
         if order.host in self._dark and isinstance(order, (Look, RunSegment)):
             self._sink(Lost(order.ticket, order.host, False, "connect", "no route to it"))
             return
@@ -83,19 +86,25 @@ def dark() -> set[str]:
 
 
 @pytest.fixture
+def deaf() -> set[str]:
+    """Hosts that never answer."""
+    return set()
+
+
+@pytest.fixture
 def clock() -> Clock:
     """Every ground's clock."""
     return Clock()
 
 
 @pytest.fixture
-def stand(tmp_path: Path, dark: set[str], clock: Clock) -> Iterator[Open]:
+def stand(tmp_path: Path, dark: set[str], deaf: set[str], clock: Clock) -> Iterator[Open]:
     """Opens grounds that share the hosts k1, k2, k3."""
     opened: list[Ground] = []
 
     def open_ground(claimant: Claimant, heartbeat_s: float = 60.0) -> Ground:
         def way(sink: Sink) -> Half:
-            half = Half(sink, tmp_path, dark)
+            half = Half(sink, tmp_path, dark, deaf)
             half._local_home = str(tmp_path)
             return half
 
@@ -143,6 +152,19 @@ def test_one_keeper_of_three_may_be_down_but_no_tier_is_unknown(
     with pytest.raises(Unreachable) as unsure:
         stand(ALICE._replace(number=6)).take()
     assert "k2: no route to it" in unsure.value.why
+
+
+def test_a_hung_keeper_delays_neither_the_start_nor_the_end(stand: Open, deaf: set[str]) -> None:
+    """A host that never answers costs a run about a second, not the time of all our patience."""
+    deaf.add("k3")
+    ground = stand(ALICE)
+    started_s = time.monotonic()
+    ground.take()
+    assert time.monotonic() - started_s < 5
+    ground.listen(lambda event: None)
+    ground._wake.set()
+    ground.close()
+    assert time.monotonic() - started_s < 12
 
 
 def test_order_of_a_holder_that_comes_back_late_is_not_sent(
