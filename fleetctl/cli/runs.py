@@ -107,11 +107,14 @@ def resume(
         _refuse_live(opened, row)
         account = read_account(opened, row.id)
         hosts = account.view.to_do(failed)
-        if not hosts:
+        if not hosts and (failed or account.view.ended is not None):
             raise _nothing_left(account, failed)
         tell(accounted(account.view))
-        tell(f"to do: {hosts_word(len(hosts))}: {fold(hosts)}")
-        confirm(len(hosts), yes)
+        if hosts:
+            tell(f"to do: {hosts_word(len(hosts))}: {fold(hosts)}")
+            confirm(len(hosts), yes)
+        else:
+            tell("to do: gates not answered yet, and its end")
         from fleetctl.cli.session import Manner, resume_run
 
         return resume_run(opened, row.id, Manner(output, journal, leased=not no_lease), failed)

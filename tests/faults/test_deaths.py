@@ -101,14 +101,13 @@ def test_each_effect_once_wherever_the_controller_dies(
 
 
 def _ends_well(program: Program, *words: str) -> None:
-    """Also when it died at its last write, or after it: then there is nothing left to do."""
-    done = program.call(*words, "--yes")
+    """Also when it died after its last write: then, and only then, nothing is left to do."""
     with Journal(program.folder / "journal.db") as journal:
-        assert [row.exit_code for row in journal.runs()] == [0], done.stdout + done.stderr
+        ended = bool(journal.runs()) and journal.runs()[0].exit_code == 0
+        done = program.call(*words, "--yes")
+        assert done.returncode == (ExitCode.REFUSED if ended else 0), done.stdout + done.stderr
+        assert [row.exit_code for row in journal.runs()] == [0]
     assert "4 of 4 accounted for: 4 changed" in done.stdout + done.stderr
-    if done.returncode != 0:
-        assert done.returncode == ExitCode.REFUSED
-        assert "has nothing left to do" in done.stderr
     assert _marks(program) == dict.fromkeys(HOSTS, ONCE)
     assert examine(program.folder / "journal.db").damages == ()
 
@@ -148,6 +147,41 @@ def test_a_resume_at_once_waits_for_what_still_runs(tmp_path: Path, lab_fleet: S
         end(process)
     assert process.returncode == 0, stdout + stderr
     assert {host: program.lines(host, "marks") for host in HOSTS} == dict.fromkeys(HOSTS, ONCE)
+
+
+GATED = """\
+title: Saturday push
+phases:
+  - name: db
+    hosts: tier=db
+    gates:
+      - command: touch asked; while [ -e shut ]; do sleep 0.1; done
+    steps:
+      - run: echo one >> marks
+"""
+
+
+def test_a_gate_after_the_last_host_is_asked_by_the_resume(
+    tmp_path: Path, lab_fleet: StartLab
+) -> None:
+    """With every host done and a gate open, a run is not over: a resume asks it, then ends it."""
+    program = Program(tmp_path, lab_fleet({"db": HOSTS[:1]}))
+    program.write("push.yaml", GATED)
+    home = program.lab.home(HOSTS[0])
+    (home / "shut").touch()
+    process = program.start("push", "push.yaml", "--yes")
+    try:
+        wait_until((home / "asked").exists, "the gate")
+    finally:
+        end(process)
+    (home / "asked").unlink()
+    (home / "shut").unlink()
+    done = program.call("runs", "resume", "last", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (home / "asked").exists()
+    assert program.lines(HOSTS[0], "marks") == ["one"]
+    again = program.call("runs", "resume", "last", "--yes")
+    assert again.returncode == ExitCode.REFUSED
 
 
 def _await_runners(program: Program, count: int) -> None:
