@@ -36,4 +36,11 @@ def fleetctl(fleet: BenchFleet, folder: Path) -> list[str]:
     return [str(program), "push", str(folder / "push.yaml"), *options, "--yes", "--output", "jsonl"]
 
 
+def bare(fleet: BenchFleet, folder: Path) -> list[str]:
+    """The same without journal on disk, leases, and the lock, fence and records of the hosts."""
+    _, *words = fleetctl(fleet, folder)
+    return [sys.executable, str(Path(__file__).parent / "scripts" / "bare.py"), *words]
+
+
 FLEETCTL = Tool("fleetctl", fleetctl)
+BARE = Tool("bare", bare)

@@ -14,14 +14,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.fleet import running_fleet
-from bench.ours import FLEETCTL
+from bench.ours import BARE, FLEETCTL
 from bench.profiling import profile
 from bench.report import cost_table, machine_words, memory_words, ratio_table
 from bench.rivals import RIVALS
 from bench.rounds import WrongRun, enter, play
 from bench.workload import STEPS_COUNT
 
-TOOLS = {tool.name: tool for tool in (FLEETCTL, *RIVALS)}
+TOOLS = {tool.name: tool for tool in (FLEETCTL, *RIVALS, BARE)}
+
+_RIVALS = ",".join(tool.name for tool in (FLEETCTL, *RIVALS))
 
 
 def options() -> argparse.Namespace:
@@ -29,7 +31,11 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.push", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--hosts", default="44,100", help="sizes of fleet, comma-separated")
     parser.add_argument("--rounds", type=int, default=5, help="timed runs of each tool")
-    parser.add_argument("--only", default=",".join(TOOLS), help="tools, comma-separated")
+    parser.add_argument(
+        "--only",
+        default=_RIVALS,
+        help="tools, comma-separated; `bare` is fleetctl itself without its guarantees",
+    )
     parser.add_argument("--profile", action="store_true", help="show where fleetctl's time goes")
     parser.add_argument("--json", type=Path, help="also write every single cost to this file")
     words = parser.parse_args()
