@@ -31,9 +31,10 @@ def lease_option(command: click.decorators.FC) -> click.decorators.FC:
     return click.option("--no-lease", is_flag=True, help=LEASE_HELP)(command)
 
 
-def parent_run() -> str:
-    """The run whose step or gate started this very process; its leases let us pass."""
-    return os.environ.get("FLEETCTL_RUN", "")
+def parent_run() -> tuple[str, int] | None:
+    """The run whose step or gate started this very process, with its fence."""
+    run, _, fence = os.environ.get("FLEETCTL_RUN", "").partition(":")
+    return (run, int(fence)) if run and fence.isdecimal() else None
 
 
 @click.group(short_help="See who works on the fleet; take a lease away.")

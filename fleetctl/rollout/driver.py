@@ -50,8 +50,8 @@ class Opening(msgspec.Struct, frozen=True):
     seed: int | None = None
     """All chance of the run comes from it; None: drawn from the machine."""
     check_only: bool = False
-    parent: str = ""
-    """The run whose step or gate started this one; its leases let us pass."""
+    parent: tuple[str, int] | None = None
+    """The run whose step or gate started this one, and its fence: we work under both."""
     leased: bool = True
     """Take the leases of the tiers worked on; not without need to leave that out."""
     redact: Callable[[str], str] = str
@@ -100,7 +100,7 @@ def push(
     run = opening.run or new_run_id(wall_s)
     with _held(journal, run, opening.by):
         state, log = RunState(plan), RunLog(journal, run, plan)
-        fence = journal.take_fence(wall_s)
+        fence = opening.parent[1] if opening.parent else journal.take_fence(wall_s)
         with _leased(plan, run, fence, opening, open_transport) as ground:
             first = open_run(state, log, plan, opening, fence, clock)
             leg = _Leg(state, log, clock, controls, observers, opening.redact)
@@ -125,9 +125,11 @@ def resume(
     clock = SystemClock()
     with _held(journal, run, opening.by):
         state, log = replay(journal, run)
-        fence = next_fence(journal, state, clock)
+        fence = opening.parent[1] if opening.parent else next_fence(journal, state, clock)
         with _leased(state.plan, run, fence, opening, open_transport) as ground:
-            first = reopen_run(state, log, RunResumed(fence, opening.by, only_failed), clock)
+            first = reopen_run(
+                state, log, RunResumed(fence, opening.by, only_failed, _under(opening)), clock
+            )
             leg = _Leg(state, log, clock, controls, observers, opening.redact)
             return leg.drive(journal, ground, first)
 
@@ -144,10 +146,15 @@ def open_run(
         len(hosts),
     )  # fmt: skip
     first = RunOpened(
-        log.run, digest, fence, opening.by, opening.words, seed, opening.check_only
+        log.run, digest, fence, opening.by, opening.words, seed, opening.check_only,
+        _under(opening),
     )  # fmt: skip
     state.apply(first)
     return log.open(row, first)
+
+
+def _under(opening: Opening) -> str:
+    return opening.parent[0] if opening.parent else ""
 
 
 def replay(journal: Journal, run: str) -> tuple[RunState, RunLog]:
@@ -202,7 +209,7 @@ def _leased(
 ) -> Iterator[Ground]:  # fmt: skip
     """The leases of all the plan's tiers, and the connections."""
     keepers = plan.keepers if opening.leased and not opening.check_only else {}
-    claimant = Claimant(run, fence, opening.by, opening.parent)
+    claimant = Claimant(run, fence, opening.by, _under(opening))
     ground = Ground(open_transport, plan.fleet, keepers, claimant)
     try:
         ground.take()
@@ -229,7 +236,7 @@ class _Leg(NamedTuple):
             read_orders=_Orders(journal, run).read, watches=watches,
         )  # fmt: skip
         ground.listen(driver.post)
-        prober = ThreadProber(driver.post, self.redact, run)
+        prober = ThreadProber(driver.post, self.redact, f"{state.under or run}:{state.fence}")
         try:
             driver.show([first])
             driver.begin(ground, prober)

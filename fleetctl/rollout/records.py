@@ -26,6 +26,8 @@ class RunOpened(msgspec.Struct, frozen=True, tag="run-opened"):
     seed: int
     """All chance of the run (jitter) comes from this."""
     check_only: bool = False
+    under: str = ""
+    """The run one of whose steps or gates started this one: its fence is used, and not raised."""
 
 
 class RunResumed(msgspec.Struct, frozen=True, tag="run-resumed"):
@@ -34,6 +36,7 @@ class RunResumed(msgspec.Struct, frozen=True, tag="run-resumed"):
     fence: int
     by: str
     only_failed: bool = False
+    under: str = ""
 
 
 class PhaseBegan(msgspec.Struct, frozen=True, tag="phase-began"):

@@ -55,7 +55,17 @@ def send_ask(desk: Desk, run: HostRun) -> None:
     desk.record(AskSent(run.phase, run.host, ticket, keys))
     state = desk.state
     wait_s = desk.patience.ask_wait_s
-    desk.send(Ask(ticket, run.host, state.run, state.fence_for(run.host), tuple(names), wait_s))
+    desk.send(
+        Ask(
+            ticket,
+            run.host,
+            state.run,
+            state.fence_for(run.host),
+            tuple(names),
+            wait_s,
+            state.under,
+        )
+    )
 
 
 def send_check(desk: Desk, run: HostRun) -> None:
@@ -100,7 +110,7 @@ def _send(desk: Desk, run: HostRun, indices: list[int], *, undo: bool) -> None:
         )  # fmt: skip
     state = desk.state
     fence = state.fence_for(run.host)
-    desk.send(RunSegment(ticket, run.host, state.run, fence, tuple(orders)))
+    desk.send(RunSegment(ticket, run.host, state.run, fence, tuple(orders), state.under))
 
 
 def _names(run: HostRun, indices: list[int], *, undo: bool) -> dict[str, int]:

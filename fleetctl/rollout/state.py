@@ -70,6 +70,8 @@ class RunState:
         self.legs = 0
         self.run = ""
         self.fence = 0
+        self.under = ""
+        """The run whose fence this one uses; empty: its own."""
         self.seed = 0
         self.check_only = False
         self.only_failed = False
@@ -89,7 +91,7 @@ class RunState:
         What was sent before a question is refused when it arrives after the answer, whichever way
         it came and however late.
         """
-        return self.fence + self.questions[host]
+        return self.fence if self.under else self.fence + self.questions[host]
 
     @property
     def fence_max(self) -> int:
@@ -129,11 +131,11 @@ class RunState:
 
     def _open(self, record: r.RunOpened) -> None:
         self.run, self.fence, self.seed = record.run, record.fence, record.seed
-        self.check_only = record.check_only
+        self.check_only, self.under = record.check_only, record.under
         self.legs = 1
 
     def _resume(self, record: r.RunResumed) -> None:
-        self.fence = record.fence
+        self.fence, self.under = record.fence, record.under
         self.questions.clear()
         self.only_failed = record.only_failed
         self.legs += 1

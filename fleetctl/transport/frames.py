@@ -106,7 +106,7 @@ def recorded_key(step: StepOrder) -> str:
 
 def encode_segment(order: RunSegment, steps: Sequence[StepOrder], lock_wait_s: float) -> bytes:
     """One brace group doing `steps` of `order`."""
-    head = f"_segment {_word(order.run)} {order.fence} {_hundredths(lock_wait_s)}"
+    head = f"_segment {_head(order, lock_wait_s)}"
     lines = [head, *(_encode_step(step) for step in steps)]
     return _group(lines)
 
@@ -114,7 +114,12 @@ def encode_segment(order: RunSegment, steps: Sequence[StepOrder], lock_wait_s: f
 def encode_ask(order: Ask) -> bytes:
     """One brace group asking for the steps of `order`."""
     pairs = " ".join(f"{_word(key)} {partner_of(key)}" for key in order.keys)
-    return _group([f"_ask {_word(order.run)} {order.fence} {_hundredths(order.wait_s)} {pairs}"])
+    return _group([f"_ask {_head(order, order.wait_s)} {pairs}"])
+
+
+def _head(order: RunSegment | Ask, wait_s: float) -> str:
+    under = _word(order.under or order.run)
+    return f"{_word(order.run)} {order.fence} {_hundredths(wait_s)} {under}"
 
 
 def _group(lines: list[str]) -> bytes:

@@ -43,6 +43,8 @@ class RunSegment(msgspec.Struct, frozen=True, tag="segment"):
     run: str
     fence: int
     steps: tuple[StepOrder, ...]
+    under: str = ""
+    """The run whose fence that is, when it is not this run's own: a host that obeys it obeys us."""
 
 
 class Ask(msgspec.Struct, frozen=True, tag="ask"):
@@ -58,6 +60,7 @@ class Ask(msgspec.Struct, frozen=True, tag="ask"):
     keys: tuple[str, ...]
     wait_s: float
     """How long to wait for a step that still runs before answering `running`."""
+    under: str = ""
 
 
 class Look(msgspec.Struct, frozen=True, tag="look"):

@@ -99,7 +99,7 @@ _overtaken() { # has another connection of this run opened the record after us?
   [ -n "$_SUPERSEDED" ]
 }
 
-_heed_fence() { # NUMBER RUN: raise the host's fence to it, or refuse
+_heed_fence() { # NUMBER RUN own|'': raise the host's fence, or refuse; a run's child need not raise
   _FENCE=0 _HOLDER='' _slot=1
   for _try in 1 2; do
     _fence_number='' _fence_run='' _fence_end=''
@@ -107,7 +107,7 @@ _heed_fence() { # NUMBER RUN: raise the host's fence to it, or refuse
     [ "$_fence_end" = . ] && [ "$_fence_number" -gt "$_FENCE" ] || continue
     _FENCE=$_fence_number _HOLDER=$_fence_run _slot=$((3 - _try))
   done
-  [ "$1" = "$_FENCE" ] && [ "$2" = "$_HOLDER" ] && return 0
+  [ "$2" = "$_HOLDER" ] && { [ "$1" = "$_FENCE" ] || [ "$3" != own ]; } && return 0
   if [ -n "$_HOLDER" ] && [ "$1" -le "$_FENCE" ]; then
     _refuse fence "the host obeys a newer order"
     return 1
@@ -118,7 +118,7 @@ _heed_fence() { # NUMBER RUN: raise the host's fence to it, or refuse
   return 1
 }
 
-_enter() { # RUN FENCE WAIT: take the lock, open the run, heed the fence
+_enter() { # RUN FENCE WAIT UNDER: take the lock, open the run, heed the fence
   _GO=yes _FENCE=0 _HOLDER=
   [ -d "$_F/ledger" ] || _prepare
   _claim "$1" "$3"
@@ -128,7 +128,9 @@ _enter() { # RUN FENCE WAIT: take the lock, open the run, heed the fence
   esac
   [ -n "$_THROUGH" ] || _prepare
   # First of all: a connection that comes too late must not shut out the one that rules.
-  _heed_fence "$2" "$1" || return 1
+  _own=own _NUMBER=$2 _UNDER=$4
+  [ "$1" = "$4" ] || _own=''
+  _heed_fence "$2" "$4" "$_own" || return 1
   _open_run "$1" || { _refuse disk "cannot write in $_F"; return 1; }
   if _overtaken; then _refuse runner "a newer connection of this run took over"; return 1; fi
 }
@@ -234,8 +236,8 @@ _perform() { # DEADLINE TEXT: run the step in hand -> _STATUS
     printf '%s %s %s %s %s %s\n' "$_key" "$_self" "${20}" "$_BOOT" "$_deadline" "$_group" \
       1<>"${_D}now" || exit 125
     set -- "${_D}$_key.out" "${_D}$_key.err" "${_D}mark"
-    FLEETCTL_RUN=$_RUN
-    export FLEETCTL_RUN # a fleetctl it starts works under this run's leases
+    FLEETCTL_RUN=$_UNDER:$_NUMBER
+    export FLEETCTL_RUN # a fleetctl it starts works under this run's leases and fence
     [ -z "$_APART" ] || exec $_APART sh "${_D}script" "$@"
     unset _T # who knows it could speak in our name
     eval "$_text"
@@ -410,20 +412,20 @@ _guard() { # beside the runner: ends a step at its deadline, also when its contr
 
 # --- orders -----------------------------------------------------------------------------------
 
-_segment() { # RUN FENCE WAIT: steps and puts follow, then `leave`
+_segment() { # RUN FENCE WAIT UNDER: steps and puts follow, then `leave`
   _BEGUN=0
-  _enter "$1" "$2" "$3"
+  _enter "$1" "$2" "$3" "$4"
   [ "$_GO" != busy ] || _refuse busy "run $_RIVAL_RUN holds the host"
 }
 
-_ask() { # RUN FENCE WAIT KEY PARTNER...: what became of these
-  if ! _enter "$1" "$2" "$3"; then
+_ask() { # RUN FENCE WAIT UNDER KEY PARTNER...: what became of these
+  if ! _enter "$1" "$2" "$3" "$4"; then
     [ "$_GO" = busy ] || return
     [ "$_RIVAL_RUN" = "$1" ] || { _refuse busy "run $_RIVAL_RUN holds the host"; return; }
     _D=$_F/runs/$1= _RECORD=$_NL
     while read -r _record_line; do _RECORD=$_RECORD$_record_line$_NL; done <"$_F/ledger/run.$1"
   fi
-  shift 3
+  shift 4
   while [ $# -gt 1 ]; do
     _recall "$1" "$2"
     if [ $_PAST = ended ]; then

@@ -116,14 +116,19 @@ class SimHost:
         self.next()
 
     def enter(self, order: RunSegment | Ask, line: Line) -> Refused | None:
-        """Under the lock: the newest connection of a run shuts its others out; then the fence."""
+        """Under the lock: the newest connection of a run shuts its others out; then the fence.
+
+        Harsher than the real one, which heeds the fence first.
+        """
         if not line.opened:
             line.opened = True
             self.opened[order.run] = line.number
         elif self.opened.get(order.run) != line.number:
             detail = "a newer connection of this run took over"
             return Refused(order.ticket, self.name, "runner", detail)
-        refused = self.refuses(order.ticket, order.run, order.fence)
+        refused = None
+        if not order.under or order.under != self.holder:
+            refused = self.refuses(order.ticket, order.under or order.run, order.fence)
         if refused is None:
             self.world.witness.entered(self.name, order)
         return refused

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from fleetctl.base.errors import ExitCode
-from tests.cli.program import Program, end, wait_until
+from tests.cli.program import CALL, Program, end, wait_until
 from tests.labfixture import StartLab
 
 pytestmark = pytest.mark.slow
@@ -23,7 +25,7 @@ phases:
     hosts: tier=db
     batches: [1, 100%]
     steps:
-      - run: echo $FLEETCTL_RUN >> one; while [ -e hold ]; do sleep 0.1; done
+      - run: echo "${FLEETCTL_RUN%:*}" >> one; while [ -e hold ]; do sleep 0.1; done
 """
 
 
@@ -123,3 +125,20 @@ def test_steal_needs_a_reason_a_tier_and_somebody(people: tuple[Program, Program
     nobody = bob.call("lock", "steal", "--tier", "db", "--reason", "x", "--yes")
     assert nobody.returncode == 0
     assert "nobody holds db" in nobody.stderr
+
+
+def test_fleetctl_within_a_run_works_under_its_lease_and_fence(
+    people: tuple[Program, Program],
+) -> None:
+    """A gate of a run may work on the very hosts of that run, before and after it does."""
+    ann, _ = people
+    (ann.lab.home("db001") / "hold").unlink()
+    inner = f"cd {ann.folder} && {sys.executable} -c {shlex.quote(CALL)}"
+    hook = ann.write("hook.sh", f"{inner} run tier=db --yes -- 'echo in >> hooked'\n")
+    command = f"{{run: [sh, {hook}], where: here}}"
+    gate = f"    gates: [{{command: {command}, timeout: 30s}}]\n"
+    ann.write("hooked.yaml", PLAYBOOK + gate)
+    done = ann.call("push", "hooked.yaml", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [len(ann.lines(host, "one")) for host in HOSTS] == [1, 1]
+    assert [len(ann.lines(host, "hooked")) for host in HOSTS] == [2, 2]
