@@ -69,7 +69,7 @@ _prepare() { # folders, and whether the ledger's is written through: once a boot
   printf '%s %s\n' "$_BOOT" "$_THROUGH" 1<>"$_F/ledger/through"
 }
 
-_open_run() { # RUN, under the lock; false when the disk takes nothing
+_open_run() { # RUN FENCE, under the lock; false when the disk takes nothing
   [ "$_RUN" = "$1" ] && return 0
   _D=$_F/runs/$1= _LEDGER=$_F/ledger/run.$1
   if [ -e "$_LEDGER" ]; then
@@ -83,7 +83,7 @@ _open_run() { # RUN, under the lock; false when the disk takes nothing
   while read -r _record_line <&6; do _RECORD=$_RECORD$_record_line$_NL; done
   _SUPERSEDED=''
   # The first newline ends a line a power cut may have torn.
-  printf '\nopen %s\n' "$_ME" >>"$_LEDGER" && _settle "$_LEDGER" "$_F/ledger" || return 1
+  printf '\nopen %s\nfence %s\n' "$_ME" "$2" >>"$_LEDGER" && _settle "$_LEDGER" "$_F/ledger" || return 1
   _RUN=$1
   _sweep
   # A connection lost is found by failing to write; a step still ends at its own deadline.
@@ -131,7 +131,7 @@ _enter() { # RUN FENCE WAIT UNDER: take the lock, open the run, heed the fence
   _own=own _NUMBER=$2 _UNDER=$4
   [ "$1" = "$4" ] || _own=''
   _heed_fence "$2" "$4" "$_own" || return 1
-  _open_run "$1" || { _refuse disk "cannot write in $_F"; return 1; }
+  _open_run "$1" "$2" || { _refuse disk "cannot write in $_F"; return 1; }
   if _overtaken; then _refuse runner "a newer connection of this run took over"; return 1; fi
 }
 
@@ -445,10 +445,14 @@ _depart() { # the connection is gone, or done with; our claim is free, or void f
   [ -z "$_GUARD" ] || kill -KILL "$_GUARD"
   [ -n "$_NEWRUN" ] || return
   set -- "$_F"/ledger/run.*
-  [ $# -gt $((_KEPT_RUNS + 8)) ] || return # several at once: looking is three execs
-  ls -t "$@" | tail -n +$((_KEPT_RUNS + 1)) |
-    while read -r _old_run; do
-      _old_run=${_old_run##*/run.}
+  [ $# -gt $((_KEPT_RUNS + 8)) ] || return # several at once: looking is some execs
+  # By their fences, which only grow here: by the files' times a clock set back would drop the newest.
+  for _old_run in "$@"; do
+    _number=0
+    while read -r _word _value; do [ "$_word" != fence ] || _number=$_value; done <"$_old_run"
+    printf '%s %s\n' "$_number" "${_old_run##*/run.}"
+  done | sort -rn | tail -n +$((_KEPT_RUNS + 1)) |
+    while read -r _ _old_run; do
       _step_lives "$_old_run" || rm -rf "$_F/ledger/run.${_old_run:?}" "$_F/runs/$_old_run="*
     done
 }

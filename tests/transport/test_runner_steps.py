@@ -156,6 +156,25 @@ def test_hosts_ledger_does_not_grow_with_the_number_of_runs(desk: Desk, tmp_path
     assert sum(file.stat().st_size for file in (state / "ledger").glob("fence.*")) < 100
 
 
+def test_clock_set_back_does_not_cost_the_newest_run_its_record(desk: Desk, tmp_path: Path) -> None:
+    """Of many runs the oldest are cleared away by their fences, whatever the files' times say."""
+    ledger = tmp_path / "ho me/.fleetctl/ledger"
+    desk.do(run("a", "true"), fence=1, run="run-1")
+    for number in range(2, 41):
+        (ledger / f"run.run-{number}").write_text(f"\nopen x\nfence {number}\n")
+    far_s = time.time() + 10**6
+    for file in ledger.glob("run.*"):
+        os.utime(file, (far_s, far_s))
+    desk.release()
+    desk.do(run("a", "true"), fence=50, run="run-new")
+    desk.release()
+    deadline_s = time.monotonic() + 20
+    while len(list(ledger.glob("run.*"))) > 32 and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    kept = {file.name for file in ledger.glob("run.*")}
+    assert kept == {"run.run-new", *(f"run.run-{number}" for number in range(10, 41))}
+
+
 def _runs(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
