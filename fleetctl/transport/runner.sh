@@ -268,6 +268,7 @@ _wipe() { # PREFIX: of the run whose step `_key` had secrets: neither they nor w
 
 # KEY PARTNER TRY TIMEOUT FLAGS SCRIPT; flags: a apart, c has a check, s keeps no output, w has secrets
 _step() {
+  [ "$_GO" != full ] || _refuse disk "cannot write in $_F"
   [ "$_GO" = yes ] || return
   _answered "$1" "$2" "$3" && return
   _key=$1
@@ -322,7 +323,7 @@ _settled() { # TRY DETAIL: END and STATUS of `key` are known: note, then tell, t
     : >"${_D}$_key.out"
     : >"${_D}$_key.err"
     _OUT_SIZE=0 _ERR_SIZE=0
-    _note "$_line" || { _GO=ended; set -- "$1" "the host could not record this end: disk full?"; }
+    _note "$_line" || { _GO=full; set -- "$1" "the host could not record this end: disk full?"; }
   fi
   _tell "$_key" "$_END" "$_STATUS" "$_SPENT" "$_OUT_SIZE" "$_ERR_SIZE" 0 "$2" || _GO=ended
   case $_END in acted | checked) ;; *) _GO=ended ;; esac
@@ -348,6 +349,7 @@ _lay_down() { # STAGED DEST MODE: all but the last move leave DEST as it was
 }
 
 _put() { # KEY PARTNER TRY SHA256 DEST MODE
+  [ "$_GO" != full ] || _refuse disk "cannot write in $_F"
   [ "$_GO" = yes ] || return
   _answered "$1" "$2" "$3" && return
   _key=$1 _dest=$5
