@@ -1,6 +1,6 @@
 """A host that restarts in mid-step: its processes are gone, and its boot has another id.
 
-The other id is shown by a mount namespace of its own around each login's sh, so this needs the right
+The other id is shown by a mount namespace of its own around each login's sh, so it takes the right
 to mount; what fleetctl runs on the host is untouched.
 """
 
