@@ -13,6 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from fleetctl.base.errors import LockHeld, Unreachable
 from fleetctl.rollout.controls import Command
 from fleetctl.rollout.verdict import Verdict, judge, tiers_of
@@ -23,9 +25,13 @@ from fleetctl.transport.lease import (
     Tenure,
     drop_text,
     read_answer,
+    show_text,
     take_text,
 )
 from fleetctl.transport.protocol import (
+    Answered,
+    Ask,
+    Connected,
     Event,
     Look,
     Looked,
@@ -33,10 +39,14 @@ from fleetctl.transport.protocol import (
     Order,
     Refused,
     RunSegment,
+    Said,
     Sink,
+    StepBegan,
     Transport,
 )
 
+Reply = Looked | Answered | Refused | Lost
+"""The final event of a question of ours."""
 HEARTBEAT_S = 5.0
 """So late at most a holder hears that its lease was stolen."""
 _AGAIN_S = 3.0
@@ -75,8 +85,9 @@ class Ground:
         self._now_s = now_s
         self._heartbeat_s = heartbeat_s
         self._lock = threading.Lock()
-        self._answers: queue.SimpleQueue[Looked | Lost | None] = queue.SimpleQueue()
-        """None: whoever renews leases is to stop."""
+        self._asked: dict[int, queue.SimpleQueue[Reply | None]] = {}
+        """Tickets of our questions that are out -> where who asked takes the answer; None: there
+        will be none, we leave."""
         self._ticket = 0
         """Ours count downwards, so the driver's never meet them."""
         self._sure_until_s = float("inf") if not keepers else 0.0
@@ -90,6 +101,17 @@ class Ground:
         self._transport = open_transport(self._hear)
 
     # --- taking, giving back
+
+    def other_leg(self, known: int) -> Tenure | None:
+        """A live lease of this very run, of a leg with a higher fence than any `known` here."""
+        hosts = tiers_of(self._keepers)
+        answers = self._ask(dict.fromkeys(hosts, show_text(self._fleet)), _LOOK_S)
+        for answer in answers.values():
+            for tenure in answer.tenures:
+                ours = tenure.word == "held" and tenure.run == self._claimant.run
+                if ours and tenure.number > known:
+                    return tenure
+        return None
 
     def take(self) -> None:
         """Get every lease, or raise LockHeld or Unreachable with nothing changed on any host."""
@@ -145,7 +167,10 @@ class Ground:
         if not self._closed.is_set():
             self._closed.set()
             self._wake.set()
-            self._answers.put(None)
+            with self._lock:
+                asked = list(self._asked.values())
+            for heard in asked:
+                heard.put(None)
             if self._thread is not None:
                 self._thread.join(_LOOK_S + _DROP_S)
             with contextlib.suppress(OSError, queue.Empty):
@@ -153,10 +178,14 @@ class Ground:
         self._transport.close()
 
     def _hear(self, event: Event) -> None:
-        if isinstance(event, (Looked, Lost)) and event.ticket < 0:
-            self._answers.put(event)
-        elif self._post is not None:
-            self._post(event)
+        if isinstance(event, (StepBegan, Said, Connected)) or event.ticket >= 0:
+            if self._post is not None:
+                self._post(event)
+        elif isinstance(event, Reply):
+            with self._lock:
+                asked = self._asked.pop(event.ticket, None)
+            if asked is not None:
+                asked.put(event)
 
     # --- heartbeats
 
@@ -196,35 +225,59 @@ class Ground:
 
     def _ask(self, texts: Mapping[str, str], within_s: float) -> dict[str, Answer]:
         """The answers that came in time; hosts that could not be reached are told as troubled."""
-        asked: dict[int, str] = {}
-        for host, text in texts.items():
-            self._ticket -= 1
-            asked[self._ticket] = host
-            self._transport.submit(Look(self._ticket, host, text, within_s))
-        answers: dict[str, Answer] = {}
+
+        def is_granted(replies: Mapping[str, Reply]) -> bool:
+            return judge(self._keepers, _answers(replies)).word == "granted"
+
+        asks = {host: Look(0, host, text, within_s) for host, text in texts.items()}
+        return _answers(self.put(asks, within_s, is_granted))
+
+    def look(self, texts: Mapping[str, str], within_s: float) -> dict[str, Reply]:
+        """What hosts say to these texts, all asked at once; who does not answer is missing.
+
+        From any thread; finite.
+        """
+        asks = {host: Look(0, host, text, within_s) for host, text in texts.items()}
+        return self.put(asks, within_s)
+
+    def put(
+        self,
+        questions: Mapping[str, Look | Ask],
+        within_s: float,
+        is_enough: Callable[[Mapping[str, Reply]], bool] = lambda replies: False,
+    ) -> dict[str, Reply]:
+        """The answers to these orders by host, whatever their tickets; as `look`.
+
+        Once the answers are enough, the others have a moment left.
+        """
+        heard: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
+        tickets = [self._submit_ours(question, heard) for question in questions.values()]
+        replies: dict[str, Reply] = {}
         # Hosts to be connected to first get time for that; who leaves does not wait so long.
         connect_s = 0.0 if self._closed.is_set() else _LOOK_S
         deadline_s = time.monotonic() + within_s + connect_s
-        while asked and (left_s := deadline_s - time.monotonic()) > 0:
+        while len(replies) < len(questions) and (left_s := deadline_s - time.monotonic()) > 0:
             try:
-                event = self._answers.get(timeout=left_s)
+                reply = heard.get(timeout=left_s)
             except queue.Empty:
                 break
-            if event is None:
-                if threading.current_thread() is self._thread:
-                    break
-                continue
-            host_ = asked.pop(event.ticket, None)
-            if host_ is None:
-                continue
-            answers[host_] = (
-                read_answer(event.stdout.head)
-                if isinstance(event, Looked)
-                else Answer(False, (), event.detail)
-            )
-            if judge(self._keepers, answers).word == "granted":
+            if reply is None:
+                break
+            replies[reply.host] = reply
+            if is_enough(replies):
                 deadline_s = min(deadline_s, time.monotonic() + _STRAGGLER_S)
-        return answers
+        with self._lock:
+            for ticket in tickets:
+                self._asked.pop(ticket, None)
+        return replies
+
+    def _submit_ours(self, question: Look | Ask, heard: queue.SimpleQueue[Reply | None]) -> int:
+        with self._lock:
+            self._ticket -= 1
+            ticket = self._ticket
+            self._asked[ticket] = heard
+        self._transport.submit(msgspec.structs.replace(question, ticket=ticket))
+        return ticket
 
     def _lose(self, why: str, tenure: Tenure | None) -> None:
         by = tenure.by if tenure is not None else ""
@@ -240,6 +293,15 @@ class Ground:
     def _refuse(self, order: RunSegment, why: Refused) -> None:
         if self._post is not None:
             self._post(Refused(order.ticket, order.host, "fence", why.detail, 0, why.holder))
+
+
+def _answers(replies: Mapping[str, Reply]) -> dict[str, Answer]:
+    return {
+        host: read_answer(reply.stdout.head)
+        if isinstance(reply, Looked)
+        else Answer(False, (), getattr(reply, "detail", "no answer"))
+        for host, reply in replies.items()
+    }
 
 
 def words_of(tenure: Tenure) -> str:

@@ -41,6 +41,8 @@ class Tenure(NamedTuple):
     """Unix time at its holder's clock; with `stolen`, when that was."""
     by: str
     reason: str
+    number: int = 0
+    """Its holder's fence."""
 
 
 class Answer(NamedTuple):
@@ -53,25 +55,25 @@ class Answer(NamedTuple):
 
 def take_text(fleet: str, tiers: Sequence[str], claimant: Claimant, since_s: float) -> str:
     """Takes or renews the leases of `tiers`, all or none."""
-    parent = _word(claimant.parent) if claimant.parent else "-"
-    words = [_word(claimant.run), str(claimant.number), str(round(TTL_S * 100)), str(int(since_s)),
-             _word(claimant.by), parent]  # fmt: skip
+    parent = as_word(claimant.parent) if claimant.parent else "-"
+    times = [str(round(TTL_S * 100)), str(int(since_s))]
+    words = [as_word(claimant.run), str(claimant.number), *times, as_word(claimant.by), parent]
     return _text("_take", [*words, *_scopes(fleet, tiers)])
 
 
 def drop_text(fleet: str, tiers: Sequence[str], claimant: Claimant) -> str:
     """Gives back what the claimant holds."""
-    return _text("_drop", [_word(claimant.run), str(claimant.number), *_scopes(fleet, tiers)])
+    return _text("_drop", [as_word(claimant.run), str(claimant.number), *_scopes(fleet, tiers)])
 
 
 def steal_text(fleet: str, tiers: Sequence[str], by: str, reason: str, wall_s: float) -> str:
     """Ends whatever lease there is; its holder is refused from then on."""
-    return _text("_steal", [str(int(wall_s)), _word(by), _word(reason), *_scopes(fleet, tiers)])
+    return _text("_steal", [str(int(wall_s)), as_word(by), as_word(reason), *_scopes(fleet, tiers)])
 
 
 def show_text(fleet: str) -> str:
     """Tells every lease of the fleet."""
-    return _text("_show", [_word(fleet)])
+    return _text("_show", [as_word(fleet)])
 
 
 def _text(order: str, words: Sequence[str]) -> str:
@@ -79,10 +81,10 @@ def _text(order: str, words: Sequence[str]) -> str:
 
 
 def _scopes(fleet: str, tiers: Sequence[str]) -> list[str]:
-    return [f"{_word(fleet)}.{_word(tier)}" for tier in tiers]
+    return [f"{as_word(fleet)}.{as_word(tier)}" for tier in tiers]
 
 
-def _word(text: str) -> str:
+def as_word(text: str) -> str:
     """`text` as one word that means nothing to a shell; a dot would part fleet from tier."""
     return urllib.parse.quote(text, safe="@:+").replace(".", "%2E").replace("~", "%7E") or "-"
 
@@ -109,7 +111,7 @@ def _read_tenure(line: str) -> Tenure | None:
     words = line.split(" ")
     if len(words) != 8 or words[0] not in get_args(Word) or not _WORD.fullmatch(words[1]):
         return None
-    word, scope, run, _, left, since, by, reason = words
+    word, scope, run, number, left, since, by, reason = words
     try:
         return Tenure(
             word=cast(Word, word),
@@ -119,6 +121,7 @@ def _read_tenure(line: str) -> Tenure | None:
             since_s=float(since),
             by=_plain(by),
             reason=_plain(reason),
+            number=int(number),
         )
     except ValueError:
         return None
