@@ -73,3 +73,5 @@ class Fleet(msgspec.Struct, frozen=True):
     """Absolute path of the fleet's own known_hosts file."""
     bastions: tuple[str, ...] = ()
     """Names of hosts that are a `via` of another host."""
+    carry: bool | None = None
+    """Whether journals of runs are carried by the fleet; None: by its bastions, if it has any."""

@@ -101,6 +101,7 @@ class _Reader:
             known_hosts=self.source.known_hosts
             and beside(self.path.parent, self.source.known_hosts),
             bastions=tuple(name for name in vias if name),
+            carry=None if self.source.carry is UNSET else self.source.carry,
         )
 
     def check_head(self) -> None:

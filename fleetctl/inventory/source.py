@@ -120,5 +120,12 @@ class InventoryFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     known_hosts: Annotated[
         str, Meta(description="The fleet's known_hosts file, relative to this file's folder.")
     ] = ""
+    carry: Annotated[
+        bool | UnsetType,
+        Meta(
+            description="Whether the journal of a run is carried by the fleet, so that it can be "
+            "watched and taken over from another machine; without the key, by its bastions."
+        ),
+    ] = UNSET
     defaults: DefaultsBlock = msgspec.field(default_factory=DefaultsBlock)
     variables: Variables = {}

@@ -26,6 +26,8 @@ def inventory_data(fleet: Fleet) -> Block:
     """The fleet as the data of a native inventory; paths in it are absolute."""
     data: Block = {"fleet": fleet.name}
     data |= {key: path for key in ("playbook", "known_hosts") if (path := getattr(fleet, key))}
+    if fleet.carry is not None:
+        data["carry"] = fleet.carry
     hosts = list(fleet.hosts.values())
     shared = _shared(hosts)
     defaults = {key: value for key, value in shared.items() if key != "variables"}

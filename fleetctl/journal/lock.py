@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -73,10 +74,30 @@ class RunLock:
         finally:
             os.close(fd)
 
+    def note_fence(self, fence: int) -> None:
+        """Note under which number the holder is about to take leases, before it is on record.
+
+        Outlasts a killed holder, so that who comes after knows the leases it left for its own.
+        """
+        with contextlib.suppress(OSError):  # then they have to end by themselves
+            self._noted.write_text(str(fence))
+
+    def noted_fence(self) -> int:
+        """The number a holder left that was killed; 0 when none was."""
+        try:
+            return int(self._noted.read_text())
+        except (OSError, ValueError):
+            return 0
+
+    @property
+    def _noted(self) -> Path:
+        return self._path.with_suffix(".fence")
+
     def release(self) -> None:
         """Idempotent. The file goes first: who opens it meanwhile sees that it is gone."""
         if self._fd is None:
             return
+        self._noted.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
         os.close(self._fd)
         self._fd = None

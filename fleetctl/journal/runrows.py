@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import msgspec
 
+from fleetctl.base.errors import Refused
 from fleetctl.journal import chain
 from fleetctl.journal.chain import Head
-from fleetctl.journal.rows import RunRow, checksum
+from fleetctl.journal.rows import RunRow, StoredRecord, checksum
 
 OPENED = "id, fleet, title, digest, by, opened_s, words, hosts"
 """What is known when a run is opened, and never changes."""
@@ -59,6 +61,27 @@ def stored_run(found: Sequence[Any]) -> StoredRun:
     except msgspec.MsgspecError as error:
         raise Unsealed(place) from error
     return StoredRun(made, number, tuple(values), before or b"", plan_sha, opened, head)
+
+
+def refuse_other(
+    here: RunRow, there: RunRow, have: Sequence[StoredRecord], come: Sequence[StoredRecord]
+) -> None:
+    """Raises Refused unless the records that come go on where those at hand end."""
+    unlike = [name for name in OPENED.split(", ") if getattr(here, name) != getattr(there, name)]
+    if unlike:
+        why = f"they differ in {', '.join(unlike)}"
+    elif list(come[: len(have)]) != list(have):
+        same = sum(
+            1 for _ in takewhile(lambda two: two[0] == two[1], zip(have, come, strict=False))
+        )
+        why = f"they differ from record {same + 1} on, {len(have)} are here"
+    else:
+        return
+    raise Refused(
+        f"the journal has another run {here.id}",
+        why=why,
+        hint="name another file with --journal to go on with the one that is carried",
+    )
 
 
 def _head(run: str, found: Sequence[Any], exit_code: Any, ended_s: Any, place: str) -> Head | None:

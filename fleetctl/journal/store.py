@@ -15,7 +15,7 @@ import msgspec
 
 from fleetctl.base.errors import LockHeld, UsageError
 from fleetctl.base.names import did_you_mean
-from fleetctl.journal import chain, reserve
+from fleetctl.journal import chain, reserve, runrows
 from fleetctl.journal.chain import Head
 from fleetctl.journal.errors import JournalUnusable
 from fleetctl.journal.file import JournalFile
@@ -50,22 +50,8 @@ class Journal(JournalFile):
 
     def create_run(self, row: RunRow, plan: Plan, bodies: Sequence[bytes]) -> None:
         """Make the run with its plan and its first records durable."""
-        words = msgspec.json.encode(row.words).decode()
-        values = (
-            *(row.id, row.fleet, row.title, row.digest, row.by, float(row.opened_s), words),
-            row.hosts,
-        )
-        blob = msgspec.msgpack.encode(plan)
         with self._transaction():
-            number, before = self._next_run()
-            plan_sha = sha256(blob).digest()
-            opened = chain.opening(number, values, before, plan_sha)
-            self._database.execute(
-                f"INSERT INTO runs ({OPENED}, number, plan, before, plan_sha, opening)"  # noqa: S608
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*values, number, blob, before, plan_sha, opened),
-            )
-            self._staged[row.id] = Head(0, opened)
+            self._insert_run(row, plan)
             self._insert_records(row.id, 1, row.opened_s, bodies)
 
     def append(
@@ -99,6 +85,23 @@ class Journal(JournalFile):
         with self._transaction():
             self._insert_records(run, first_seq, wall_s, bodies)
             self._set_end(run, None, None)
+
+    def adopt(self, row: RunRow, plan: Plan, records: Sequence[StoredRecord]) -> None:
+        """Make a run begun in another journal one of this one, all of it or nothing.
+
+        What is here of it already stays. Raises Refused when that is another run.
+        """
+        self._heads.pop(row.id, None)
+        with self._transaction():
+            here = self._rows("SELECT id FROM runs WHERE id = ?", (row.id,))
+            have = list(self.records(row.id)) if here else []
+            if here:
+                runrows.refuse_other(self.stored(row.id).row, row, have, records)
+            else:
+                self._insert_run(row, plan)
+            for seq, wall_s, body in records[len(have) :]:
+                self._insert_records(row.id, seq, wall_s, [body])
+            self._set_end(row.id, None, None)
 
     def take_fence(self, wall_s: float) -> int:
         """A number greater than every one given before, here or (by its clock) elsewhere."""
@@ -244,6 +247,23 @@ class Journal(JournalFile):
             return 1, b""
         last = self._checked(rows[0])
         return last.number + 1, chain.anchor(last.opening or b"", last.head)
+
+    def _insert_run(self, row: RunRow, plan: Plan) -> None:
+        words = msgspec.json.encode(row.words).decode()
+        values = (
+            *(row.id, row.fleet, row.title, row.digest, row.by, float(row.opened_s), words),
+            row.hosts,
+        )
+        blob = msgspec.msgpack.encode(plan)
+        number, before = self._next_run()
+        plan_sha = sha256(blob).digest()
+        opened = chain.opening(number, values, before, plan_sha)
+        self._database.execute(
+            f"INSERT INTO runs ({OPENED}, number, plan, before, plan_sha, opening)"  # noqa: S608
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*values, number, blob, before, plan_sha, opened),
+        )
+        self._staged[row.id] = Head(0, opened)
 
     def _insert_records(
         self, run: str, first_seq: int, wall_s: float, bodies: Sequence[bytes]

@@ -40,6 +40,8 @@ def inventory_text(
     if changes.playbook or fleet.playbook:
         document["playbook"] = changes.playbook or fleet.playbook
     document["known_hosts"] = layout.known_hosts.name
+    if fleet.carry is not None:
+        document["carry"] = fleet.carry
     document["defaults"] = defaults | ({"user": shared_user} if shared_user else {})
     changed = _changed(fleet, changes)
     document["tiers"] = {

@@ -124,6 +124,7 @@ def _assemble(request: PlanRequest, phases: Sequence[PlanPhase], run_size: int) 
         fanout=request.overrides.fanout,
         known_hosts=fleet.known_hosts,
         keepers=keepers,
+        carried_on=carriers_of(fleet, tiers),
         variables={**variables, **request.variables},
     )  # fmt: skip
     return _with_estimate(plan, request)
@@ -135,6 +136,18 @@ def keepers_of(fleet: Fleet, tiers: Iterable[str]) -> dict[str, tuple[str, ...]]
     The same for every plan of the fleet, whichever hosts it works on.
     """
     return {tier: fleet.bastions or fleet.tiers[tier].hosts[:KEEPERS] for tier in sorted(tiers)}
+
+
+def carriers_of(fleet: Fleet, tiers: Iterable[str]) -> tuple[str, ...]:
+    """Where the journal of a run on these tiers is carried to: few of those that keep leases.
+
+    Without a bastion only when the inventory says so: what steps said would lie on hosts that are
+    there for something else.
+    """
+    if not (bool(fleet.bastions) if fleet.carry is None else fleet.carry):
+        return ()
+    hosts = (host for kept_on in keepers_of(fleet, tiers).values() for host in kept_on)
+    return tuple(dict.fromkeys(hosts))[:KEEPERS]
 
 
 def _with_estimate(plan: Plan, request: PlanRequest) -> Plan:

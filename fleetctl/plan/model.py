@@ -114,6 +114,8 @@ class Plan(msgspec.Struct, frozen=True):
     known_hosts: str = ""
     keepers: Mapping[str, tuple[str, ...]] = {}
     """Tier -> the hosts its lease is kept on; who may change the tier is asked there."""
+    carried_on: tuple[str, ...] = ()
+    """Hosts the run's journal is carried to while it is driven, for who goes on elsewhere."""
     variables: Mapping[str, str] = {}
     """The playbook's, the command line's laid over them; they win over a host's own."""
     estimate_s: float | None = None

@@ -1,7 +1,7 @@
-"""Carrying a run's journal to hosts of the fleet while it is driven, so that another machine sees it.
+"""Carrying a run's journal to hosts of the fleet while it is driven, for who looks from elsewhere.
 
-A thread of its own reads durable records from the journal and sends what is new. It keeps nothing in
-memory but how far it got, and neither delays nor stops the run.
+A thread of its own reads durable records from the journal and sends what is new. It keeps nothing
+in memory but how far it got, and neither delays nor stops the run.
 """
 
 from __future__ import annotations
@@ -134,9 +134,7 @@ class Carrier:
             now_s = time.monotonic()
             texts = {}
             for host, keeper in self._hosts.items():
-                if (closing or now_s >= keeper.not_before_s) and (
-                    text := self._text(keeper, beat)
-                ):
+                if (closing or now_s >= keeper.not_before_s) and (text := self._text(keeper, beat)):
                     texts[host] = text
             if not texts:
                 return
@@ -166,7 +164,8 @@ class Carrier:
         return carriage.add_text(fleet, run, self._leg, code, keeper.next[1])
 
     def _records(self, after: int) -> list[StoredRecord]:
-        found, size = [], 0
+        found: list[StoredRecord] = []
+        size = 0
         for record in islice(self._journal.records(self._row.id, after), _RECORDS_MAX):
             size += len(record.body)
             if found and size > BUNDLE_BYTES:

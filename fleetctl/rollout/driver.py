@@ -7,18 +7,20 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from fleetctl.base.clock import Clock
 from fleetctl.base.errors import ExitCode, UsageError
+from fleetctl.journal.lock import RunLock
 from fleetctl.journal.rows import RunRow
 from fleetctl.journal.store import Journal
 from fleetctl.plan.digest import digest_of
 from fleetctl.plan.model import Plan
 from fleetctl.rollout.controls import Command
 from fleetctl.rollout.controls import Controls as Controls
+from fleetctl.rollout.elsewhere import refuse_elsewhere
 from fleetctl.rollout.ground import Ground
 from fleetctl.rollout.loop import Driver
 from fleetctl.rollout.observers import Observer as Observer
@@ -29,8 +31,12 @@ from fleetctl.rollout.records import RunOpened, RunResumed
 from fleetctl.rollout.reducer import Reducer
 from fleetctl.rollout.runlog import RunLog, read_records
 from fleetctl.rollout.state import RunState
+from fleetctl.transport.carriage import LegName
 from fleetctl.transport.lease import Claimant
 from fleetctl.transport.protocol import Sink, Transport
+
+if TYPE_CHECKING:
+    from fleetctl.rollout.carrier import Carrier
 
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 OBSERVERS_END_S = 5.0
@@ -54,6 +60,8 @@ class Opening(msgspec.Struct, frozen=True):
     """The run whose step or gate started this one, and its fence: we work under both."""
     leased: bool = True
     """Take the leases of the tiers worked on; not without need to leave that out."""
+    carried: bool = True
+    """Carry the journal where the plan says."""
     redact: Callable[[str], str] = str
     """Takes secrets out of what probes say on this machine."""
 
@@ -98,13 +106,13 @@ def push(
     clock = SystemClock()
     wall_s = clock.wall_s()
     run = opening.run or new_run_id(wall_s)
-    with _held(journal, run, opening.by):
+    with held(journal, run, opening.by):
         state, log = RunState(plan), RunLog(journal, run, plan)
         fence = opening.parent[1] if opening.parent else journal.take_fence(wall_s)
-        with _leased(plan, run, fence, opening, open_transport) as ground:
+        with leased(plan, run, fence, opening, open_transport) as ground:
             first = open_run(state, log, plan, opening, fence, clock)
-            leg = _Leg(state, log, clock, controls, observers, opening.redact)
-            return leg.drive(journal, ground, first)
+            leg = Leg(state, log, clock, controls, observers, opening)
+            return leg.drive(journal, ground, [first])
 
 
 def resume(
@@ -120,18 +128,20 @@ def resume(
     """Take up a run whose controller died, or which stopped early; as `push`.
 
     `only_failed`: try the lost hosts again, nothing else. Of `opening` only `by` and `redact` are
-    used, and `leased`. Observers see the records from here on.
+    used, `leased` and `carried`. Observers see the records from here on. Raises LockHeld when the
+    run went on elsewhere.
     """
     clock = SystemClock()
-    with _held(journal, run, opening.by):
+    with held(journal, run, opening.by) as lock:
         state, log = replay(journal, run)
+        known = max(state.fence_max, lock.noted_fence())
         fence = opening.parent[1] if opening.parent else next_fence(journal, state, clock)
-        with _leased(state.plan, run, fence, opening, open_transport) as ground:
-            first = reopen_run(
-                state, log, RunResumed(fence, opening.by, only_failed, _under(opening)), clock
-            )
-            leg = _Leg(state, log, clock, controls, observers, opening.redact)
-            return leg.drive(journal, ground, first)
+        lock.note_fence(fence)
+        with leased(state.plan, run, fence, opening, open_transport, known) as ground:
+            resumed = RunResumed(fence, opening.by, only_failed, _under(opening))
+            first = reopen_run(state, log, resumed, clock)
+            leg = Leg(state, log, clock, controls, observers, opening)
+            return leg.drive(journal, ground, [first])
 
 
 def open_run(
@@ -192,26 +202,32 @@ def new_run_id(wall_s: float) -> str:
 
 
 @contextmanager
-def _held(journal: Journal, run: str, by: str) -> Iterator[None]:
+def held(journal: Journal, run: str, by: str) -> Iterator[RunLock]:
+    """This machine's lock on the run."""
     lock = journal.lock(run)
     lock.take(by)
     try:
         journal.hold_reserve()
-        yield
+        yield lock
     finally:
         lock.release()
 
 
 @contextmanager
-def _leased(
+def leased(
     plan: Plan, run: str, fence: int, opening: Opening,
-    open_transport: Callable[[Sink], Transport],
+    open_transport: Callable[[Sink], Transport], known: int | None = None,
 ) -> Iterator[Ground]:  # fmt: skip
-    """The leases of all the plan's tiers, and the connections."""
+    """The leases of all the plan's tiers, and the connections.
+
+    `known`: the highest fence this journal knows of the run; a leg beyond it, elsewhere, is let be.
+    """
     keepers = plan.keepers if opening.leased and not opening.check_only else {}
     claimant = Claimant(run, fence, opening.by, _under(opening))
     ground = Ground(open_transport, plan.fleet, keepers, claimant)
     try:
+        if known is not None:
+            refuse_elsewhere(ground, plan, run, known)
         ground.take()
         yield ground
     finally:
@@ -219,26 +235,33 @@ def _leased(
             ground.close()
 
 
-class _Leg(NamedTuple):
+class Leg(NamedTuple):
+    """One controller's work on a run."""
+
     state: RunState
     log: RunLog
     clock: Clock
     controls: Controls | None
     observers: Sequence[Observer]
-    redact: Callable[[str], str]
+    opening: Opening
 
-    def drive(self, journal: Journal, ground: Ground, first: Recorded) -> RunResult:
+    def drive(self, journal: Journal, ground: Ground, first: Sequence[Recorded]) -> RunResult:
         """To the end of the leg; whatever happens, views are closed."""
         run, state = self.log.run, self.state
         watches = [Watch(observer) for observer in self.observers]
+        carrier = self._carrier(journal, ground, first[0].seq, list(watches))
+        if carrier is not None:
+            watches.append(Watch(carrier))
         driver = Driver(
             Reducer(state.plan, state), self.log, self.clock,
             read_orders=_Orders(journal, run).read, watches=watches,
         )  # fmt: skip
         ground.listen(driver.post)
-        prober = ThreadProber(driver.post, self.redact, f"{state.under or run}:{state.fence}")
+        prober = ThreadProber(
+            driver.post, self.opening.redact, f"{state.under or run}:{state.fence}"
+        )
         try:
-            driver.show([first])
+            driver.show(first)
             driver.begin(ground, prober)
             if self.controls is not None:
                 self.controls.listen(driver.post)
@@ -247,12 +270,33 @@ class _Leg(NamedTuple):
             prober.close()
             for watch in watches:
                 watch.close(OBSERVERS_END_S)
-        assert state.ended is not None
+            if carrier is not None:
+                carrier.close(OBSERVERS_END_S)
+        return self._result(watches)
+
+    def _result(self, watches: Sequence[Watch]) -> RunResult:
+        ended = self.state.ended
+        assert ended is not None
         dropped = tuple(f"{watch.name}: {watch.trouble}" for watch in watches if watch.trouble)
         blocked = any(watch.blocked for watch in watches)
-        return RunResult(
-            run, ExitCode(state.ended.exit_code), state.ended.cause, dropped, blocked
-        )  # fmt: skip
+        return RunResult(self.log.run, ExitCode(ended.exit_code), ended.cause, dropped, blocked)
+
+    def _carrier(
+        self, journal: Journal, ground: Ground, start: int, watches: Sequence[Watch]
+    ) -> Carrier | None:
+        """Who carries the journal, where the plan says so."""
+        state = self.state
+        if not state.plan.carried_on or not self.opening.carried or state.check_only:
+            return None
+        from fleetctl.rollout.carrier import Carrier
+
+        def tell(text: str) -> None:
+            for watch in watches:
+                watch.show(text)
+
+        head = journal.stored(self.log.run).row, state.plan
+        leg = LegName(state.fence, start)
+        return Carrier(state.plan.carried_on, ground.look, journal, head, leg, tell)
 
 
 class _Orders:

@@ -102,6 +102,11 @@ class Ground:
 
     # --- taking, giving back
 
+    @property
+    def is_leased(self) -> bool:
+        """Whether leases are asked for at all."""
+        return bool(self._keepers)
+
     def other_leg(self, known: int) -> Tenure | None:
         """A live lease of this very run, of a leg with a higher fence than any `known` here."""
         hosts = tiers_of(self._keepers)

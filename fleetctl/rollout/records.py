@@ -37,6 +37,8 @@ class RunResumed(msgspec.Struct, frozen=True, tag="run-resumed"):
     by: str
     only_failed: bool = False
     under: str = ""
+    taken_from: str = ""
+    """Who drove it before, when it was taken over with what was carried of its journal."""
 
 
 class PhaseBegan(msgspec.Struct, frozen=True, tag="phase-began"):

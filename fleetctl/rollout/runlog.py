@@ -15,7 +15,17 @@ from fleetctl.rollout.observers import Recorded
 from fleetctl.rollout.records import HostSettled, Record, RunEnded, RunResumed, StepSettled
 
 _encode = msgspec.msgpack.Encoder().encode
-_decoder = msgspec.msgpack.Decoder(Record)
+_decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
+
+
+def encode_record(record: Record) -> bytes:
+    """As it is kept."""
+    return _encode(record)
+
+
+def decode_record(body: bytes) -> Record:
+    """Raises msgspec.DecodeError, for instance for one of a newer fleetctl."""
+    return _decoder.decode(body)
 
 
 def read_records(journal: Journal, run: str, after: int = 0) -> Iterator[Recorded]:

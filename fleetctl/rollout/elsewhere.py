@@ -1,0 +1,42 @@
+"""Whether a run went on in another journal: its lease says so, or what is carried of it."""
+
+from __future__ import annotations
+
+import time
+
+from fleetctl.base.errors import LockHeld
+from fleetctl.plan.model import Plan
+from fleetctl.rollout.ground import Ground
+from fleetctl.transport import carriage
+from fleetctl.transport.lease import TTL_S, Tenure
+from fleetctl.transport.protocol import Looked
+
+_WITHIN_S = 15.0
+
+
+def refuse_elsewhere(ground: Ground, plan: Plan, run: str, known: int) -> None:
+    """Raises LockHeld when a controller with a fence beyond `known` drives or drove the run."""
+    if not ground.is_leased:
+        return
+    tenure = ground.other_leg(known)
+    if tenure is not None:
+        raise LockHeld(f"run {run} goes on elsewhere", why=seen_words(tenure), hint=_hint(run))
+    texts = {host: carriage.watch_text(plan.fleet, run, None, 0, 0) for host in plan.carried_on}
+    for reply in ground.look(texts, _WITHIN_S).values() if texts else ():
+        said = carriage.read_watched(reply.stdout.head) if isinstance(reply, Looked) else None
+        if said is not None and any(leg.fence > known for leg in said.legs):
+            raise LockHeld(
+                f"run {run} went on elsewhere",
+                why=f"{reply.host} carries a later part of its journal than this one has",
+                hint=_hint(run),
+            )
+
+
+def seen_words(tenure: Tenure) -> str:
+    """Who holds a lease, since when, and when that was seen last."""
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(tenure.since_s))
+    return f"by {tenure.by}, since {since}; seen {TTL_S - tenure.left_s:.0f} s ago"
+
+
+def _hint(run: str) -> str:
+    return f"watch it: fleetctl attach {run}; go on with it here: fleetctl resume {run} --take-over"
