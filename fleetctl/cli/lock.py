@@ -23,12 +23,18 @@ if TYPE_CHECKING:
 
 COLUMNS = ("tier", "state", "run", "by", "since", "ends_in_s", "kept_on", "reason")
 LEASE_HELP = "Do not ask who else works on these tiers, and tell nobody that we do."
+CARRY_HELP = "Carry the journal on the fleet's bastions, so that others can attach and take over."
 _WITHIN_S = 15.0
 
 
 def lease_option(command: click.decorators.FC) -> click.decorators.FC:
     """`--no-lease`, passed as `no_lease`."""
     return click.option("--no-lease", is_flag=True, help=LEASE_HELP)(command)
+
+
+def carry_option(command: click.decorators.FC) -> click.decorators.FC:
+    """`--carry/--no-carry`, passed as `carry`."""
+    return click.option("--carry/--no-carry", default=True, help=CARRY_HELP)(command)
 
 
 def parent_run() -> tuple[str, int] | None:

@@ -10,7 +10,7 @@ import click
 from fleetctl.base.errors import ExitCode, UsageError
 from fleetctl.cli.assemble import Wish, wish_of, wish_options
 from fleetctl.cli.gathering import gather
-from fleetctl.cli.lock import lease_option
+from fleetctl.cli.lock import carry_option, lease_option
 from fleetctl.cli.output import output_option
 from fleetctl.cli.selection import Choice, selection_options
 
@@ -24,13 +24,14 @@ class Going(NamedTuple):
     check: bool
     yes: bool
     no_lease: bool
+    carry: bool
     output: str
 
 
 def going_options(command: Any) -> Any:
-    """`--check`, `--yes`, `--no-lease` and `--output`, passed as `going`."""
+    """`--check`, `--yes`, `--no-lease`, `--no-carry` and `--output`, passed as `going`."""
     command = gather("going", Going)(command)
-    command = lease_option(output_option(command))
+    command = carry_option(lease_option(output_option(command)))
     yes = "Do not ask for the number of hosts; for scripts. Approval gates still ask."
     command = click.option("--yes", is_flag=True, help=yes)(command)
     check = "Run only checks and read-only probes; change nothing."
@@ -65,7 +66,10 @@ def go(plan: Plan, going: Going, journal: str | None) -> ExitCode:
     tell("\n".join(plan_lines(plan)))
     if not going.check:
         confirm(len(hosts_of(plan)), going.yes)
-    return start_run(plan, Manner(going.output, journal, going.check, leased=not going.no_lease))
+    leased = not going.no_lease
+    return start_run(
+        plan, Manner(going.output, journal, going.check, leased=leased, carried=going.carry)
+    )
 
 
 def _made_plan(wish: Wish) -> Plan:

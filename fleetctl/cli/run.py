@@ -69,8 +69,10 @@ def run(
     )
     _announce(names, command)
     confirm(len(names), yes)
+    leased = not flags.no_lease
+    # Not carried: it would push the runs somebody may have to go on with out of what is kept.
     return start_run(
-        plan, Manner(flags.output, flags.journal, folded=True, leased=not flags.no_lease)
+        plan, Manner(flags.output, flags.journal, folded=True, leased=leased, carried=False)
     )
 
 

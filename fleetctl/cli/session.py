@@ -17,20 +17,24 @@ from fleetctl.cli.journal import open_journal
 from fleetctl.cli.lock import parent_run
 from fleetctl.cli.picture import Glance, safe_line
 from fleetctl.cli.progress import RunView
-from fleetctl.cli.reach import reach
+from fleetctl.cli.reach import reach, seen_from_here
 from fleetctl.cli.recap import exit_code
 from fleetctl.cli.results import tell_answers, tell_result
+from fleetctl.cli.selection import open_fleet
 from fleetctl.cli.vault import open_vault
 from fleetctl.cli.veil import veil
 from fleetctl.cli.watching import Follower, JsonLines, PlainLines, tell
 from fleetctl.rollout.controls import Controls
 from fleetctl.rollout.driver import Opening, RunResult, push, resume
 from fleetctl.rollout.observers import is_any_blocked
+from fleetctl.rollout.records import RunResumed
 from fleetctl.transport.veil import Vault
 
 if TYPE_CHECKING:
+    from fleetctl.inventory.model import Fleet
     from fleetctl.journal.store import Journal
     from fleetctl.plan.model import Plan
+    from fleetctl.rollout.carried import Carried
 
 
 class Manner(NamedTuple):
@@ -42,6 +46,7 @@ class Manner(NamedTuple):
     folded: bool = False
     """Tell what hosts said, equal answers once, and the account in one line."""
     leased: bool = True
+    carried: bool = True
 
 
 class Drive(Protocol):
@@ -64,11 +69,20 @@ def start_run(plan: Plan, manner: Manner) -> ExitCode:
         return _conduct(journal, RunView(plan), 0, manner, drive)
 
 
-def resume_run(journal: Journal, run: str, manner: Manner, only_failed: bool) -> ExitCode:
-    """Take a run up where its journal ends; as `start_run`."""
+def resume_run(
+    journal: Journal, run: str, manner: Manner, only_failed: bool, inventory: str | None = None
+) -> ExitCode:
+    """Take a run up where its journal ends; as `start_run`.
+
+    `inventory`: says how hosts are reached from here, when the run came from another machine.
+    """
     account = read_account(journal, run)
     vault = open_vault(account.view.plan)
-    way = reach(account.view.plan, vault)
+    plan = account.view.plan
+    if any(isinstance(entry.record, RunResumed) and entry.record.taken_from
+           for entry in account.entries):  # fmt: skip
+        plan = seen_from_here(plan, open_fleet(inventory))
+    way = reach(plan, vault)
     opening = _opening(vault, manner, run)
 
     def drive(journal: Journal, controls: Controls, observer: Follower) -> RunResult:
@@ -83,12 +97,30 @@ def resume_run(journal: Journal, run: str, manner: Manner, only_failed: bool) ->
         return _conduct(journal, account.view, account.seq, manner, drive)
 
 
+def take_over_run(
+    journal: Journal, carried: Carried, view: RunView, fleet: Fleet, manner: Manner
+) -> ExitCode:
+    """Go on with a run of another machine somebody confirmed; as `start_run`."""
+    from fleetctl.rollout.takeover import take_over
+
+    vault = open_vault(carried.plan)
+    way = reach(seen_from_here(carried.plan, fleet), vault)
+    opening = _opening(vault, manner, carried.row.id)
+
+    def drive(journal: Journal, controls: Controls, observer: Follower) -> RunResult:
+        watchers = (observer,)
+        return take_over(carried, opening, journal, way, controls=controls, observers=watchers)
+
+    with veil(vault.redactor):
+        return _conduct(journal, view, len(carried.records), manner, drive)
+
+
 def _opening(vault: Vault, manner: Manner, run: str = "") -> Opening:
     redact = partial(vault.redactor.text, cut=True)
     words = tuple(redact(word) for word in spoken_words(sys.argv[1:]))
     return Opening(
         whoami(), words, run, check_only=manner.check_only, parent=parent_run(),
-        leased=manner.leased, redact=redact,
+        leased=manner.leased, carried=manner.carried, redact=redact,
     )  # fmt: skip
 
 

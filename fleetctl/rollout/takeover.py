@@ -41,6 +41,7 @@ def take_over(
     """
     clock = SystemClock()
     run = carried.row.id
+    opening = msgspec.structs.replace(opening, parent=None)  # it stands for itself
     with held(journal, run, opening.by) as lock:
         state = rebuilt(carried)
         beyond = max(state.fence_max, carried.fence_max, lock.noted_fence()) + MARGIN
