@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
-import re
-import shutil
-import signal
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -82,9 +81,6 @@ class Desks:
         wait_until(lambda: word in self._records(), f"{word} carried")
 
     def _records(self) -> str:
-        import base64
-        import zlib
-
         text = b""
         for path in self.carried():
             text += zlib.decompress(base64.b64decode(path.read_bytes()))
@@ -104,7 +100,7 @@ def _take_over(desks: Desks) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_killed_controller_is_taken_over(desks: Desks) -> None:
-    """Kill -9 in the middle: the other machine goes on with the same run, each step exactly once."""
+    """Kill -9 in the middle: another machine goes on with the run, each step exactly once."""
     desks.hold("db002")
     process = desks.start("db002")
     try:
