@@ -108,7 +108,8 @@ def _still_running(desk: Desk, run: HostRun) -> None:
 def send_kill(desk: Desk, run: HostRun) -> None:
     """Stop what runs on the host; its own order tells how it ended."""
     ticket = desk.ticket(Errand("kill", run.host, run))
-    desk.send(Kill(ticket, run.host, desk.state.run))
+    state = desk.state
+    desk.send(Kill(ticket, run.host, state.run, state.fence_for(run.host), state.under))
 
 
 def give_up(desk: Desk, run: HostRun, cause: str) -> None:

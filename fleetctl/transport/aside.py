@@ -104,7 +104,10 @@ def kill(wire: Wire, order: Kill, open_s: float) -> Killed:
     channel = wire.start(SHELL, merged=True, timeout_s=open_s)
     said = Collected()
     try:
-        script = f"RUN={quote(order.run)}\n{program('processes.sh', 'kill.sh')}"
+        head = (
+            f"RUN={quote(order.run)}\nNUMBER={order.fence}\nUNDER={quote(order.under or order.run)}"
+        )
+        script = f"{head}\n{program('processes.sh', 'kill.sh')}"
         channel.write(script.encode(), open_s)
         status = _collect(channel, {STDOUT: said, STDERR: said}, time.monotonic() + _KILL_S)
     finally:

@@ -9,13 +9,23 @@
     return 1
   }
 
+  _rules() { # may we? A dead controller's late word must not stop what a newer one started
+    for _slot in 1 2; do
+      _fence='' _holder='' _end=''
+      read -r _fence _holder _end <"$_F/ledger/fence.$_slot"
+      [ "$_end" = . ] && [ "$_fence" -gt "$NUMBER" ] || continue
+      [ "$_holder" = "$UNDER" ] && [ "$UNDER" != "$RUN" ] || return 1
+    done
+  }
+
   # For a moment between two steps there is none to stop; the next comes while the run is held.
   for _ in 1 2 3 4 5 6 7 8 9 10; do
+    _rules || break
     _noted "${_D}now" && break
     _held || break
     _nap 0.1
   done
-  if _noted "${_D}now"; then
+  if _rules && _noted "${_D}now"; then
     printf 'killed %s\n' "$_now_pid" >"${_D}stop"
     _end_step
     echo found

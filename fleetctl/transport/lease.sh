@@ -104,5 +104,5 @@ _tend() { # ORDER WORD...: under the lock
   _claim lease 500 || { echo busy; return 0; }
   _clock
   "$@"
-  rm -f "$_MINE"
+  _withdraw
 }

@@ -76,14 +76,17 @@ class Look(msgspec.Struct, frozen=True, tag="look"):
 
 
 class Kill(msgspec.Struct, frozen=True, tag="kill"):
-    """Stop the process group of the step running under `run` on the host: TERM, 3 s, KILL.
+    """Stop the step running under `run` on the host with all it started: TERM, 3 s, KILL.
 
-    The step's own order then ends by itself. Final events: Killed, Lost.
+    The step's own order then ends by itself. On a host that obeys a newer fence nothing is stopped,
+    and nothing is found. Final events: Killed, Lost.
     """
 
     ticket: int
     host: str
     run: str
+    fence: int
+    under: str = ""
 
 
 class Release(msgspec.Struct, frozen=True, tag="release"):

@@ -240,7 +240,8 @@ class SimTransport:
                 status = self._world.script.look(order)
                 tell(Looked(order.ticket, host.name, status, Output(), Output(), _LOOK_S), _LOOK_S)
             case Kill():
-                tell(Killed(order.ticket, host.name, host.kill(order.run)))
+                ruled = order.fence >= host.fence or order.under == host.holder
+                tell(Killed(order.ticket, host.name, ruled and host.kill(order.run)))
 
 
 def _come_back(host: SimHost) -> None:

@@ -85,10 +85,10 @@ class Desk:
         self.transport.submit(Look(ticket, host, script, timeout_s))
         return self.final(ticket)
 
-    def kill(self, host: str = "h1", run: str = "run-1") -> FinalEvent:
+    def kill(self, host: str = "h1", run: str = "run-1", fence: int = 10) -> FinalEvent:
         """The answer to Kill."""
         ticket = next(self.tickets)
-        self.transport.submit(Kill(ticket, host, run))
+        self.transport.submit(Kill(ticket, host, run, fence))
         return self.final(ticket)
 
     def release(self, host: str = "h1") -> None:

@@ -203,6 +203,22 @@ def test_kill_ends_the_step_with_all_it_started(far: Far) -> None:
     assert proof(far) == "in\n"
 
 
+def test_late_kill_of_an_older_controller_stops_nothing(far: Far) -> None:
+    """What a newer one started goes on: the fence is for words that stop things, too."""
+    desk = far.open_desk()
+    desk.do(run("a", "true"))
+    hold = 'while [ ! -e "$HOME/go" ]; do sleep 0.05; done'
+    ticket = desk.segment(run("b", mark("in") + f"; {hold}; " + mark("out")), fence=11)
+    await_proof(far, "in\n")
+    killed = far.open_desk().kill(fence=10)
+    assert isinstance(killed, Killed)
+    assert not killed.found
+    (far.home("h1") / "go").touch()
+    desk.final(ticket)
+    (far.home("h1") / "go").unlink()
+    assert proof(far) == "in\nout\n"
+
+
 def test_kill_finds_nothing_when_nothing_runs(far: Far) -> None:
     """A kill without a running step says so."""
     desk = far.open_desk()
