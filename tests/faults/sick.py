@@ -36,7 +36,9 @@ BEGUN: dict[str, list[str]] = {**dict.fromkeys(SOUND, ONCE), LATER: []}
 class Ward:
     """A push by the real program, with little patience, over a lab with a sick host."""
 
-    def __init__(self, folder: Path, lab: RunningLab, playbook: str = PLAYBOOK) -> None:
+    def __init__(
+        self, folder: Path, lab: RunningLab, playbook: str = PLAYBOOK, held: tuple[str, ...] = ()
+    ) -> None:
         self.lab = lab
         self.program = Program(folder, lab)
         self.program.write("push.yaml", playbook)
@@ -44,7 +46,14 @@ class Ward:
         quick = text.replace("defaults: {", "defaults: {connect_timeout: 1s, ")
         assert quick != text
         lab.inventory.write_text(quick)
-        self.hold.touch()
+        self._holds = [lab.home(host) / "hold" for host in held or (SICK,)]
+        for hold in self._holds:
+            hold.touch()
+
+    def let_go(self) -> None:
+        """The held steps end."""
+        for hold in self._holds:
+            hold.unlink(missing_ok=True)
 
     @property
     def hold(self) -> Path:
