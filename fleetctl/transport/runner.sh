@@ -35,9 +35,14 @@ _NL='
 _BOUND=32768        # bytes kept of the head and of the tail of a stream
 _FLOOD=134217728    # bytes of a stream on disk at which its middle is thrown away while it runs
 _KEPT_RUNS=32
-_RUN='' _GUARD='' _SUPERSEDED='' _NEWRUN='' _THROUGH=''
+_RUN='' _GUARD='' _SUPERSEDED='' _NEWRUN='' _THROUGH='' _HELD=''
+
+_flush() { # tell what is held back; false when nobody listens any more
+  [ -z "$_HELD" ] || { printf '%s' "$_HELD" && _HELD=''; }
+}
 
 _refuse() { # REASON DETAIL: nothing of the rest of this order is done
+  _flush
   printf '%s refused %s %s %s %s\n' "$_T" "$1" "${_FENCE:-0}" "${_HOLDER:--}" "$2"
   _GO=refused
 }
@@ -137,7 +142,8 @@ _enter() { # RUN FENCE WAIT UNDER: take the lock, open the run, heed the fence
 
 _leave() { # the order is over
   [ -z "$_MINE" ] || _withdraw
-  [ "$_GO" = refused ] || printf '%s done\n' "$_T"
+  [ "$_GO" = refused ] || printf '%s%s done\n' "$_HELD" "$_T" # mostly one packet instead of two
+  _HELD=''
 }
 
 _recall() { # KEY PARTNER -> PAST: absent, began (PAST_TRY) or ended (PAST_TRY END STATUS SPENT SIZES)
@@ -179,11 +185,10 @@ _tell() { # KEY END STATUS SPENT OUT_SIZE ERR_SIZE REPLAYED DETAIL
   _out_text='' _err_text=''
   if { [ "$5" -eq 0 ] || { [ "$5" -le 512 ] && _slurp "${_D}$1.out" "$5" && _out_text=$_TEXT; }; } &&
     { [ "$6" -eq 0 ] || { [ "$6" -le 512 ] && _slurp "${_D}$1.err" "$6" && _err_text=$_TEXT; }; }; then
-    printf '%s ended %s %s %s %s %s %s %s %s\n%s\n%s err\n%s\n%s end\n' \
-      "$_T" "$1" "$2" "$3" "$4" "$5" "$6" "$7" "$8" "$_out_text" "$_T" "$_err_text" "$_T"
+    _HELD="$_HELD$_T ended $1 $2 $3 $4 $5 $6 $7 $8$_NL$_out_text$_NL$_T err$_NL$_err_text$_NL$_T end$_NL"
     return
   fi
-  printf '%s ended %s %s %s %s %s %s %s %s\n' "$_T" "$1" "$2" "$3" "$4" "$5" "$6" "$7" "$8" &&
+  _flush && printf '%s ended %s %s %s %s %s %s %s %s\n' "$_T" "$1" "$2" "$3" "$4" "$5" "$6" "$7" "$8" &&
     _pour "${_D}$1.out" "$5" && printf '\n%s err\n' "$_T" && _pour "${_D}$1.err" "$6" &&
     printf '\n%s end\n' "$_T"
 }
@@ -270,6 +275,7 @@ _wipe() { # PREFIX: of the run whose step `_key` had secrets: neither they nor w
 _step() {
   [ "$_GO" != full ] || _refuse disk "cannot write in $_F"
   [ "$_GO" = yes ] || return
+  _flush || { _GO=ended; return; }
   _answered "$1" "$2" "$3" && return
   _key=$1
   case $5 in
@@ -351,6 +357,7 @@ _lay_down() { # STAGED DEST MODE: all but the last move leave DEST as it was
 _put() { # KEY PARTNER TRY SHA256 DEST MODE
   [ "$_GO" != full ] || _refuse disk "cannot write in $_F"
   [ "$_GO" = yes ] || return
+  _flush || { _GO=ended; return; }
   _answered "$1" "$2" "$3" && return
   _key=$1 _dest=$5
   case $_dest in /*) ;; *) _dest=$HOME/$_dest ;; esac
