@@ -118,7 +118,13 @@ class _Watch:
 
     def tell(self, text: str) -> None:
         """A line of our own."""
-        self._follower.notice(text)
+        from fleetctl.cli.live import Screen
+        from fleetctl.cli.watching import tell
+
+        if isinstance(self._follower, Screen):
+            self._follower.notice(text)
+        else:
+            tell(text)
 
     def close(self) -> None:
         """The picture ends."""

@@ -7,7 +7,8 @@ old controller sends after that is heeded. What they tell is recorded as if it h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from fleetctl.base.errors import LockHeld, Unreachable
@@ -28,11 +29,13 @@ from fleetctl.rollout.records import (
 )
 from fleetctl.rollout.segments import name_on_host
 from fleetctl.rollout.state import PhaseRun, RunState
-from fleetctl.rollout.tables import BatchState, HostState, PhaseState, StepState
+from fleetctl.rollout.tables import WELL, BatchState, HostState, PhaseState, StepState
 from fleetctl.transport.protocol import Answered, Ask, Refused, Release, StepResult
 
 _WAIT_S = 0.5
-"""A step that still runs is waited for later, as after any resume."""
+"""At most so long a question stays at a host that is at a step."""
+_PAUSE_S = 0.5
+_GRACE_S = 30.0
 _WITHIN_S = 60.0
 _OPEN = (StepState.TODO, StepState.SENT)
 
@@ -46,16 +49,69 @@ class Found(NamedTuple):
     """Hosts that could not be asked, and why."""
 
 
-def ask_all(ground: Ground, state: RunState) -> Found:
-    """Ask every host that is not settled, connections allowing all at once.
+def ask_all(ground: Ground, state: RunState, tell: Callable[[str], None]) -> Found:
+    """Ask every host that is not settled, as many at once as there may be connections.
 
-    Raises LockHeld when one of them obeys another run, or a later leg of this one.
+    Hosts still at a step are waited for when another step is to run once: the controller before
+    might have it run on one of them next. `tell` is told so. Raises LockHeld when a host obeys
+    another run, or a later leg of this one; Unreachable when it stays open who ran such a step.
     """
     names: dict[str, tuple[str, ...]] = {}
+    longest_s = 0.0
     for run in _unsettled(state):
         mine = tuple(name for name, _ in _names(run))
         names[run.host] = names.get(run.host, ()) + mine
-    hosts = [host for host, keys in names.items() if keys]
+        longest_s = max(longest_s, sum(step.timeout_s for step in run.recipe.steps))
+    names = {host: keys for host, keys in names.items() if keys}
+    found = _round(ground, state, names)
+    deadline_s = time.monotonic() + longest_s + _GRACE_S
+    told: list[str] = []
+    while (busy := _busy(found)) and (once := _runs_once(state, found)):
+        if time.monotonic() > deadline_s:
+            raise Unreachable(
+                f"cannot learn whether `{once}`, which runs once, ran on {fold(busy)}",
+                why="they are still at a step of the controller before",
+                hint="see what hangs there, and take the run over then",
+            )
+        if busy != told:
+            told = busy
+            tell(f"letting {fold(busy)} end what they are at: `{once}` may run there next")
+        time.sleep(_PAUSE_S)
+        again = _round(ground, state, {host: names[host] for host in busy})
+        silent = {**found.silent, **again.silent}
+        known = {host: got for host, got in found.results.items() if host not in again.silent}
+        found = Found({**known, **again.results}, silent)
+    return found
+
+
+def _busy(found: Found) -> list[str]:
+    """Hosts at a step of the controller before."""
+    return [
+        host
+        for host, told in found.results.items()
+        if any(result.end == "running" for result in told.values())
+    ]
+
+
+def _runs_once(state: RunState, found: Found) -> str:
+    """The title of a step that runs once of which no host is known to have it; empty: none."""
+    for run in _unsettled(state):
+        told = found.results.get(run.host, {})
+        if not any(result.end == "running" for result in told.values()):
+            continue
+        for name, index in _names(run):
+            step = run.recipe.steps[index]
+            if not step.once or name not in told or told[name].end != "running":
+                continue
+            election = state.elections.get(state.scope_of(run, index))
+            if election is None or election.state not in WELL:
+                return step.title
+    return ""
+
+
+def _round(ground: Ground, state: RunState, names: Mapping[str, tuple[str, ...]]) -> Found:
+    """One round of questions."""
+    hosts = list(names)
     replies: dict[str, Reply] = {}
     most = max(1, state.plan.fanout)
     for at in range(0, len(hosts), most):
@@ -111,10 +167,8 @@ def _take(desk: Desk, phase: PhaseRun, run: HostRun, told: Mapping[str, StepResu
         return
     _begin(desk, phase, run)
     _settle(desk, run, by_index)
-    missing = [
-        index for index in range(max(begun) + 1)
-        if run.steps[index] is StepState.TODO and index in by_index
-    ]  # fmt: skip
+    # Only what was begun: a step that runs once belongs to the host that has begun it.
+    missing = [index for index in begun if run.steps[index] is StepState.TODO]
     if run.state is HostState.READY and run.fault is None and missing:
         _send(desk, run, missing)
         _settle(desk, run, by_index)

@@ -39,6 +39,11 @@ def take_over(
     The older leg is fenced off, on every host and by the leases. Raises Refused when the journal
     has another run of that id, LockHeld when others hold its leases or hosts obey somebody else.
     """
+
+    def tell(text: str) -> None:
+        for observer in observers:
+            observer.notice(text)
+
     clock = SystemClock()
     run = carried.row.id
     opening = msgspec.structs.replace(opening, parent=None)  # it stands for itself
@@ -50,7 +55,7 @@ def take_over(
         with leased(state.plan, run, fence, opening, open_transport) as ground:
             resumed = RunResumed(fence, opening.by, taken_from=last_driver(carried))
             state.apply(resumed)
-            new: list[Record] = [resumed, *catch_up(state, ask_all(ground, state))]
+            new: list[Record] = [resumed, *catch_up(state, ask_all(ground, state, tell))]
             first = _adopt(journal, carried, new, clock.wall_s())
             log = RunLog(journal, run, state.plan, first[-1].seq)
             leg = Leg(state, log, clock, controls, observers, opening)

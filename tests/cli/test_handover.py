@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import signal
 import subprocess
 import zlib
 from pathlib import Path
@@ -71,10 +73,12 @@ class Desks:
         """The bundles the bastion has."""
         return sorted(self.lab.home("bastion").glob(".fleetctl/carried/lab/*/leg.*/0*"))
 
-    def told(self) -> str:
-        """What the bastion knows of the run, as Bob sees it."""
-        rows = json.loads(self.bob.call("attach", "-o", "json").stdout)
-        return rows[0]["state"] if rows else ""
+    def forget_news(self) -> None:
+        """The bastion has nothing but the first bundle: as if carrying had stopped there."""
+        bundles = self.carried()
+        assert len(bundles) > 1
+        for path in bundles[1:]:
+            path.unlink()
 
     def wait_until_carried(self, word: str) -> None:
         """Until a record of that kind about what is held is at the bastion."""
@@ -93,6 +97,17 @@ def desks(tmp_path: Path, lab_fleet: StartLab) -> Desks:
     for name in ("ann", "bob"):
         (tmp_path / name).mkdir()
     return Desks(tmp_path, lab_fleet)
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    """What it says on stderr, up to a line with `text`."""
+    told = ""
+    assert process.stderr is not None
+    while text not in told:
+        line = process.stderr.readline()
+        assert line, told
+        told += line
+    return told
 
 
 def _take_over(desks: Desks) -> subprocess.CompletedProcess[str]:
@@ -118,3 +133,114 @@ def test_a_killed_controller_is_taken_over(desks: Desks) -> None:
     back = desks.ann.call("resume", run, "--yes")
     assert back.returncode == ExitCode.LOCK_HELD, back.stderr
     assert "went on elsewhere" in back.stderr
+
+
+def test_hosts_answer_for_what_was_not_carried(desks: Desks) -> None:
+    """The bastion knows of the beginning alone: what ran on hosts is asked, and nothing runs twice.
+
+    Most of all not the step that runs once, on whichever host that was.
+    """
+    desks.hold("db003")
+    process = desks.start("db003")
+    try:
+        desks.wait_until_carried("db003")
+    finally:
+        end(process)
+    desks.forget_news()
+    resuming = desks.bob.start("resume", "last", "--take-over", "--yes")
+    try:
+        read_until(resuming, "letting db003 end")
+        desks.let_go()
+        _, stderr = resuming.communicate(timeout=40)
+    finally:
+        end(resuming)
+    assert resuming.returncode == 0, stderr
+    assert desks.steps() == ONCE
+
+
+def test_a_frozen_controller_that_comes_back_sends_nothing_more(desks: Desks) -> None:
+    """SIGSTOP, taken over, SIGCONT: the first stops with 7; each step ran exactly once."""
+    desks.hold("db002")
+    process = desks.start("db002")
+    try:
+        desks.wait_until_carried("db002")
+        process.send_signal(signal.SIGSTOP)
+        desks.forget_news()
+        refused = desks.bob.call("resume", "last", "--yes")
+        assert refused.returncode == ExitCode.USAGE, refused.stderr  # it is no run of this journal
+        taken = desks.bob.start("resume", "last", "--take-over", "--yes")
+        read_until(taken, "letting db002 end")
+        desks.let_go()
+        _, told = taken.communicate(timeout=40)
+        assert taken.returncode == 0, told
+        assert desks.steps() == ONCE
+        process.send_signal(signal.SIGCONT)
+        _, stderr = process.communicate(timeout=40)
+    finally:
+        end(process)
+    assert process.returncode == ExitCode.LOCK_HELD, stderr
+    assert desks.steps() == ONCE
+
+
+def test_the_old_controller_is_told_who_goes_on(desks: Desks) -> None:
+    """Both live: taken over in the middle, the first drains with 7 and the name of the second."""
+    desks.hold("db001")
+    process = desks.start("db001")
+    taken = None
+    try:
+        desks.wait_until_carried("db001")
+        taken = desks.bob.start("resume", "last", "--take-over", "--yes")
+        read_until(taken, "letting db001 end")
+        told = read_until(process, "goes on with this run")  # it drains: what it has out may end
+        desks.let_go()
+        _, stderr = process.communicate(timeout=40)
+        assert process.returncode == ExitCode.LOCK_HELD, stderr
+        assert re.search(rf"@\S+ {taken.pid} goes on with this run", told)
+        _, told = taken.communicate(timeout=40)
+        assert taken.returncode == 0, told
+    finally:
+        end(process)
+        if taken is not None:
+            end(taken)
+    assert desks.steps() == ONCE
+
+
+def test_watching_from_another_machine(desks: Desks) -> None:
+    """Attached, one sees it end with its exit code; who leaves before does no harm."""
+    desks.hold("db002")
+    process = desks.start("db002")
+    leaving = watching = None
+    try:
+        desks.wait_until_carried("db002")
+        (row,) = json.loads(desks.bob.call("attach", "-o", "json").stdout)
+        assert (row["state"], row["hosts"], row["exit"]) == ("live", 3, None)
+        leaving = desks.bob.start("attach", "last")
+        assert leaving.stderr is not None
+        assert re.search(r"last heard \d+ s ago", leaving.stderr.readline())
+        leaving.send_signal(signal.SIGINT)
+        assert leaving.wait(timeout=20) == ExitCode.INTERRUPTED
+        watching = desks.bob.start("attach", "last", "-o", "jsonl")
+        assert watching.stdout is not None
+        assert json.loads(watching.stdout.readline())["type"] == "run-opened"
+        desks.let_go()
+        stdout, _ = watching.communicate(timeout=40)
+        process.communicate(timeout=40)
+    finally:
+        for each in (process, leaving, watching):
+            if each is not None:
+                end(each)
+    assert (process.returncode, watching.returncode) == (0, 0)
+    seqs = [json.loads(line)["seq"] for line in stdout.splitlines()]
+    assert seqs == list(range(2, len(seqs) + 2))
+    assert json.loads(stdout.splitlines()[-1])["type"] == "run-ended"
+
+
+def test_a_bastion_that_takes_nothing_is_no_reason_to_stop(desks: Desks) -> None:
+    """What cannot be carried is told once, and the run goes on to its end."""
+    folder = desks.lab.home("bastion") / ".fleetctl"
+    folder.mkdir(mode=0o700)
+    (folder / "carried").write_text("in the way")
+    done = desks.ann.call("push", "push.yaml", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("the journal is not carried just now") == 1
+    assert desks.steps() == ONCE
