@@ -223,7 +223,8 @@ def test_watching_from_another_machine(desks: Desks) -> None:
         assert watching.stdout is not None
         assert json.loads(watching.stdout.readline())["type"] == "run-opened"
         desks.let_go()
-        stdout, _ = watching.communicate(timeout=40)
+        stdout = watching.stdout.read()
+        watching.wait(timeout=40)
         process.communicate(timeout=40)
     finally:
         for each in (process, leaving, watching):
