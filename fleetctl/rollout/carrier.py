@@ -48,6 +48,10 @@ class _Keeper:
         """A bundle on its way; it is sent again as it is until an answer comes."""
         self.exit_told: int | None = None
         self.not_before_s = 0.0
+        self.sent_parts = 0
+        """Of the head, in the look that is out."""
+        self.sent_records = False
+        """Whether that look also has records, or a sign of life."""
 
 
 class Carrier:
@@ -114,6 +118,8 @@ class Carrier:
     # ---- its thread
 
     def _carry(self) -> None:
+        # A run starts by connecting to everybody; who looks from elsewhere can wait so long.
+        self._closing.wait(PAUSE_S)
         while True:
             self._wake.wait(BEAT_S)
             closing = self._closing.is_set()
@@ -142,14 +148,33 @@ class Carrier:
             for host in texts:
                 self._heed(host, replies.get(host))
             beat = False
-            if closing and not all(self._is_kept(replies.get(host)) for host in texts):
+            if closing and not all(
+                _is_kept(replies.get(host), self._hosts[host]) for host in texts
+            ):
                 return
 
     def _text(self, keeper: _Keeper, beat: bool) -> str:
         """What this host is sent next; empty when it has all."""
         fleet, run = self._row.fleet, self._row.id
-        if keeper.parts:
-            return carriage.keep_text(fleet, run, *keeper.parts[0])
+        orders = self._head(keeper)
+        keeper.sent_parts, keeper.sent_records = len(orders), False
+        if len(orders) == len(keeper.parts) and (order := self._news(keeper, beat)):
+            orders.append(order)
+            keeper.sent_records = True
+        return carriage.send_text(fleet, run, *orders) if orders else ""
+
+    @staticmethod
+    def _head(keeper: _Keeper) -> list[str]:
+        """Orders for what is missing of row and plan, as much as goes into one look."""
+        orders: list[str] = []
+        for part in keeper.parts:
+            orders.append(carriage.keep(*part))
+            if sum(map(len, orders)) > carriage.PART_CHARS:
+                break
+        return orders
+
+    def _news(self, keeper: _Keeper, beat: bool) -> str:
+        """The order for the next records, or for a sign of life; empty when there is no need."""
         if keeper.next is None and keeper.link.seq < self._last_seq:
             records = self._records(keeper.link.seq)
             link, data = carried.bundle(keeper.link, records)
@@ -158,10 +183,10 @@ class Carrier:
         if keeper.next is None:
             if not beat and keeper.exit_told == code:
                 return ""
-            return carriage.add_text(fleet, run, self._leg, code, None)
+            return carriage.add(self._leg, code, None)
         if keeper.next[0].seq < self._last_seq:
             code = None  # more is to come
-        return carriage.add_text(fleet, run, self._leg, code, keeper.next[1])
+        return carriage.add(self._leg, code, keeper.next[1])
 
     def _records(self, after: int) -> list[StoredRecord]:
         found: list[StoredRecord] = []
@@ -175,25 +200,28 @@ class Carrier:
 
     def _heed(self, host: str, reply: Reply | None) -> None:
         keeper = self._hosts[host]
-        if not self._is_kept(reply):
+        if not _is_kept(reply, keeper):
             keeper.not_before_s = time.monotonic() + _AGAIN_S
             self._tell_once(f"{host}: {_trouble(reply)}")
-        elif keeper.parts:
-            keeper.parts.pop(0)
-        elif keeper.next is not None:
+            return
+        del keeper.parts[: keeper.sent_parts]
+        if not keeper.sent_records:
+            return
+        if keeper.next is not None:
             keeper.link, keeper.next = keeper.next[0], None
             keeper.exit_told = self._exit_code if keeper.link.seq == self._last_seq else None
         else:
             keeper.exit_told = self._exit_code
 
-    @staticmethod
-    def _is_kept(reply: Reply | None) -> bool:
-        return isinstance(reply, Looked) and carriage.is_kept(reply.stdout.head)
-
     def _tell_once(self, why: str) -> None:
         if not self._told:
             self._told = True
             self._tell(f"the journal is not carried just now, the run goes on: {why}")
+
+
+def _is_kept(reply: Reply | None, keeper: _Keeper) -> bool:
+    orders = keeper.sent_parts + keeper.sent_records
+    return isinstance(reply, Looked) and carriage.is_kept(reply.stdout.head, orders)
 
 
 def _trouble(reply: Reply | None) -> str:

@@ -47,18 +47,21 @@ class Watched(NamedTuple):
     page: bytes
 
 
-def keep_text(fleet: str, run: str, name: str, data: bytes) -> str:
-    """Keeps the row (`row`), or a part of the plan (`plan.N.TOTAL`)."""
-    return _text(fleet, run, f"_keep {name} {base64.b64encode(data).decode()}")
+def keep(name: str, data: bytes) -> str:
+    """An order to keep the row (`row`), or a part of the plan (`plan.N.TOTAL`)."""
+    return f"_keep {name} {base64.b64encode(data).decode()}"
 
 
-def add_text(
-    fleet: str, run: str, leg: LegName, exit_code: int | None, bundle: tuple[int, bytes] | None
-) -> str:
-    """Adds a bundle of records, which is told by its first; None: only a sign of life."""
+def add(leg: LegName, exit_code: int | None, bundle: tuple[int, bytes] | None) -> str:
+    """An order to add a bundle of records, which is told by its first; None: a sign of life."""
     code = "-" if exit_code is None else str(exit_code)
     words = f"{bundle[0]:09d} {base64.b64encode(bundle[1]).decode()}" if bundle else ""
-    return _text(fleet, run, f"_add {leg} {code} {words}")
+    return f"_add {leg} {code} {words}"
+
+
+def send_text(fleet: str, run: str, *orders: str) -> str:
+    """Does these orders, one after the other, up to the first that fails."""
+    return _text(fleet, run, *orders)
 
 
 def list_text(fleet: str) -> str:
@@ -79,13 +82,14 @@ def part_text(fleet: str, run: str, number: int) -> str:
     return _text(fleet, run, f"_part {number}")
 
 
-def _text(fleet: str, run: str, order: str) -> str:
-    return f"{program(*_PROGRAM)}_carried {as_word(fleet)} {as_word(run)} {order}\n"
+def _text(fleet: str, run: str, *orders: str) -> str:
+    head = f"_carried {as_word(fleet)} {as_word(run)}"
+    return program(*_PROGRAM) + " &&\n".join(f"{head} {order}" for order in orders) + "\n"
 
 
-def is_kept(said: bytes) -> bool:
-    """Whether what was sent is there now."""
-    return b"kept" in said.splitlines()
+def is_kept(said: bytes, orders: int = 1) -> bool:
+    """Whether all that was sent, in so many orders, is there now."""
+    return said.splitlines().count(b"kept") == orders
 
 
 def read_list(said: bytes) -> list[Listed] | None:

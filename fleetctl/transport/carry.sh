@@ -23,13 +23,13 @@ _lay() { # FILE TEXT: all of it or nothing
 }
 
 _keep() { # NAME TEXT: the row, or a part of the plan
-  [ -d "$_AT" ] || mkdir -p "$_AT" || { echo disk; return; }
+  [ -d "$_AT" ] || mkdir -p "$_AT" || { echo disk; return 1; }
   _lay "$_AT/$1" "$2" && echo kept
 }
 
 _add() { # LEG EXIT FIRST TEXT: a bundle; without FIRST only a sign of life
   if [ ! -d "$_AT/leg.$1" ]; then
-    mkdir -p "$_AT/leg.$1" || { echo disk; return; }
+    mkdir -p "$_AT/leg.$1" || { echo disk; return 1; }
     _prune
   fi
   [ $# -lt 4 ] || _lay "$_AT/leg.$1/$3" "$4" || return

@@ -78,10 +78,12 @@ def _say(home: Path, text: str) -> bytes:
 def test_a_host_keeps_bundles_whole_and_to_itself(tmp_path: Path) -> None:
     """Sent twice they are there once; nobody else can read them; they are told by page."""
     first, second = (base64.b64decode(line) for line in _lines(2, 4))
-    assert carriage.is_kept(_say(tmp_path, carriage.keep_text("lab", "r1", "row", b"row")))
+    assert carriage.is_kept(
+        _say(tmp_path, carriage.send_text("lab", "r1", carriage.keep("row", b"row")))
+    )
     for at, data in ((1, first), (3, second), (3, second)):
         assert carriage.is_kept(
-            _say(tmp_path, carriage.add_text("lab", "r1", FIRST, None, (at, data)))
+            _say(tmp_path, carriage.send_text("lab", "r1", carriage.add(FIRST, None, (at, data))))
         )
     said = carriage.read_watched(_say(tmp_path, carriage.watch_text("lab", "r1", FIRST, 0, 0)))
     assert said is not None
@@ -100,8 +102,8 @@ def test_the_last_twenty_runs_are_kept(tmp_path: Path) -> None:
     folder = tmp_path / "f" / "carried" / "lab"
     for number in range(25):
         run = f"r{number}"
-        _say(tmp_path, carriage.keep_text("lab", run, "row", b"row"))
-        _say(tmp_path, carriage.add_text("lab", run, FIRST, 0, None))
+        _say(tmp_path, carriage.send_text("lab", run, carriage.keep("row", b"row")))
+        _say(tmp_path, carriage.send_text("lab", run, carriage.add(FIRST, 0, None)))
         os.utime(folder / run / "heard", (number, number))
     assert {path.name for path in folder.iterdir()} == {f"r{number}" for number in range(5, 25)}
     listed = carriage.read_list(_say(tmp_path, carriage.list_text("lab")))
