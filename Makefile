@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 
 SEEDS ?= 1000
 
-.PHONY: help demo test check sim fix bench docs lock clean
+.PHONY: help demo test check faults sim fix bench docs lock clean
 
 help:
 	@echo "make demo   push a release to 44 lab hosts over SSH and show it"
@@ -14,6 +14,7 @@ help:
 	@echo "make check  lint, types, layers and the quick tests (under 2 minutes)"
 	@echo "make sim    simulate SEEDS=1000 pushes under every fault, count the faults"
 	@echo "make fix    format and mend what can be mended"
+	@echo "make faults every fault on every kind of server, every write of a journal to die at"
 	@echo "make bench  time fleetctl against other tools, in one run"
 	@echo "make docs   write the generated pages of docs/ anew"
 	@echo "make lock   renew the locked dependencies"
@@ -44,6 +45,10 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -n auto
+
+faults: $(VENV)/.dev
+	tests/install-servers
+	$(BIN)/pytest -n auto --exhaustive tests/faults
 
 sim: $(VENV)/.dev
 	$(BIN)/python -m tests.sim --seeds $(SEEDS) --processes 2

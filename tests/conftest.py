@@ -16,5 +16,5 @@ settings.load_profile("fleetctl")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What is asked for by name alone, because it takes minutes."""
-    text = "kill the controller at every write of its journal, not at a few of them"
-    parser.addoption("--every-write", action="store_true", dest="every_write", help=text)
+    text = "also every write of a journal to die at, and every fault on both kinds of server"
+    parser.addoption("--exhaustive", action="store_true", help=text)

@@ -2,7 +2,7 @@
 
 The hosts count the effects: a line each in a file. A resume begins at once, while commands of the
 dead controller still run on the hosts; it dies at a write of its own; the next one ends the run.
-`pytest --every-write` goes through all writes, else a few are taken, spread over the push.
+`pytest --exhaustive` goes through all writes, else a few are taken, spread over the push.
 """
 
 from __future__ import annotations
@@ -76,14 +76,18 @@ def _die(program: Program, when: str, number: int, *words: str) -> bool:
     return done.returncode != 0
 
 
-@pytest.mark.parametrize("number", range(1, WRITES_MAX + 1))
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("when", "number"),
+    [
+        pytest.param(when, number, marks=[] if number in spread else [pytest.mark.exhaustive])
+        for when, spread in SPREAD.items()
+        for number in range(1, WRITES_MAX + 1)
+    ],
+)
 def test_each_effect_once_wherever_the_controller_dies(
-    request: pytest.FixtureRequest, program: Program, when: str, number: int
+    program: Program, when: str, number: int
 ) -> None:
     """Push, death at a write, resume at once, death at a write of it, resume: each effect once."""
-    if not request.config.getoption("every_write") and number not in SPREAD[when]:
-        pytest.skip("one of many writes; --every-write dies at all of them")
     died = _die(program, when, number, "push", "push.yaml")
     assert died or number > max(SPREAD[when]), "the push has fewer writes than this test believes"
     assert number < WRITES_MAX or not died, "the push has more writes than this test believes"
