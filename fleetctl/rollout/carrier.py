@@ -118,8 +118,6 @@ class Carrier:
     # ---- its thread
 
     def _carry(self) -> None:
-        # A run starts by connecting to everybody; who looks from elsewhere can wait so long.
-        self._closing.wait(PAUSE_S)
         while True:
             self._wake.wait(BEAT_S)
             closing = self._closing.is_set()
