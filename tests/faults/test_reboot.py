@@ -7,6 +7,7 @@ to mount; what fleetctl runs on the host is untouched.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -49,7 +50,10 @@ def boot(lab: RunningLab, host: str) -> None:
     shim.parent.mkdir(exist_ok=True)
     shim.write_text(SH.format(boot_id=BOOT_ID, fake=fake))
     shim.chmod(0o755)
-    kill(set(find_marked(lab.state.id, host)))
+    everybody = set(find_marked(lab.state.id, host))
+    # Stopped first: nobody is to see the others die, as nobody does when the power goes.
+    kill(everybody, signal.SIGSTOP)
+    kill(everybody)
     assert os.access(shim, os.X_OK)
 
 
