@@ -20,14 +20,10 @@ pytestmark = pytest.mark.slow
 SOON_S = 12.0
 """An undisturbed push takes about one second, on a busy machine a few."""
 
-SLOW = ("hang]", "refuse]", "wrong-host-key]", "is_unknown[embedded]")
-
 
 @pytest.fixture(params=["embedded", pytest.param("openssh", marks=pytest.mark.openssh)])
 def ward(request: pytest.FixtureRequest, tmp_path: Path, lab_fleet: StartLab) -> Ward:
     server: ServerKind = request.param
-    if server == "embedded" and request.node.name.endswith(SLOW):
-        pytest.skip("real sshd shows it; the transport's own tests show it on both")
     return Ward(tmp_path, lab_fleet({"db": HOSTS}, server))
 
 
