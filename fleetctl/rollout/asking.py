@@ -10,9 +10,10 @@ from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.patience import backoff_s, chance
 from fleetctl.rollout.records import AskAnswered, OrderLost, RetryPlanned, StepSettled
 from fleetctl.rollout.tables import HostState
-from fleetctl.transport.protocol import Answered, Kill, Lost, Refused, StepResult
+from fleetctl.transport.protocol import Answered, Kill, Lost, Refused
 
 _RUNNING_PAUSE_S = 1.0
+_NO_END = frozenset({"absent", "interrupted", "running"})
 
 
 def ask(desk: Desk, run: HostRun) -> None:
@@ -64,31 +65,31 @@ def _plan(desk: Desk, run: HostRun, after_s: float) -> None:
 
 def take_answer(desk: Desk, run: HostRun, event: Answered, errand: Errand) -> None:
     """Settle what the answer settles; the host is ready when nothing is in doubt any more."""
-    absent: list[str] = []
-    again: list[str] = []
-    gone: tuple[int, StepResult] | None = None
-    for result in event.results:
-        index = errand.names.get(result.key)
-        if index is None or index not in run.open_steps:
-            continue
-        if result.end == "absent":
-            absent.append(run.recipe.steps[index].key)
-        elif result.end != "interrupted":
-            if result.end != "running":
-                results.settle_step(desk, run, index, result)
-        elif may_run_again(run, index):
-            again.append(run.recipe.steps[index].key)
-        else:
-            gone = index, result
+    told = [(errand.names.get(result.key), result) for result in event.results]
+    for index, result in told:
+        if index in run.open_steps and result.end not in _NO_END:
+            results.settle_step(desk, run, index, result)
+    # A failure ends its order, so what was open may not be any more: whatever the answer's order.
+    endless = {index: result.end for index, result in told if index in run.open_steps}
+    absent = [index for index, end in endless.items() if end == "absent"]
+    broken = [index for index, end in endless.items() if end == "interrupted"]
+    again = [index for index in broken if may_run_again(run, index)]
     if absent or again:
-        desk.record(AskAnswered(run.phase, run.host, event.ticket, tuple(absent), tuple(again)))
-    if gone is not None and gone[0] in run.open_steps:
-        cause = "it was begun, and its process is gone without a recorded end"
-        lose_step(desk, run, gone[0], cause)
+        desk.record(
+            AskAnswered(run.phase, run.host, event.ticket, _keys(run, absent), _keys(run, again))
+        )  # fmt: skip
+    for index in broken:
+        if index in run.open_steps:
+            cause = "it was begun, and its process is gone without a recorded end"
+            lose_step(desk, run, index, cause)
     if run.state is HostState.READY:
         desk.asking.pop(run.host, None)
         return
     _still_running(desk, run)
+
+
+def _keys(run: HostRun, indices: list[int]) -> tuple[str, ...]:
+    return tuple(run.recipe.steps[index].key for index in indices)
 
 
 def _still_running(desk: Desk, run: HostRun) -> None:
