@@ -7,7 +7,6 @@ clock is one for all hosts (they are one machine) and never goes backwards.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 
 from bench.fleet import BenchFleet, BenchHost
@@ -17,6 +16,9 @@ STEPS = tuple(
     f'echo >> "$HOME/marks/{number}.began"; echo >> "$HOME/marks/{number}.ended"'
     for number in range(1, STEPS_COUNT + 1)
 )
+
+MARKS = tuple(f"{number}.{word}" for number in range(1, STEPS_COUNT + 1)
+              for word in ("began", "ended"))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,16 @@ class Span:
 
 
 def wipe_marks(fleet: BenchFleet) -> None:
-    """Take the marks of earlier runs away; what a tool keeps on a host stays, as in real life."""
+    """Empty the marks of earlier runs; what a tool keeps on a host stays, as in real life.
+
+    They are not removed: a file system passes over what was removed lately whenever it makes a
+    file, so each run would slow down the next, and most of all who makes files.
+    """
     for host in fleet.hosts:
-        shutil.rmtree(host.home / "marks", ignore_errors=True)
-        (host.home / "marks").mkdir(parents=True)
+        folder = host.home / "marks"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in MARKS:
+            (folder / name).write_bytes(b"")
 
 
 def faults(fleet: BenchFleet) -> list[str]:
