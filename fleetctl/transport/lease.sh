@@ -90,7 +90,7 @@ _steal() { # WHEN BY REASON SCOPE...: what anybody holds; who held it is told an
 _show() { # FLEET: every scope of it
   for _file in "$_F/$1".*.lease; do
     [ -e "$_file" ] || continue
-    _each=${_file##*/}
+    _each=${_file#"$_F/"}
     _read_lease "${_each%.lease}"
     _left=0
     if _alive; then _tell_lease held "${_each%.lease}"; fi

@@ -21,7 +21,7 @@ _survey() { # RIVAL: '' nobody, held, low or high (wants it; pid lower or higher
     [ "$_other" != "$_MINE" ] || continue
     _claim_state=free _claim_run=''
     read -r _claim_state _claim_run <"$_other"
-    _who=${_other##*/lock.}
+    _who=${_other#"$_F/lock."}
     _pid=${_who%%.*} _who=${_who#*.}
     if _lives "$_pid" "${_who%%.*}" "${_who#*.}"; then
       case $_claim_state in free | '') continue ;; esac

@@ -15,7 +15,11 @@ _nap() { sleep "$1" 2>/dev/null || sleep 1; } # POSIX sleep knows whole seconds 
 
 _life() { # PID -> _STATE, _PARENT, _GROUP and _START of it; false when there is none
   [ -e "/proc/$1/stat" ] && read -r _line <"/proc/$1/stat" || return 1
-  set -- ${_line##*") "}
+  # Its name may hold anything. A pattern for the longest prefix costs a shell four times the read.
+  case $_line in
+    *") "*") "*) set -- ${_line##*") "} ;;
+    *) set -- ${_line#*") "} ;;
+  esac
   _STATE=$1 _PARENT=$2 _GROUP=$3 _START=${20}
 }
 

@@ -233,12 +233,11 @@ _perform() { # DEADLINE TEXT: run the step in hand -> _STATUS
   # The child notes itself before it turns into the step: whoever finds no note finds no step.
   (
     trap - EXIT HUP PIPE XFSZ INT TERM
-    read -r _line </proc/self/stat
-    _self=${_line%% *} _deadline=$1 _text=$2
-    set -- ${_line##*") "}
-    _group=$3
+    # Fields 1, 5 and 22; the second is the name of this shell, one word.
+    read -r _self _ _ _ _group _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _START _ </proc/self/stat
+    _deadline=$1 _text=$2
     [ -z "$_APART" ] || _group=$_self
-    printf '%s %s %s %s %s %s\n' "$_key" "$_self" "${20}" "$_BOOT" "$_deadline" "$_group" \
+    printf '%s %s %s %s %s %s\n' "$_key" "$_self" "$_START" "$_BOOT" "$_deadline" "$_group" \
       1<>"${_D}now" || exit 125
     set -- "${_D}$_key.out" "${_D}$_key.err" "${_D}mark"
     FLEETCTL_RUN=$_UNDER:$_NUMBER
@@ -459,7 +458,7 @@ _depart() { # the connection is gone, or done with; our claim is free, or void f
   for _old_run in "$@"; do
     _number=0
     while read -r _word _value; do [ "$_word" != fence ] || _number=$_value; done <"$_old_run"
-    printf '%s %s\n' "$_number" "${_old_run##*/run.}"
+    printf '%s %s\n' "$_number" "${_old_run#"$_F/ledger/run."}"
   done | sort -rn | tail -n +$((_KEPT_RUNS + 1)) |
     while read -r _ _old_run; do
       _step_lives "$_old_run" || rm -rf "$_F/ledger/run.${_old_run:?}" "$_F/runs/$_old_run="*
