@@ -22,8 +22,10 @@ from typing import Any
 
 import paramiko
 from paramiko.auth_strategy import AuthFailure, AuthSource, AuthStrategy, InMemoryPrivateKey
+from paramiko.packet import Packetizer
 
 from fleetctl.transport.known_hosts import HostKey, name_of
+from fleetctl.transport.promptsocket import prompt
 from fleetctl.transport.roads import Dropped
 from fleetctl.transport.route import Route
 from fleetctl.transport.sshwire import SshWire, shut, transport_of, words
@@ -33,6 +35,9 @@ from fleetctl.transport.wire import Broken
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _KEEPALIVE_S = 15
+_POLL_S = 1.0
+"""Between looks at a silent connection whether it wants a keepalive; the library does it every
+100 ms, and nothing else: who closes a connection wakes its reader."""
 _LOGIN_FACTOR = 3.0
 """Greeting and login together may take this many times the time for connecting."""
 _KEX_FIRST = ("curve25519-sha256@libssh.org", "mlkem768x25519-sha256")
@@ -125,9 +130,7 @@ def _reach(route: Route, via: SshWire | None) -> Any:
     except OSError as error:
         where = f"{route.address}:{route.port}"
         raise Broken("connect", f"cannot connect to {where}: {words(error)}") from error
-    # The library never sets it: without, each handshake waits out two delayed acknowledgements.
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return sock
+    return prompt(sock)
 
 
 def shown_key(route: Route, watchdog: Watchdog, via: SshWire | None) -> HostKey:
@@ -191,8 +194,16 @@ def _client(route: Route, host_keys: Sequence[HostKey]) -> paramiko.SSHClient:
     return client
 
 
+class _Packetizer(Packetizer):
+    """The library's, without its timer thread a handshake: our watchdog ends what hangs."""
+
+    def start_handshake(self, timeout: float) -> None:
+        """Start nothing."""
+
+
 def _transport(sock: Any, **settings: Any) -> paramiko.Transport:
-    transport = paramiko.Transport(sock, **settings)
+    transport = paramiko.Transport(sock, packetizer_class=_Packetizer, **settings)
+    sock.settimeout(_POLL_S)
     options = transport.get_security_options()
     options.kex = _first(_KEX_FIRST, options.kex)
     options.ciphers = _first(_CIPHERS_FIRST, options.ciphers)
