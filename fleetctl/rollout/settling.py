@@ -74,8 +74,15 @@ def stop(desk: Desk, reason: StopReason, cause: str, by: str = "") -> None:
 
 
 def _is_done_with(desk: Desk, run: HostRun) -> bool:
-    """Whether nothing of this run needs the host's connection any more."""
+    """Whether the host's connection is to be given up: nothing of this run needs it any more.
+
+    Those of the run's last batch end with the run, which is next: closing dozens just before would
+    keep hosts busy that are to give the leases back.
+    """
+    phase = desk.state.phases[run.phase].plan
     if desk.last_phase[run.host] != desk.phase_at:
         return False
-    gates = desk.state.phases[run.phase].plan.gates
-    return not any(isinstance(gate.probe, HostProbe) for gate in gates)
+    if not phase.gates:
+        is_last_phase = desk.phase_at == len(desk.plan.phases) - 1
+        return not is_last_phase or run.batch < len(phase.batches) - 1
+    return not any(isinstance(gate.probe, HostProbe) for gate in phase.gates)
