@@ -6,9 +6,10 @@ Pure: `apply` takes a record and the wall time it was made at; nothing here draw
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import singledispatchmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+import msgspec
 
 from fleetctl.base.outcome import Outcome
 from fleetctl.plan.model import Plan, PlanPhase
@@ -18,15 +19,14 @@ PhaseKey = tuple[str, str]
 """Phase and host: a host may be worked on by several phases."""
 
 
-@dataclass(slots=True)
-class HostView:
+class HostView(msgspec.Struct):
     """One host in one phase."""
 
     phase: str
     host: str
     began_s: float
     attempt: int = 1
-    pending: list[str] = field(default_factory=list)
+    pending: list[str] = msgspec.field(default_factory=list)
     """Keys of steps sent whose end is not known yet, in order."""
     sent_s: float = 0.0
     lost_sent: bool = False
@@ -34,7 +34,7 @@ class HostView:
     note: str = ""
     """Why it is not at work just now: `retry in 2 s`."""
     line: str = ""
-    steps: dict[str, r.StepSettled] = field(default_factory=dict)
+    steps: dict[str, r.StepSettled] = msgspec.field(default_factory=dict)
     settled: r.HostSettled | None = None
     settled_s: float = 0.0
 
@@ -58,8 +58,7 @@ class HostView:
         return self.settled.outcome.lost or left_out
 
 
-@dataclass(slots=True)
-class PhaseView:
+class PhaseView(msgspec.Struct):
     """One phase: where it is in its batches."""
 
     plan: PlanPhase
@@ -117,7 +116,9 @@ class RunView:
         if isinstance(record, (r.RunOpened, r.RunResumed)):
             self._begin_leg(wall_s)
         self.now_s = wall_s
-        self._apply(record)
+        apply = self._OF.get(type(record))
+        if apply is not None:  # else nobody watches it
+            apply(self, record)
 
     def elapsed_s(self, now_s: float) -> float:
         """How long controllers have been at it until `now_s`; the time between them is left out."""
@@ -140,16 +141,10 @@ class RunView:
             self.hosts[key] = HostView(phase, host, self.now_s)
         return self.hosts[key]
 
-    @singledispatchmethod
-    def _apply(self, record: r.Record) -> None:
-        """Records nobody watches change nothing."""
-
-    @_apply.register
-    def _(self, record: r.RunOpened) -> None:
+    def _opened(self, record: r.RunOpened) -> None:
         self.run, self.check_only, self.opened_s = record.run, record.check_only, self.now_s
 
-    @_apply.register
-    def _(self, record: r.RunResumed) -> None:
+    def _resumed(self, record: r.RunResumed) -> None:
         self.stop = self.ended = None
         for host in self.hosts.values():
             if host.taken_up(record.only_failed):
@@ -159,50 +154,41 @@ class RunView:
             if phase.passed is False:
                 phase.passed = phase.ended_s = None
 
-    @_apply.register
-    def _(self, record: r.FoundDown) -> None:
+    def _found_down(self, record: r.FoundDown) -> None:
         self.down = record.hosts
 
-    @_apply.register
-    def _(self, record: r.PhaseBegan) -> None:
+    def _phase_began(self, record: r.PhaseBegan) -> None:
         phase = self.phases[record.phase]
         phase.began_s = self.now_s if phase.began_s is None else phase.began_s
         phase.passed = None
 
-    @_apply.register
-    def _(self, record: r.BatchBegan) -> None:
+    def _batch_began(self, record: r.BatchBegan) -> None:
         self.phases[record.phase].batch = record.batch
 
-    @_apply.register
-    def _(self, record: r.PhaseEnded) -> None:
+    def _phase_ended(self, record: r.PhaseEnded) -> None:
         phase = self.phases[record.phase]
         phase.passed, phase.ended_s, phase.gate = record.passed, self.now_s, ""
 
-    @_apply.register
-    def _(self, record: r.HostBegan) -> None:
+    def _host_began(self, record: r.HostBegan) -> None:
         view = self._host(record.phase, record.host)
         view.attempt, view.settled, view.note = record.attempt, None, ""
 
-    @_apply.register
-    def _(self, record: r.SegmentSent) -> None:
+    def _sent(self, record: r.SegmentSent) -> None:
         view = self._host(record.phase, record.host)
         view.pending, view.sent_s = list(record.keys), self.now_s
         view.lost_sent, view.note, view.line = False, "", ""
 
-    @_apply.register
-    def _(self, record: r.AskSent) -> None:
+    def _asked(self, record: r.AskSent) -> None:
         view = self._host(record.phase, record.host)
         view.pending, view.lost_sent, view.note = list(record.keys), True, "asking what happened"
 
-    @_apply.register
-    def _(self, record: r.AskAnswered) -> None:
+    def _answered(self, record: r.AskAnswered) -> None:
         view = self._host(record.phase, record.host)
         gone = {*record.absent, *record.again}
         view.pending = [key for key in view.pending if key not in gone]
         view.lost_sent, view.note = False, ""
 
-    @_apply.register
-    def _(self, record: r.StepSettled) -> None:
+    def _step_settled(self, record: r.StepSettled) -> None:
         view = self._host(record.phase, record.host)
         view.steps[record.key + (".undo" if record.undo else "")] = record
         view.sent_s, view.line = self.now_s, ""
@@ -211,48 +197,62 @@ class RunView:
         elif record.key in view.pending:
             view.pending.remove(record.key)
 
-    @_apply.register
-    def _(self, record: r.OrderLost) -> None:
+    def _lost(self, record: r.OrderLost) -> None:
         view = self._host(record.phase, record.host)
         view.lost_sent = record.sent
         view.note = f"connection lost ({record.cause})"
         if not record.sent:
             view.pending = []
 
-    @_apply.register
-    def _(self, record: r.RetryPlanned) -> None:
+    def _retry_planned(self, record: r.RetryPlanned) -> None:
         view = self._host(record.phase, record.host)
         view.note = f"{record.reason} again in {record.after_s:.0f} s"
 
-    @_apply.register
-    def _(self, record: r.HostSettled) -> None:
+    def _host_settled(self, record: r.HostSettled) -> None:
         view = self._host(record.phase, record.host)
         view.settled, view.settled_s, view.pending, view.note = record, self.now_s, [], ""
 
-    @_apply.register
-    def _(self, record: r.GateAsked) -> None:
+    def _gate_asked(self, record: r.GateAsked) -> None:
         phase = self.phases[record.phase]
         phase.gate, phase.gate_began_s = record.key, self.now_s
 
-    @_apply.register
-    def _(self, record: r.GateSettled) -> None:
+    def _gate_settled(self, record: r.GateSettled) -> None:
         self.gates[(record.phase, record.batch, record.key)] = record
         if self.phases[record.phase].gate == record.key:
             self.phases[record.phase].gate = ""
 
-    @_apply.register(r.WordTaken)
-    @_apply.register(r.ViewDropped)
-    def _(self, record: r.WordTaken | r.ViewDropped) -> None:
+    def _word(self, record: r.WordTaken | r.ViewDropped) -> None:
         self.words.append((self.now_s, record))
 
-    @_apply.register
-    def _(self, record: r.StopOrdered) -> None:
+    def _stop_ordered(self, record: r.StopOrdered) -> None:
         self.stop = self.stop or record
 
-    @_apply.register
-    def _(self, record: r.RunEnded) -> None:
+    def _run_ended(self, record: r.RunEnded) -> None:
         self._earlier_s, self.leg_s = self.elapsed_s(self.now_s), None
         self.ended = record
+
+    _OF: ClassVar[dict[type, Callable[[RunView, Any], None]]] = {
+        r.RunOpened: _opened,
+        r.RunResumed: _resumed,
+        r.FoundDown: _found_down,
+        r.PhaseBegan: _phase_began,
+        r.PhaseEnded: _phase_ended,
+        r.BatchBegan: _batch_began,
+        r.HostBegan: _host_began,
+        r.SegmentSent: _sent,
+        r.AskSent: _asked,
+        r.AskAnswered: _answered,
+        r.StepSettled: _step_settled,
+        r.OrderLost: _lost,
+        r.RetryPlanned: _retry_planned,
+        r.HostSettled: _host_settled,
+        r.GateAsked: _gate_asked,
+        r.GateSettled: _gate_settled,
+        r.WordTaken: _word,
+        r.ViewDropped: _word,
+        r.StopOrdered: _stop_ordered,
+        r.RunEnded: _run_ended,
+    }
 
     def in_flight(self) -> list[HostView]:
         """Hosts on which something of ours may be running, the longest at it first."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import singledispatchmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from fleetctl.base.durations import format_duration
 from fleetctl.base.hostrange import fold
@@ -24,40 +25,32 @@ class Teller:
 
     def line(self, record: r.Record) -> str:
         """The line for `record`; empty for records that only matter to a resume."""
-        return self._line(record)
+        line = self._OF.get(type(record))
+        return line(self, record) if line is not None else ""
 
     def _title(self, key: str) -> str:
         return self._view.titles.get(key, key)
 
-    @singledispatchmethod
-    def _line(self, record: r.Record) -> str:
-        return ""
-
-    @_line.register
-    def _(self, record: r.RunOpened) -> str:
+    def _opened(self, record: r.RunOpened) -> str:
         mode = " (check only)" if record.check_only else ""
         hosts = hosts_word(len(self._view.outcomes()))
         return f"run {record.run} opened{mode}: {self._view.plan.title}, {hosts}"
 
-    @_line.register
-    def _(self, record: r.RunResumed) -> str:
+    def _resumed(self, record: r.RunResumed) -> str:
         return f"run {self._view.run} resumed" + (
             ", failed hosts only" if record.only_failed else ""
         )
 
-    @_line.register
-    def _(self, record: r.FoundDown) -> str:
+    def _found_down(self, record: r.FoundDown) -> str:
         return f"found down before the start: {fold(record.hosts)}" if record.hosts else ""
 
-    @_line.register
-    def _(self, record: r.PhaseBegan) -> str:
+    def _phase_began(self, record: r.PhaseBegan) -> str:
         phase = self._view.phases[record.phase]
         batches = len(phase.plan.batches)
         word = "1 batch" if batches == 1 else f"{batches} batches"
         return f"phase {record.phase}: {hosts_word(phase.hosts)} in {word}"
 
-    @_line.register
-    def _(self, record: r.BatchBegan) -> str:
+    def _batch_began(self, record: r.BatchBegan) -> str:
         batches = self._view.phases[record.phase].plan.batches
         hosts = batches[record.batch]
         return (
@@ -65,8 +58,7 @@ class Teller:
             f"{hosts_word(len(hosts))}: {fold(hosts)}"
         )
 
-    @_line.register
-    def _(self, record: r.StepSettled) -> str:
+    def _step_settled(self, record: r.StepSettled) -> str:
         if not record.outcome.lost:
             return ""
         cause = record.cause or _exit_words(record.exit_status)
@@ -75,18 +67,15 @@ class Teller:
         last = last_line(record)
         return text + (f": {last}" if last and last not in cause else "")
 
-    @_line.register
-    def _(self, record: r.OrderLost) -> str:
+    def _lost(self, record: r.OrderLost) -> str:
         fate = "what it did is not known yet" if record.sent else "nothing was sent"
         return f"{record.host} connection lost ({record.cause}: {record.detail}); {fate}"
 
-    @_line.register
-    def _(self, record: r.RetryPlanned) -> str:
+    def _retry_planned(self, record: r.RetryPlanned) -> str:
         after = format_duration(record.after_s)
         return f"{record.host} {record.reason} again in {after} (try {record.try_no})"
 
-    @_line.register
-    def _(self, record: r.HostSettled) -> str:
+    def _host_settled(self, record: r.HostSettled) -> str:
         if record.halted and record.outcome is Outcome.SKIPPED:
             return f"{record.host} left as it is ({record.phase})"
         release = f", runs {record.release}" if record.release else ""
@@ -95,34 +84,46 @@ class Teller:
         cause = f": {record.cause}" if record.cause else ""
         return f"{record.host} {record.outcome}{release} ({record.phase}, {took}){cause}"
 
-    @_line.register
-    def _(self, record: r.GateAsked) -> str:
+    def _gate_asked(self, record: r.GateAsked) -> str:
         asked = f"gate `{self._title(record.key)}` of phase {record.phase}: asking"
         if record.key in self._approvals:
             asked += f"; answer with: fleetctl runs approve {self._view.run}"
         return asked
 
-    @_line.register
-    def _(self, record: r.GateSettled) -> str:
+    def _gate_settled(self, record: r.GateSettled) -> str:
         word = "holds" if record.passed else "does NOT hold"
         by = f" (by {record.by})" if record.by else ""
         cause = f": {record.cause}" if record.cause else ""
         return f"gate `{self._title(record.key)}` of phase {record.phase} {word}{by}{cause}"
 
-    @_line.register
-    def _(self, record: r.PhaseEnded) -> str:
+    def _phase_ended(self, record: r.PhaseEnded) -> str:
         word = "done" if record.passed else "stopped"
         counts = counts_text(self._view.counts(record.phase))
         return f"phase {record.phase} {word}: {counts or 'no host was begun'}"
 
-    @_line.register(r.WordTaken)
-    @_line.register(r.ViewDropped)
-    def _(self, record: r.WordTaken | r.ViewDropped) -> str:
+    def _word(self, record: r.WordTaken | r.ViewDropped) -> str:
         return word_words(record)
 
-    @_line.register
-    def _(self, record: r.StopOrdered) -> str:
+    def _stop_ordered(self, record: r.StopOrdered) -> str:
         return f"{stop_words(record)}; nothing new starts"
+
+    _OF: ClassVar[dict[type, Callable[[Teller, Any], str]]] = {
+        r.RunOpened: _opened,
+        r.RunResumed: _resumed,
+        r.FoundDown: _found_down,
+        r.PhaseBegan: _phase_began,
+        r.PhaseEnded: _phase_ended,
+        r.BatchBegan: _batch_began,
+        r.StepSettled: _step_settled,
+        r.OrderLost: _lost,
+        r.RetryPlanned: _retry_planned,
+        r.HostSettled: _host_settled,
+        r.GateAsked: _gate_asked,
+        r.GateSettled: _gate_settled,
+        r.WordTaken: _word,
+        r.ViewDropped: _word,
+        r.StopOrdered: _stop_ordered,
+    }
 
 
 def word_words(record: r.WordTaken | r.ViewDropped) -> str:

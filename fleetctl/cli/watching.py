@@ -91,8 +91,18 @@ class JsonLines(Follower):
 
     name = "records on stdout"
 
+    def __init__(self, view: RunView, seq: int = 0) -> None:
+        super().__init__(view, seq)
+        self._lines: list[str] = []
+
     def saw(self, seq: int, wall_s: float, record: Record) -> None:
-        if not write(to_json(record_row(seq, wall_s, record))):
+        self._lines.append(to_json(record_row(seq, wall_s, record)))
+
+    def recorded(self, batch: Sequence[Recorded]) -> None:
+        """Take records in order; those of one turn are written together."""
+        super().recorded(batch)
+        lines, self._lines = self._lines, []
+        if lines and not write("\n".join(lines)):
             raise BrokenPipeError("its reader went away")
 
 
