@@ -15,8 +15,8 @@ what their libraries raise. A message says what failed; `why` the cause, `hint` 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class ExitCode(IntEnum):
@@ -50,8 +50,7 @@ EXIT_CODE_WORDS: dict[ExitCode, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Location:
+class Location(NamedTuple):
     """A place in a file a person wrote; line and column count from 1, 0 means the whole file."""
 
     file: str

@@ -6,9 +6,8 @@ A table holds no guards. Policy decides *which* event to emit; the table only sa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from fleetctl.base.errors import InternalError
 
@@ -20,14 +19,20 @@ class IllegalTransition(InternalError):
     """An event reached a state that does not know it: a bug live, a corrupt journal in replay."""
 
 
-@dataclass(frozen=True, slots=True)
 class Machine(Generic[State, Event]):
     """A named table of arrows `(state, event) -> state` with its first and its last states."""
 
-    name: str
-    initial: State
-    terminal: frozenset[State]
-    arrows: Mapping[tuple[State, Event], State]
+    def __init__(
+        self,
+        name: str,
+        initial: State,
+        terminal: frozenset[State],
+        arrows: Mapping[tuple[State, Event], State],
+    ) -> None:
+        self.name: Final = name
+        self.initial: Final = initial
+        self.terminal: Final = terminal
+        self.arrows: Final = arrows
 
     def advance(self, state: State, event: Event) -> State:
         """The state after `event`; raises IllegalTransition when there is no such arrow."""

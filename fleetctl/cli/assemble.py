@@ -7,11 +7,11 @@ anything is reached.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+import msgspec
 
 from fleetctl.base.errors import UsageError
 from fleetctl.base.names import sounds_secret
@@ -27,11 +27,10 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """What a plan is asked for, in the words of the command line."""
 
-    choice: Choice = field(default_factory=Choice)
+    choice: Choice = msgspec.field(default_factory=Choice)
     """Which inventory, and which hosts of the playbook's."""
     playbook: str | None = None
     """None: the fleet's default playbook."""
@@ -47,8 +46,7 @@ class Wish:
     releases_dir: str | None = None
 
 
-@dataclass(frozen=True)
-class Assembled:
+class Assembled(msgspec.Struct, frozen=True):
     """The plan, and the fleet it is for."""
 
     plan: Plan

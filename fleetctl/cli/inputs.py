@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from fleetctl.base.errors import FleetError, Refused, UsageError
 from fleetctl.base.names import did_you_mean
@@ -27,13 +28,12 @@ from fleetctl.releases.pins import pins_path, read_pins
 LIVE = "live releases"
 
 
-@dataclass(frozen=True)
-class Knowledge:
+class Knowledge(msgspec.Struct, frozen=True):
     """What earlier runs taught."""
 
-    live: Mapping[str, str] = field(default_factory=dict)
+    live: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Host -> release last read back."""
-    durations: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    durations: Mapping[tuple[str, str], float] = msgspec.field(default_factory=dict)
     """(step title, tier) -> seconds."""
 
 

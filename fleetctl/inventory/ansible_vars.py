@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from fleetctl.inventory.login import USER
 from fleetctl.inventory.model import Scalar
@@ -29,17 +30,16 @@ class Unfit(ValueError):
         self.key = key
 
 
-@dataclass
-class Meaning:
+class Meaning(msgspec.Struct):
     """What the variables of one host amount to."""
 
     address: str = ""
-    login: dict[str, Any] = field(default_factory=dict)
+    login: dict[str, Any] = msgspec.field(default_factory=dict)
     jump: str = ""
     """The host a ProxyJump names, as written; not yet looked up."""
-    tags: dict[str, str] = field(default_factory=dict)
-    variables: dict[str, Scalar] = field(default_factory=dict)
-    left: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = msgspec.field(default_factory=dict)
+    variables: dict[str, Scalar] = msgspec.field(default_factory=dict)
+    left: dict[str, str] = msgspec.field(default_factory=dict)
     """Variable -> why it is not carried over; never its value, which may be a secret."""
     foreign_connection: str = ""
     """A way of connecting we do not have: such a host is left out."""

@@ -7,7 +7,8 @@ Terms: a host name, glob or range; `tier=NAME`; `TAG=VALUE` (globs and ranges al
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from fleetctl.base.errors import FleetError, InputError, Location, UsageError
 
@@ -15,29 +16,25 @@ Place = Location | None
 """Where a term was written: a file of the user, or (None) the command line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Everything:
+class Everything(msgspec.Struct, frozen=True):
     """`all`: every host of the fleet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(msgspec.Struct, frozen=True):
     """A host name, glob, range, or several of them."""
 
     pattern: str
     where: Place = None
 
 
-@dataclass(frozen=True, slots=True)
-class InTier:
+class InTier(msgspec.Struct, frozen=True):
     """Hosts of the tiers a pattern names."""
 
     pattern: str
     where: Place = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
+class Tagged(msgspec.Struct, frozen=True):
     """Hosts whose tag `key` has a value the pattern names."""
 
     key: str
@@ -45,31 +42,27 @@ class Tagged:
     where: Place = None
 
 
-@dataclass(frozen=True, slots=True)
-class FromFile:
+class FromFile(msgspec.Struct, frozen=True):
     """Hosts named by the lines of a file, each line an expression."""
 
     path: str
     where: Place = None
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(msgspec.Struct, frozen=True):
     """Every host but those of `inner`."""
 
     inner: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Both:
+class Both(msgspec.Struct, frozen=True):
     """`and`."""
 
     left: Expression
     right: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Either:
+class Either(msgspec.Struct, frozen=True):
     """`or`, or a comma."""
 
     parts: tuple[Expression, ...]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import NoReturn
+
+import msgspec
 
 from fleetctl.base.errors import InputError, Location
 
@@ -17,32 +18,30 @@ TOP = "all"
 REST = "ungrouped"
 
 
-@dataclass
-class Group:
+class Group(msgspec.Struct):
     """One group: its own hosts and variables, and the groups below it."""
 
     name: str
     spot: Spot
-    hosts: list[str] = field(default_factory=list)
-    children: list[str] = field(default_factory=list)
-    variables: Raw = field(default_factory=dict)
-    spots: dict[str, Spot] = field(default_factory=dict)
+    hosts: list[str] = msgspec.field(default_factory=list)
+    children: list[str] = msgspec.field(default_factory=list)
+    variables: Raw = msgspec.field(default_factory=dict)
+    spots: dict[str, Spot] = msgspec.field(default_factory=dict)
     """Variable -> where it was found."""
 
 
-@dataclass
-class Foreign:
+class Foreign(msgspec.Struct):
     """Everything one Ansible inventory says."""
 
     file: str
     form: str
     locate: Callable[[Spot, str], Location]
     """The place of a spot; given a variable's name, of that variable there where known."""
-    groups: dict[str, Group] = field(default_factory=dict)
+    groups: dict[str, Group] = msgspec.field(default_factory=dict)
     """In the order of their first mention."""
-    hosts: dict[str, Raw] = field(default_factory=dict)
+    hosts: dict[str, Raw] = msgspec.field(default_factory=dict)
     """Host -> its own variables, in the order of their first mention."""
-    spots: dict[str, Spot] = field(default_factory=dict)
+    spots: dict[str, Spot] = msgspec.field(default_factory=dict)
 
     def group(self, name: str, spot: Spot) -> Group:
         """The group of that name, made when it is new."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from fleetctl.base.durations import parse_duration_s
@@ -32,8 +32,7 @@ from fleetctl.inventory.spread import ADDRESS, addresses, tag_rows, tag_values
 Place = tuple[str | int, ...]
 
 
-@dataclass
-class Entry:
+class Entry(msgspec.Struct):
     """One line under `hosts`: the names it means and what is special about them."""
 
     path: Place
@@ -44,13 +43,12 @@ class Entry:
     """Hosts of the tier before it."""
 
 
-@dataclass
-class _Fleet:
+class _Fleet(msgspec.Struct):
     """The fleet while it is put together."""
 
-    hosts: dict[str, Host] = field(default_factory=dict)
-    tiers: dict[str, Tier] = field(default_factory=dict)
-    entries: dict[str, Entry] = field(default_factory=dict)
+    hosts: dict[str, Host] = msgspec.field(default_factory=dict)
+    tiers: dict[str, Tier] = msgspec.field(default_factory=dict)
+    entries: dict[str, Entry] = msgspec.field(default_factory=dict)
     """Host -> the entry that names it."""
 
 

@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from fleetctl.base.errors import InputError, Location
 from fleetctl.inventory.foreign import Foreign
@@ -32,8 +33,7 @@ def read_program(path: Path, file: str, deadline_s: float = DEADLINE_S) -> Forei
     return foreign
 
 
-@dataclass(frozen=True)
-class _Program:
+class _Program(msgspec.Struct, frozen=True):
     """One inventory program and the moment by which it must have said everything."""
 
     path: Path

@@ -9,8 +9,9 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import msgspec
 
 from fleetctl.base.errors import FleetError, Location, UsageError
 from fleetctl.base.hostrange import expand, fold
@@ -39,8 +40,7 @@ FILES_NESTED_MAX = 8
 _GLOB = re.compile(r"[*?]")
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """What the selection flags of a command line say; nothing at all means every host."""
 
     tiers: tuple[str, ...] = ()
@@ -112,15 +112,14 @@ def _ordered(fleet: Fleet, found: frozenset[str]) -> list[str]:
     return [name for name in fleet.hosts if name in found]
 
 
-@dataclass
-class _Picker:
+class _Picker(msgspec.Struct):
     """Evaluates expressions over one fleet; indexes tags once, when first asked."""
 
     fleet: Fleet
     read_file: ReadFile
     reading: tuple[str, ...] = ()
     """Files being read, outermost first: `@FILE` inside `@FILE`."""
-    tags: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    tags: dict[str, dict[str, list[str]]] = msgspec.field(default_factory=dict)
 
     def hosts(self, expression: Expression) -> frozenset[str]:
         match expression:
@@ -193,7 +192,7 @@ class _Picker:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise mistake(f"@{path} cannot be read", where, why=reason) from None
-        inside = replace(self, reading=(*self.reading, path))
+        inside = msgspec.structs.replace(self, reading=(*self.reading, path))
         found: frozenset[str] = frozenset()
         empty = True
         for number, line in enumerate(text.splitlines(), start=1):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -44,8 +43,7 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     startups: tuple[int, int, int] = (10, 30, 100)
 
 
-@dataclass(frozen=True, slots=True)
-class FaultWords:
+class FaultWords(msgspec.Struct, frozen=True):
     """What a person is told about a kind, and the options it takes."""
 
     does: str

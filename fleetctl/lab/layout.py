@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -46,8 +45,7 @@ class LabState(msgspec.Struct, frozen=True):
         return next((host for host in self.hosts if host.name == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """The files of the lab in `folder` (absolute)."""
 
     folder: Path

@@ -10,9 +10,9 @@ import signal
 import struct
 import termios
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import asyncssh
+import msgspec
 from asyncssh.constants import MSG_CHANNEL_REQUEST
 from asyncssh.packet import Boolean, String, UInt32
 
@@ -25,8 +25,7 @@ _SAFE_VARIABLES = ("LANG", "LC_")
 """What a client may set, as in the usual `AcceptEnv LANG LC_*`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(msgspec.Struct, frozen=True):
     """What sessions of a host share."""
 
     spawner: Spawner

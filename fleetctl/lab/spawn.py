@@ -8,15 +8,15 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 Exited = Callable[[int], None]
 """Called with the wait status (see `os.waitstatus_to_exitcode`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """What to start; `streams` are the descriptors for 0, 1 and 2.
 
     With `terminal` (a path) it becomes the controlling terminal of the new session.

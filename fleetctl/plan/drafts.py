@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -25,8 +24,7 @@ from fleetctl.playbook.secrets import with_secrets
 from fleetctl.playbook.substitute import check_shell, parse
 
 
-@dataclass(frozen=True, slots=True)
-class Making:
+class Making(msgspec.Struct, frozen=True):
     """One phase being made: what its steps and gates are compiled with."""
 
     phase: Phase
@@ -38,7 +36,7 @@ class Making:
     known: Mapping[str, str]
     """Names with one value on all hosts of the phase."""
     mistakes: Mistakes
-    secrets: Mapping[str, SecretSource] = field(default_factory=dict)
+    secrets: Mapping[str, SecretSource] = msgspec.field(default_factory=dict)
 
 
 def make_steps(making: Making) -> tuple[PlanStep, ...]:

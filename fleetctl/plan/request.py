@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -30,8 +29,7 @@ class Overrides(msgspec.Struct, frozen=True):
     fanout: int = FANOUT
 
 
-@dataclass(frozen=True)
-class PlanRequest:
+class PlanRequest(msgspec.Struct, frozen=True):
     """Everything `compile_plan` may know."""
 
     fleet: Fleet
@@ -46,14 +44,14 @@ class PlanRequest:
     """Only these hosts; None: all the phases pick."""
     phases: Collection[str] | None = None
     """Only these phases; None: all that have hosts."""
-    releases: Mapping[str, str] = field(default_factory=dict)
+    releases: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Tier -> id of the release it is to run."""
-    live: Mapping[str, str] = field(default_factory=dict)
+    live: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Host -> release last read back."""
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Given on the command line."""
-    overrides: Overrides = field(default_factory=Overrides)
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    overrides: Overrides = msgspec.field(default_factory=Overrides)
+    inputs: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Label -> hash of what else went in; see `Plan.inputs`."""
-    durations: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    durations: Mapping[tuple[str, str], float] = msgspec.field(default_factory=dict)
     """(step title, tier) -> seconds it took lately."""

@@ -9,7 +9,6 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -67,8 +66,7 @@ class GateDraft(msgspec.Struct, frozen=True):
     soak_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class StepKind:
+class StepKind(msgspec.Struct, frozen=True):
     """A kind of step: its word in the playbook, the shape of its value, and what it comes down to.
 
     `compile` may raise ValueError; the caller adds the place in the file.
@@ -81,8 +79,7 @@ class StepKind:
     needs_release: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class GateKind:
+class GateKind(msgspec.Struct, frozen=True):
     """A kind of gate; as StepKind."""
 
     word: str

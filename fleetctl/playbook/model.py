@@ -7,7 +7,6 @@ others are what `load` hands on, each with its places in the file.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -123,12 +122,11 @@ class PlaybookText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     phases: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """Something an author wrote, with the places of its parts."""
 
     location: Location
-    places: Mapping[tuple[str | int, ...], Location] = field(default_factory=dict, repr=False)
+    places: Mapping[tuple[str | int, ...], Location] = msgspec.field(default_factory=dict)
     """Path inside it -> where that value stands."""
 
     def at(self, *path: str | int) -> Location:
@@ -136,8 +134,7 @@ class Written:
         return self.places.get(path, self.location)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One step: the word of its kind, the value of that kind's model, the common options."""
 
     kind: str
@@ -147,8 +144,7 @@ class Step:
     written: Written
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(msgspec.Struct, frozen=True):
     """One gate, as Step."""
 
     kind: str
@@ -157,16 +153,14 @@ class Gate:
     written: Written
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+class Used(msgspec.Struct, frozen=True):
     """A name used in a text of the playbook, and where."""
 
     name: str
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(msgspec.Struct, frozen=True):
     """A phase, checked as far as it can be without a fleet."""
 
     text: PhaseText
@@ -183,8 +177,7 @@ class Phase:
         return self.text.name
 
 
-@dataclass(frozen=True, slots=True)
-class Playbook:
+class Playbook(msgspec.Struct, frozen=True):
     """A playbook, checked as far as it can be without a fleet."""
 
     title: str
@@ -196,7 +189,7 @@ class Playbook:
     folder: str
     """Absolute; relative paths of the author start here."""
     sha256: str
-    secrets: Mapping[str, SecretSource] = field(default_factory=dict)
+    secrets: Mapping[str, SecretSource] = msgspec.field(default_factory=dict)
 
 
 class Mistakes:

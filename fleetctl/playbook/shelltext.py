@@ -9,14 +9,14 @@ way out always works: take the value into a variable on the first line.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Context = Literal["bare", "double", "single"]
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(msgspec.Struct, frozen=True):
     """A place for the value of `name`."""
 
     name: str

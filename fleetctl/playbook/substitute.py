@@ -10,8 +10,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
+
+import msgspec
 
 from fleetctl.base.names import did_you_mean
 from fleetctl.playbook.shelltext import Piece, quoted, shell_pieces
@@ -30,8 +31,7 @@ _FREE_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _OPENING = re.compile(r"\{\{\{\{|\{\{")
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(msgspec.Struct, frozen=True):
     """A placeholder: a name whose value is put in for each host."""
 
     text: str

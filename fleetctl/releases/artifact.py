@@ -12,9 +12,10 @@ import io
 import os
 import tarfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
+
+import msgspec
 
 from fleetctl.releases.tree import Entry
 
@@ -22,8 +23,7 @@ CHUNK_BYTES = 1 << 20
 GZIP_LEVEL = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """What was written; sizes in bytes."""
 
     content: str

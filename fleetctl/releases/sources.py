@@ -12,10 +12,11 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
+
+import msgspec
 
 from fleetctl.base.errors import InputError, Location, UsageError
 from fleetctl.releases.tree import Entry, Unfit, clean_name, settle, settled_mode
@@ -24,8 +25,7 @@ CHUNK_BYTES = 1 << 20
 GIT_DEADLINE_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class GitRef:
+class GitRef(msgspec.Struct, frozen=True):
     """A commit by any name git knows: a tag, a branch, a hash."""
 
     repository: Path
@@ -38,8 +38,7 @@ class GitRef:
 Source = Path | GitRef
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(msgspec.Struct, frozen=True):
     """The entries of a release, and what is known about where they come from."""
 
     entries: list[Entry]

@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 LINKS_FOLLOWED_MAX = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One piece of a release; `name` is relative, with `/`, without `.` or `..`."""
 
     name: str

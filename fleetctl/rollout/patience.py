@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+
+import msgspec
 
 from fleetctl.playbook.operations import Retry
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(msgspec.Struct, frozen=True):
     """All times in seconds. The transport has its own, shorter retries below these."""
 
     connects_max: int = 2

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from fleetctl.plan.model import PlanPhase, PlanStep
 from fleetctl.playbook.operations import Pause
@@ -11,8 +12,7 @@ from fleetctl.playbook.operations import Pause
 StageKind = Literal["segment", "pause", "once"]
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(msgspec.Struct, frozen=True):
     """Steps `first` to `last` (both included) that go to a host as one order."""
 
     kind: StageKind
@@ -22,8 +22,7 @@ class Stage:
     """Every host of the batch has left the stages before it when the first host enters it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(msgspec.Struct, frozen=True):
     """A phase's steps, indexed every way the rollout asks for."""
 
     steps: tuple[PlanStep, ...]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+
+import msgspec
 
 from fleetctl.transport.frames import KEPT_BYTES, quote
 from fleetctl.transport.protocol import Kill, Killed, Look, Looked, Output
@@ -13,12 +14,11 @@ from fleetctl.transport.wire import STDERR, STDOUT, Broken, Channel, Silent, Wir
 _KILL_S = 15.0
 
 
-@dataclass(slots=True)
-class Collected:
+class Collected(msgspec.Struct):
     """A stream as it comes in, bounded: its head, and a moving tail."""
 
-    head: bytearray = field(default_factory=bytearray)
-    tail: bytearray = field(default_factory=bytearray)
+    head: bytearray = msgspec.field(default_factory=bytearray)
+    tail: bytearray = msgspec.field(default_factory=bytearray)
     size: int = 0
 
     def take(self, data: bytes) -> None:

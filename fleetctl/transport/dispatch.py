@@ -11,7 +11,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from fleetctl.transport import aside
 from fleetctl.transport.lanes import Lanes
@@ -36,15 +37,14 @@ _LIVE_THREADS = 64
 _CLOSE_JOIN_S = 2.0
 
 
-@dataclass(slots=True)
-class _Door:
+class _Door(msgspec.Struct):
     """What is kept for one host."""
 
     host: str
-    orders: deque[RunSegment | Ask | Release] = field(default_factory=deque)
+    orders: deque[RunSegment | Ask | Release] = msgspec.field(default_factory=deque)
     served: bool = False
     """A worker is at `orders`."""
-    dialling: threading.Lock = field(default_factory=threading.Lock)
+    dialling: threading.Lock = msgspec.field(default_factory=threading.Lock)
     wire: Wire | None = None
     session: HostSession | None = None
     users: int = 0

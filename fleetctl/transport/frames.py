@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
 import msgspec
@@ -36,43 +35,37 @@ class FrameError(ValueError):
     """What came is not what the runner says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(msgspec.Struct, frozen=True):
     """The runner is there."""
 
     boot: str
     home: str
 
 
-@dataclass(frozen=True, slots=True)
-class Began:
+class Began(msgspec.Struct, frozen=True):
     """A step that is not the order's first has begun."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """A step has ended, or is told from the record."""
 
     result: StepResult
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(msgspec.Struct, frozen=True):
     """A put asks for its file at `path`; the order ends there and is to be sent again."""
 
     key: str
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """The order is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedFrame:
+class RefusedFrame(msgspec.Struct, frozen=True):
     """The order is over: the rest of it will not be done."""
 
     reason: Literal["fence", "disk", "busy", "runner"]
@@ -183,8 +176,7 @@ def _hundredths(seconds: float) -> int:
 # --- frames -------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Body:
+class _Body(msgspec.Struct):
     """An `ended` frame whose streams are still coming."""
 
     result: StepResult
@@ -193,8 +185,7 @@ class _Body:
     stdout: bytes | None = None
 
 
-@dataclass(slots=True)
-class FrameReader:
+class FrameReader(msgspec.Struct):
     """Cuts what a runner writes into frames, however the bytes were split on the way.
 
     Whatever comes before the runner's hello (a login shell's greeting) is noise.
@@ -203,7 +194,7 @@ class FrameReader:
     token: str
     noise: bytes = b""
     """The last of what was no frame; for telling why there is none."""
-    _buffer: bytearray = field(default_factory=bytearray)
+    _buffer: bytearray = msgspec.field(default_factory=bytearray)
     _searched: int = 0
     _greeted: bool = False
     _body: _Body | None = None

@@ -7,7 +7,7 @@ Pure: it is told what happened and when.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 WINDOW_MAX = 128.0
 WINDOW_MIN = 2.0
@@ -15,8 +15,7 @@ QUIET_S = 0.5
 """Drops this close together tell of one and the same crowd; they count once."""
 
 
-@dataclass(slots=True)
-class Governor:
+class Governor(msgspec.Struct):
     """The window of one road: direct connections, or those through one bastion."""
 
     window: float = 64.0

@@ -8,12 +8,12 @@ import fnmatch
 import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class HostKey:
+
+class HostKey(msgspec.Struct, frozen=True):
     """A public key as it stands in a file."""
 
     kind: str
@@ -32,15 +32,14 @@ def name_of(address: str, port: int) -> str:
     return address if port == 22 else f"[{address}]:{port}"
 
 
-@dataclass(slots=True)
-class KnownHosts:
+class KnownHosts(msgspec.Struct):
     """Every entry of some files; a name is looked up in constant time unless entries are hashed."""
 
-    plain: dict[str, list[HostKey]] = field(default_factory=dict)
-    globs: list[tuple[list[str], HostKey]] = field(default_factory=list)
-    hashed: list[tuple[bytes, bytes, HostKey]] = field(default_factory=list)
+    plain: dict[str, list[HostKey]] = msgspec.field(default_factory=dict)
+    globs: list[tuple[list[str], HostKey]] = msgspec.field(default_factory=list)
+    hashed: list[tuple[bytes, bytes, HostKey]] = msgspec.field(default_factory=list)
     """Salt, HMAC-SHA1 of the name."""
-    revoked: set[HostKey] = field(default_factory=set)
+    revoked: set[HostKey] = msgspec.field(default_factory=set)
 
     def keys_for(self, address: str, port: int) -> list[HostKey]:
         """The keys this host may show, revoked ones taken out; empty when it is not known."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+
+import msgspec
 
 from fleetctl.inventory.model import Host, Login
 from fleetctl.transport.governor import Governor
@@ -34,22 +35,20 @@ class LogIn(Protocol):
     def __call__(self, route: Route, host_keys: Sequence[HostKey], via: Any) -> Wire: ...
 
 
-@dataclass(slots=True)
-class _Bastion:
+class _Bastion(msgspec.Struct):
     """The one connection to a host others are reached through."""
 
-    opening: threading.Lock = field(default_factory=threading.Lock)
+    opening: threading.Lock = msgspec.field(default_factory=threading.Lock)
     wire: Wire | None = None
     failure: Broken | None = None
     failed_s: float = 0.0
 
 
-@dataclass(slots=True)
-class _Road:
+class _Road(msgspec.Struct):
     """Starts of one kind are counted together: direct ones, or those through one bastion."""
 
-    governor: Governor = field(default_factory=Governor)
-    changed: threading.Condition = field(default_factory=threading.Condition)
+    governor: Governor = msgspec.field(default_factory=Governor)
+    changed: threading.Condition = msgspec.field(default_factory=threading.Condition)
 
 
 class HostKeys:
@@ -147,7 +146,7 @@ class Roads:
         address, port, user = parse_jump(last)
         login = Login(user=user, port=port, connect_timeout_s=timeout_s)
         # A hop's own ProxyJump does not count: the list says the whole way.
-        route = replace(self._resolve(address, login), jump=before)
+        route = msgspec.structs.replace(self._resolve(address, login), jump=before)
         return self._bastion(jump, lambda: self._connect(route))
 
     def _bastion(self, name: str, dial: Callable[[], Wire]) -> Wire:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from fleetctl.inventory.model import Login
 from fleetctl.transport.known_hosts import name_of
@@ -12,8 +13,7 @@ Lookup = Callable[[str], Mapping[str, str | list[str]]]
 """What ssh config says about a name, keys in lower case."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """Everything needed to log in to one host."""
 
     address: str

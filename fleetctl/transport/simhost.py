@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from fleetctl.transport.protocol import (
     Answered,
@@ -60,8 +61,7 @@ class Surroundings(Protocol):
         """Whether a segment takes its next step although nobody hears of it any more."""
 
 
-@dataclass(slots=True)
-class SimHost:
+class SimHost(msgspec.Struct):
     """One host and its disk; processes die with a reboot, records do not."""
 
     name: str
@@ -72,17 +72,17 @@ class SimHost:
     boot: int = 1
     thaws_s: float = 0.0
     """Until then everything here stands still."""
-    records: dict[tuple[str, str], StepRecord] = field(default_factory=dict)
+    records: dict[tuple[str, str], StepRecord] = msgspec.field(default_factory=dict)
     """(run, key) -> record."""
-    acts: Counter[str] = field(default_factory=Counter)
+    acts: Counter[str] = msgspec.field(default_factory=Counter)
     """Key -> how often its act was begun here."""
     current: Segment | None = None
     """Who holds the lock."""
-    queue: deque[Segment] = field(default_factory=deque)
+    queue: deque[Segment] = msgspec.field(default_factory=deque)
     """Who is behind it."""
-    lines: list[Line] = field(default_factory=list)
+    lines: list[Line] = msgspec.field(default_factory=list)
     """Connections that stand."""
-    opened: dict[str, int] = field(default_factory=dict)
+    opened: dict[str, int] = msgspec.field(default_factory=dict)
     """Run -> the connection that opened its record last; the others are shut out."""
 
     @property

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+import msgspec
 
 from fleetctl.transport.protocol import (
     Event,
@@ -37,8 +38,7 @@ class Verdict(NamedTuple):
     stdout: bytes = b""
 
 
-@dataclass(slots=True)
-class StepRecord:
+class StepRecord(msgspec.Struct):
     """What a host has on disk about one step; no end: it was begun."""
 
     end: StepEnd | None = None

@@ -9,8 +9,9 @@ import heapq
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from fleetctl.base.clock import ManualClock
 from fleetctl.transport.protocol import (
@@ -49,8 +50,7 @@ _CUT: frozenset[Mishap] = frozenset({"cut after", "late", "late answers"})
 _FINAL = FinalEvent.__args__
 
 
-@dataclass(slots=True)
-class Script:
+class Script(msgspec.Struct):
     """What the world does, as functions of what is asked; all chance is theirs."""
 
     mishap: Callable[[Order], Mishap] = lambda order: "none"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal
+
+import msgspec
 
 from fleetctl.inventory.model import Host
 from fleetctl.transport.dispatch import Dispatcher
@@ -78,8 +79,7 @@ KeyState = Literal["new", "known", "changed", "unreachable"]
 """changed: it shows a key of a kind that is known with another value, or another kind alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(msgspec.Struct, frozen=True):
     """What one host showed."""
 
     host: str

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fleetctl.base.errors import ExitCode, Refused
@@ -45,7 +45,7 @@ def test_a_command_gives_its_output(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     """A command's value is what it prints but for the last line end; a variable's is all of it."""
     monkeypatch.setenv("SOME_PASSWORD", " hunter22\n")
     playbook = read_playbook(PLAYBOOK % BOTH, "p.yaml", str(tmp_path))
-    request = dataclasses.replace(request_of(PLAYBOOK % BOTH), playbook=playbook)
+    request = msgspec.structs.replace(request_of(PLAYBOOK % BOTH), playbook=playbook)
     vault = open_vault(compile_plan(request))
     assert vault.value("pw") == b" hunter22\n"
     assert vault.value("other") == b"other99\n"

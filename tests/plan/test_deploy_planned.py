@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fleetctl.base.errors import InputError, InputErrors
@@ -38,7 +38,7 @@ def host(tmp_path: Path) -> DeployHost:
 
 def planned(artifact: Artifact) -> Plan:
     request = request_of(phase(DEPLOY, HEAD), releases={"web": artifact.release})
-    return compile_plan(dataclasses.replace(request, artifact=lambda _: artifact))
+    return compile_plan(msgspec.structs.replace(request, artifact=lambda _: artifact))
 
 
 def push(host: DeployHost, plan: Plan, name: str) -> list[str]:

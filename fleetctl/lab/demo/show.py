@@ -14,10 +14,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from urllib.request import urlopen
+
+import msgspec
 
 from fleetctl.base.errors import FleetError, Refused
 from fleetctl.lab.layout import Layout, read_state
@@ -38,8 +39,7 @@ class Ended(FleetError):
         self.code = code
 
 
-@dataclass(frozen=True)
-class Show:
+class Show(msgspec.Struct, frozen=True):
     """One showing, in `layout`'s folder."""
 
     layout: Layout
