@@ -11,9 +11,9 @@ from fleetctl.plan.model import Budget, Gate
 from fleetctl.playbook.operations import Approval, HostProbe, HttpProbe, Retry
 from fleetctl.rollout import records as r
 from fleetctl.rollout.controls import Command, Word
-from fleetctl.transport.protocol import Look, Order, RunSegment, StepOrder
+from fleetctl.transport.protocol import Look, Order, Release, RunSegment, StepOrder
 from fleetctl.transport.simsegment import Verdict
-from fleetctl.transport.simulated import Mishap, Script
+from fleetctl.transport.simulated import Mishap, Script, SimTransport
 from tests.rollout.builders import a_host, a_pause, a_phase, a_plan, a_step, hosts_named
 from tests.rollout.conftest import MakeSim
 
@@ -347,3 +347,30 @@ def test_a_host_lost_in_one_phase_is_left_alone_in_the_next(make_sim: MakeSim) -
     assert state.host_run("p2", "web002").outcome is Outcome.CHANGED
     assert state.ended is not None
     assert state.ended.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("batches", "gates", "released"),
+    [
+        ([HOSTS[:3], HOSTS[3:]], (), HOSTS[:3]),
+        ([HOSTS], (), []),
+        ([HOSTS], (Gate("g", "web answers", HttpProbe("http://127.0.0.1/")),),
+         HOSTS),
+    ],
+)  # fmt: skip
+def test_a_connection_is_given_up_when_its_host_is_done_unless_the_run_ends_with_it(
+    make_sim: MakeSim, monkeypatch: pytest.MonkeyPatch, batches: list[list[str]],
+    gates: tuple[Gate, ...], released: list[str],
+) -> None:  # fmt: skip
+    """The last batch's connections end with the run; a gate after it may take hours."""
+    seen: list[str] = []
+    submit = SimTransport.submit
+
+    def note(self: SimTransport, order: Order) -> None:
+        if isinstance(order, Release):
+            seen.append(order.host)
+        submit(self, order)
+
+    monkeypatch.setattr(SimTransport, "submit", note)
+    make_sim(a_plan(a_phase(batches, [a_step("one")], gates=gates))).push()
+    assert seen == released

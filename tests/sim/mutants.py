@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from fleetctl.base.errors import ExitCode
+from fleetctl.base.outcome import Outcome
 from fleetctl.plan.model import PlanPhase
 from fleetctl.rollout import (
     advance,
@@ -18,6 +20,7 @@ from fleetctl.rollout import (
     hosts,
     pacing,
     reducer,
+    results,
     segments,
     state,
 )
@@ -25,6 +28,7 @@ from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.loop import Driver
 from fleetctl.rollout.messages import Outgoing
 from fleetctl.rollout.records import Record
+from fleetctl.rollout.settling import settle
 from fleetctl.rollout.stages import Recipe, read_recipe
 from fleetctl.rollout.state import RunState
 from fleetctl.transport.protocol import StepResult
@@ -41,6 +45,8 @@ class Mutant(NamedTuple):
     place: Any
     attribute: str
     instead: Callable[..., Any]
+    also: Any = None
+    """Another of these: the guard that does its work where both stand."""
 
 
 @contextmanager
@@ -49,7 +55,8 @@ def alive(mutant: Mutant) -> Iterator[None]:
     whole = getattr(mutant.place, mutant.attribute)
     setattr(mutant.place, mutant.attribute, mutant.instead)
     try:
-        yield
+        with alive(mutant.also) if mutant.also else nullcontext():
+            yield
     finally:
         setattr(mutant.place, mutant.attribute, whole)
 
@@ -118,6 +125,15 @@ MUTANTS = (
            lambda self, host: self.fence),
     Mutant("a failure forgets what came before it", "3:", HostRun, "_forget_open_after",
            lambda self, index: self._forget_open()),
+    Mutant("who was not begun is left out of the account", "5:", advance, "_skip_rest",
+           lambda *a, **k: None),
+    Mutant("a run that ended ended well", "5:", advance, "ending",
+           lambda desk: (ExitCode.OK, "")),
+    Mutant("unknown and failed are as good as done", "5:", advance, "exit_code_of",
+           lambda seen: ExitCode.OK),
+    Mutant("what a host runs matters neither when read nor at its end", "5:", hosts, "_finish",
+           lambda desk, run: settle(desk, run, Outcome.CHANGED),
+           Mutant("", "", results, "_read_release", lambda *a: (Outcome.OK, ""))),
     Mutant("a connection shut out is kept", "7:", ends, "_hang_up_shut_out", lambda *a: None),
     Mutant("earlier phases are passed over after a resume", "2:", reducer, "_is_ahead",
            lambda desk: False),
