@@ -10,8 +10,8 @@ import msgspec
 import fleetctl.inventory.model
 import fleetctl.inventory.source
 import fleetctl.plan.model
-import fleetctl.playbook.model
 import fleetctl.playbook.operations
+import fleetctl.playbook.source
 import fleetctl.rollout.records
 from docs.generate.models import aliases, models, table
 from docs.generate.playbooks import kinds_sections
@@ -37,7 +37,7 @@ SECTIONS = (
         "Playbook",
         "What a playbook may hold; unknown keys are refused. The top is `PlaybookText`. Templates"
         " such as `{{host.address}}` may stand in every value that reaches a host.",
-        (fleetctl.playbook.model,),
+        (fleetctl.playbook.source,),
     ),
     (
         "Plan",

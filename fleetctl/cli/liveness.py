@@ -15,8 +15,9 @@ from fleetctl.plan.model import Plan
 from fleetctl.plan.render import render_step
 from fleetctl.plan.request import PlanRequest
 from fleetctl.playbook.kinds import Artifact
-from fleetctl.playbook.model import Phase, Playbook, Step, StepOptions
+from fleetctl.playbook.model import Phase, Playbook, Step
 from fleetctl.playbook.operations import Exec
+from fleetctl.playbook.source import StepOptions
 from fleetctl.playbook.steps.deploy import Deploy
 from fleetctl.playbook.substitute import names_in, shell_template_of
 

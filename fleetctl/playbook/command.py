@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetctl.playbook.model import Command
+from fleetctl.playbook.source import Command
 from fleetctl.playbook.substitute import check_shell, shell_template_of
 
 TITLE_CHARACTERS_MAX = 60

@@ -12,18 +12,10 @@ from fleetctl.base.marked import Document, read
 from fleetctl.base.names import did_you_mean
 from fleetctl.inventory.expression import Expression
 from fleetctl.inventory.expression import parse as parse_selector
-from fleetctl.playbook.model import (
-    BudgetText,
-    Mistakes,
-    Phase,
-    PhaseText,
-    Playbook,
-    PlaybookText,
-    Used,
-    Written,
-)
+from fleetctl.playbook.model import Mistakes, Phase, Playbook, Used, Written
 from fleetctl.playbook.pieces import read_gate, read_step, texts_at, try_decode, written_at
 from fleetctl.playbook.secrets import check_secrets, read_secrets
+from fleetctl.playbook.source import BudgetText, PhaseText, PlaybookText
 from fleetctl.playbook.substitute import Name, parse
 from fleetctl.playbook.units import Amount
 

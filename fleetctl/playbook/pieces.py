@@ -11,15 +11,8 @@ import msgspec
 from fleetctl.base.errors import InputError, InputErrors, Location
 from fleetctl.base.marked import Document, decode, unknown_key
 from fleetctl.playbook.kinds import GateKind, StepKind, gate_kinds, step_kinds
-from fleetctl.playbook.model import (
-    Gate,
-    GateOptions,
-    Mistakes,
-    RetryText,
-    Step,
-    StepOptions,
-    Written,
-)
+from fleetctl.playbook.model import Gate, Mistakes, Step, Written
+from fleetctl.playbook.source import GateOptions, RetryText, StepOptions
 from fleetctl.playbook.units import decode_unit
 
 T = TypeVar("T")

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from fleetctl.playbook.kinds import gate_kinds, step_kinds
-from fleetctl.playbook.model import BudgetText, PhaseText, PlaybookText, RetryText
 from fleetctl.playbook.pieces import gate_shape, step_shape
+from fleetctl.playbook.source import BudgetText, PhaseText, PlaybookText, RetryText
 from fleetctl.playbook.units import Amount, unit_schema
 
 TEMPLATE = "#/$defs/{name}"

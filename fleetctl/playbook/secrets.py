@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 from fleetctl.base.errors import Location
 from fleetctl.base.marked import Document
 from fleetctl.base.names import did_you_mean
-from fleetctl.playbook.model import Mistakes, Phase, SecretsText, SecretText
+from fleetctl.playbook.model import Mistakes, Phase
 from fleetctl.playbook.operations import Exec, SecretExec, SecretSource, SecretUse
+from fleetctl.playbook.source import SecretsText, SecretText
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -41,6 +41,7 @@ class _pair:
 def test_what_was_sent_is_read_once_and_in_order_whatever_the_pieces(
     packets: list[bytes], sizes: list[int]
 ) -> None:
+    """The library asks for any number of bytes; what was read too early waits for it."""
     with _pair() as (ours, theirs):
         for packet in packets:
             theirs.sendall(packet)
@@ -56,6 +57,7 @@ def test_what_was_sent_is_read_once_and_in_order_whatever_the_pieces(
 def test_silence_is_told_and_what_comes_after_it_is_read(
     ends: tuple[PromptSocket, socket.socket],
 ) -> None:
+    """A timeout loses nothing."""
     ours, theirs = ends
     ours.settimeout(0.05)
     with pytest.raises(TimeoutError):
@@ -68,6 +70,7 @@ def test_silence_is_told_and_what_comes_after_it_is_read(
 def test_its_own_timeout_and_its_own_packets_are_kept(
     ends: tuple[PromptSocket, socket.socket],
 ) -> None:
+    """What the socket was set to holds for what is made of it."""
     ours, theirs = ends
     assert ours.gettimeout() == 5.0
     assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -8,8 +8,8 @@ import msgspec
 
 from fleetctl.playbook.command import argv_of, shell_of, short
 from fleetctl.playbook.kinds import GateDraft, GateKind, KindContext
-from fleetctl.playbook.model import Command
 from fleetctl.playbook.operations import HostProbe, LocalProbe
+from fleetctl.playbook.source import Command
 from fleetctl.playbook.substitute import HOST_ROOTS, names_in
 
 

@@ -7,8 +7,8 @@ import msgspec
 from fleetctl.base.durations import format_duration
 from fleetctl.playbook.command import shell_of, short
 from fleetctl.playbook.kinds import GateDraft, GateKind, KindContext
-from fleetctl.playbook.model import Command
 from fleetctl.playbook.operations import HostProbe
+from fleetctl.playbook.source import Command
 from fleetctl.playbook.units import Seconds
 
 

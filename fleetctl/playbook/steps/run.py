@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fleetctl.playbook.command import shell_of, short
 from fleetctl.playbook.kinds import KindContext, StepDraft, StepKind
-from fleetctl.playbook.model import Command
 from fleetctl.playbook.operations import Exec
+from fleetctl.playbook.source import Command
 
 
 def _compile(value: Command, context: KindContext) -> tuple[StepDraft, ...]:

@@ -1,0 +1,118 @@
+"""The shapes of a playbook's file. `load` reads it from YAML into what `model` holds.
+
+The JSON Schema and the page of file formats are made from these.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from fleetctl.inventory.model import Scalar
+from fleetctl.playbook.operations import Once
+from fleetctl.playbook.units import Amount, Ramp, Rate, Seconds, seconds
+
+Command = str | tuple[str, ...]
+"""A text is POSIX sh; a list is an argv, each element one word."""
+
+
+class BudgetText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Hosts that may be lost in a phase, and in one batch of it (a count)."""
+
+    phase: Amount | None = None
+    batch: int | None = None
+
+
+class RetryText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often and how soon an idempotent step is tried again."""
+
+    attempts: int
+    delay: Seconds = seconds(1)
+    factor: float = 2.0
+    delay_max: Seconds = seconds(60)
+
+
+_AMOUNT_OR_BUDGET = msgspec.Meta(
+    extra_json_schema={"description": "a count, a percentage, or {phase: 2, batch: 1}"}
+)
+_TRIES = msgspec.Meta(
+    extra_json_schema={"description": "tries in all, or {attempts: 3, delay: 1s, factor: 2}"}
+)
+
+
+class SecretText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a secret comes from, on this machine; exactly one of these."""
+
+    env: str = ""
+    """An environment variable of fleetctl; it is taken out for what fleetctl starts."""
+    command: Command = ""
+    """What it prints, without the last line end; runs in the playbook's folder."""
+    file: str = ""
+    """Relative to the playbook, or `~/...`; every byte of it counts."""
+
+
+class SecretsText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which secrets a step is given, by name, and how."""
+
+    stdin: str = ""
+    """The secret it reads from standard input."""
+    files: dict[str, str] = {}
+    """Variable -> secret: the variable holds the path of a file with the value, there for as long
+    as the step runs, for its user alone."""
+
+
+class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every kind of step may carry beside its own word."""
+
+    name: str = ""
+    check: Command = ""
+    """Read-only; exit 0 means there is nothing to do."""
+    undo: Command = ""
+    once: Once = ""
+    idempotent: bool = False
+    """It may run twice without harm."""
+    retry: Annotated[Any, _TRIES] = None
+    timeout: Seconds | None = None
+    barrier: bool = False
+    secret: bool = False
+    """Keep nothing of what it says, anywhere."""
+    secrets: SecretsText | None = None
+    """For its `run` and `undo`, not its `check`."""
+
+
+class GateOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every kind of gate may carry beside its own word."""
+
+    name: str = ""
+    when: Literal["before", "after"] | None = None
+    timeout: Seconds | None = None
+    interval: Seconds | None = None
+    soak: Seconds | None = None
+
+
+class PhaseText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A phase as it stands in the file."""
+
+    name: str
+    hosts: str
+    needs: tuple[str, ...] | None = None
+    """Left out: the phase before it."""
+    batches: Ramp | None = None
+    limit: Amount | None = None
+    throttle: Rate | None = None
+    budget: Annotated[Any, _AMOUNT_OR_BUDGET] = None
+    on_failure: Literal["leave", "undo"] = "leave"
+    lockstep: bool = False
+    gates: tuple[Any, ...] = ()
+    steps: tuple[Any, ...]
+
+
+class PlaybookText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A playbook as it stands in the file."""
+
+    title: str
+    variables: dict[str, Scalar] = {}
+    secrets: dict[str, SecretText] = {}
+    budget: Amount | None = None
+    phases: tuple[Any, ...]
