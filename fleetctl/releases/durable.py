@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Replace `path` by one rename; what it pointed to when it is a link. Keeps its mode."""
+    import tempfile  # what it pulls in is a fiftieth of a push's start; few pushes write
+
     place = path.resolve()
     mode = place.stat().st_mode & 0o777 if place.exists() else 0o644
     handle, half = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)

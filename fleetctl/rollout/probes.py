@@ -10,13 +10,13 @@ import subprocess
 import threading
 import urllib.parse
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
 from fleetctl.playbook.operations import HttpProbe, LocalProbe, TcpProbe
 from fleetctl.rollout.messages import ProbeAnswered, RunProbe
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
     from http.client import HTTPConnection
 
 AT_ONCE_MAX = 64
@@ -46,6 +46,8 @@ class ThreadProber:
 
     def submit(self, probe: RunProbe) -> None:
         if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor  # most runs probe nothing from here
+
             self._pool = ThreadPoolExecutor(AT_ONCE_MAX, thread_name_prefix="probe")
         self._pool.submit(self._run, probe)
 

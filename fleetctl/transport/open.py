@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fleetctl.inventory.model import Host
-from fleetctl.transport.lean import without_invoke
+from fleetctl.transport.lean import leanly
 from fleetctl.transport.local import LocalTransport
 from fleetctl.transport.protocol import Order, Sink, Transport
 
@@ -45,7 +45,7 @@ def open_transport(
     if len(local_hosts) == len(hosts):
         return LocalTransport(sink, fanout=fanout, live=live)
     # Only who goes over SSH pays for importing its library.
-    with without_invoke():
+    with leanly():
         from fleetctl.transport.ssh import SshTransport
 
     remote = SshTransport(hosts, sink, fanout=fanout, known_hosts=known_hosts, live=live)

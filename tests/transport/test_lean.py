@@ -8,10 +8,12 @@ from pathlib import Path
 
 _IMPORT = """
 import sys
-from fleetctl.transport.lean import without_invoke
-with without_invoke():
+from fleetctl.transport.lean import leanly
+with leanly():
     from fleetctl.transport import sshlogin
-print("asyncio" in sys.modules)
+print("asyncio" in sys.modules or "importlib.metadata" in sys.modules)
+import importlib.metadata, paramiko
+assert paramiko.__version__ == importlib.metadata.version("paramiko"), paramiko.__version__
 from pathlib import Path
 config = sshlogin.read_ssh_config(Path(sys.argv[1]))
 print(config.lookup("db001")["hostname"])
