@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from fleetctl.rollout.carried import Carried
 
 
+_LINGER_S = 2.0
+"""After the run, until its connections are closed: mostly the process has ended by then."""
+
+
 class Manner(NamedTuple):
     """How a person wants a run done and told."""
 
@@ -121,6 +125,7 @@ def _opening(vault: Vault, manner: Manner, run: str = "") -> Opening:
     return Opening(
         whoami(), words, run, check_only=manner.check_only, parent=parent_run(),
         leased=manner.leased, carried=manner.carried, redact=redact,
+        linger_s=_LINGER_S,
     )  # fmt: skip
 
 

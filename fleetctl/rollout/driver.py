@@ -62,6 +62,8 @@ class Opening(msgspec.Struct, frozen=True):
     """Take the leases of the tiers worked on; not without need to leave that out."""
     carried: bool = True
     """Carry the journal where the plan says."""
+    linger_s: float = 0.0
+    """Connections are closed so long after the run, or when the process ends before that."""
     redact: Callable[[str], str] = str
     """Takes secrets out of what probes say on this machine."""
 
@@ -232,7 +234,7 @@ def leased(
         yield ground
     finally:
         with contextlib.suppress(OSError):  # the run has ended; its outcome stands
-            ground.close()
+            ground.close(opening.linger_s)
 
 
 class Leg(NamedTuple):

@@ -167,8 +167,12 @@ class Ground:
                 return
         self._transport.submit(order)
 
-    def close(self) -> None:
-        """Give the leases back and close every connection; finite. Idempotent."""
+    def close(self, linger_s: float = 0.0) -> None:
+        """Give the leases back and close every connection; finite. Idempotent.
+
+        `linger_s`: the connections are closed so long afterwards, unless the process has ended
+        then; taking them down one by one would hold up its end.
+        """
         if not self._closed.is_set():
             self._closed.set()
             self._wake.set()
@@ -180,7 +184,12 @@ class Ground:
                 self._thread.join(_LOOK_S + _DROP_S)
             with contextlib.suppress(OSError, queue.Empty):
                 self.give_back()
-        self._transport.close()
+        if linger_s:
+            last = threading.Timer(linger_s, self._transport.close)
+            last.daemon = True
+            last.start()
+        else:
+            self._transport.close()
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, (StepBegan, Said, Connected)) or event.ticket >= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -128,6 +129,17 @@ def final(heard: queue.SimpleQueue[Event | Command], ticket: int) -> Event:
         event = heard.get(timeout=30)
         if isinstance(event, (SegmentEnded, Refused, Lost)) and event.ticket == ticket:
             return event
+
+
+def test_connections_outlast_a_lease_given_back_only_so_long(stand: Open) -> None:
+    """Who leaves does not wait for them, and who stays does not keep them."""
+    ground, closed = stand(ALICE), threading.Event()
+    ground._transport.close = closed.set  # type: ignore[method-assign]
+    ground.take()
+    ground.close(linger_s=0.3)
+    assert not closed.is_set()
+    stand(BOB).take()  # it is free already
+    assert closed.wait(30)
 
 
 def test_second_of_two_is_refused_and_leaves_the_first_alone(stand: Open) -> None:
