@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 
 SEEDS ?= 1000
 
-.PHONY: help demo test check faults sim fix bench docs lock clean
+.PHONY: help demo test check faults sim mutations fix bench docs lock clean
 
 help:
 	@echo "make demo   push a release to 44 lab hosts over SSH and show it"
@@ -15,6 +15,7 @@ help:
 	@echo "make sim    simulate SEEDS=1000 pushes under every fault, count the faults"
 	@echo "make fix    format and mend what can be mended"
 	@echo "make faults every fault on every kind of server, every write of a journal to die at"
+	@echo "make mutations  take guards out of the source one at a time: some test must fail (10 minutes)"
 	@echo "make bench  time fleetctl against other tools, in one run"
 	@echo "make docs   write the generated pages of docs/ anew"
 	@echo "make lock   renew the locked dependencies"
@@ -52,6 +53,9 @@ faults: $(VENV)/.dev
 
 sim: $(VENV)/.dev
 	$(BIN)/python -m tests.sim --seeds $(SEEDS) --processes 2
+
+mutations: $(VENV)/.dev
+	$(BIN)/python -m tests.mutations
 
 fix: $(VENV)/.dev
 	$(BIN)/ruff format .
