@@ -10,7 +10,7 @@
 # still runs. A state read while it is being written is no "free", or it was free after we wrote.
 
 _VOID_CLAIMS=8 # of dead shells are cleared away together: that is an exec
-_MINE=''
+_MINE='' _SURVEYED=''
 
 _step_lives() { _noted "$_F/runs/$1=now"; } # RUN: does the step its runner noted still run?
 
@@ -21,6 +21,8 @@ _survey() { # RIVAL: '' nobody, held, low or high (wants it; pid lower or higher
     [ "$_other" != "$_MINE" ] || continue
     _claim_state=free _claim_run=''
     read -r _claim_state _claim_run <"$_other"
+    # Free is nobody's rival; whether its owner is dead is asked once a connection.
+    [ "$_claim_state$_SURVEYED" != freeyes ] || continue
     _who=${_other#"$_F/lock."}
     _pid=${_who%%.*} _who=${_who#*.}
     if _lives "$_pid" "${_who%%.*}" "${_who#*.}"; then
@@ -34,6 +36,7 @@ _survey() { # RIVAL: '' nobody, held, low or high (wants it; pid lower or higher
       set -- "$@" "$_other"
     fi
   done
+  _SURVEYED=yes
   [ $# -lt $_VOID_CLAIMS ] || rm -f "$@"
 }
 
