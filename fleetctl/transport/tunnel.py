@@ -13,8 +13,8 @@ import threading
 from collections.abc import Iterator
 from typing import Protocol
 
-_TURN_S = 1.0
-"""Longest wait for a send or read under way; both look up every 100 ms by themselves."""
+_TURN_S = 2.0
+"""Longest wait for a send or read under way; both look up every second by themselves."""
 
 
 class ChannelLike(Protocol):
