@@ -188,7 +188,7 @@ def transport_of(client: paramiko.SSHClient) -> paramiko.Transport:
 
 
 def shut(sock: Any) -> None:
-    """Wake whoever reads from `sock` at once; the library would look up only every 100 ms."""
+    """Wake whoever reads from `sock` at once; the library would look up once a second."""
     with contextlib.suppress(OSError, EOFError):
         sock.shutdown(socket.SHUT_RDWR)
 
