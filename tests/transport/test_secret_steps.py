@@ -164,6 +164,28 @@ def test_nothing_left_when_nothing_was_to_do(reach: Reach, home: Path) -> None:
     assert left_behind(home / ".fleetctl", values) == []
 
 
+def test_standard_input_is_no_file_any_more_when_the_step_begins(reach: Reach) -> None:
+    """Its place is empty before the step can start anything that lasts."""
+    desk = reach({"s": PASSWORD})
+    (result,) = desk.do(given("a", 'ls -A "${F%/*}"; cat >/dev/null', stdin="s", F="s"))
+    assert (result.end, result.stdout.head) == ("acted", b"F\n"), result
+
+
+def test_step_that_outlives_its_runner_takes_its_files_along(reach: Reach, home: Path) -> None:
+    """Nobody needs to ask the host for that."""
+    act = 'touch there; read -r line </proc/$$/stat; set -- ${line##*) }; kill -9 "$2"; ' \
+          'while [ ! -e go ]; do sleep 0.05; done'  # fmt: skip
+    reach({"s": PASSWORD}).segment(given("a", act, F="s"))
+    while not (home / "there").exists():
+        time.sleep(0.02)
+    assert list(home.rglob("*secret.*"))
+    (home / "go").touch()
+    deadline_s = time.monotonic() + 20
+    while list(home.rglob("*secret.*")) and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    assert not list(home.rglob("*secret.*"))
+
+
 @pytest.mark.parametrize("dies", ["runner and step", "runner"])
 def test_dead_runner_is_cleaned_up_after(reach: Reach, home: Path, dies: str) -> None:
     """What stays when a runner dies, with its step or before it, goes when the host is asked."""
