@@ -48,7 +48,8 @@ _INPUT = ("tests/inventory", "tests/playbook", "tests/plan")
 MUTATIONS = (
     # 6. A typo changes nothing, and is told with its place.
     Mutation("unknown keys of an inventory are passed over", "6", "fleetctl/inventory/source.py",
-             "forbid_unknown_fields=True", "forbid_unknown_fields=False", _INPUT),
+             "forbid_unknown_fields=True", "forbid_unknown_fields=False",
+             ("tests/inventory/test_native.py",)),
     Mutation("unknown keys of a playbook are passed over", "6", "fleetctl/playbook/source.py",
              "forbid_unknown_fields=True", "forbid_unknown_fields=False", _INPUT),
     Mutation("a host pattern may match nothing", "6", "fleetctl/inventory/select.py",
@@ -130,7 +131,10 @@ MUTATIONS = (
 
 
 def try_out(mutation: Mutation, tree: Path) -> str:
-    """The first test that missed the guard; empty when none did."""
+    """The first test that failed for want of the guard; empty when none did.
+
+    Tests that hang or cannot be collected tell nothing about the guard, and do not count.
+    """
     path = tree / mutation.file
     whole = path.read_text()
     assert mutation.old in whole, f"{mutation.name}: {mutation.file} has changed"
@@ -143,10 +147,10 @@ def try_out(mutation: Mutation, tree: Path) -> str:
         )  # fmt: skip
         said = ended.stdout.splitlines()
     except subprocess.TimeoutExpired:
-        return "the tests hang"
+        return ""
     finally:
         path.write_text(whole)
-    failed = [line for line in said if line.startswith(("FAILED", "ERROR"))]
+    failed = [line for line in said if line.startswith("FAILED")]
     return failed[0].partition(" - ")[0].partition(" ")[2] if failed else ""
 
 

@@ -76,3 +76,17 @@ def test_its_own_timeout_and_its_own_packets_are_kept(
     assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     ours.sendall(b"there")
     assert theirs.recv(10) == b"there"
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="only Linux can be asked for it")
+def test_each_read_asks_for_the_next_to_be_acknowledged_at_once(
+    ends: tuple[PromptSocket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel leaves the mode by itself, so once is not enough."""
+    ours, theirs = ends
+    asked: list[tuple[int, ...]] = []
+    monkeypatch.setattr(PromptSocket, "setsockopt", lambda self, *words: asked.append(words))
+    for count in (1, 2):
+        theirs.sendall(b"x")
+        assert ours.recv(10) == b"x"
+        assert asked == [(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)] * count
