@@ -35,6 +35,7 @@ _NL='
 _BOUND=32768        # bytes kept of the head and of the tail of a stream
 _FLOOD=134217728    # bytes of a stream on disk at which its middle is thrown away while it runs
 _KEPT_RUNS=32
+_SHORT=3000         # a step's timeout in hundredths of a second that an idle guard's nap is too long for
 _RUN='' _GUARD='' _SUPERSEDED='' _NEWRUN='' _THROUGH='' _HELD=''
 
 _flush() { # tell what is held back; false when nobody listens any more
@@ -91,10 +92,15 @@ _open_run() { # RUN FENCE, under the lock; false when the disk takes nothing
   printf '\nopen %s\nfence %s\n' "$_ME" "$2" >>"$_LEDGER" && _settle "$_LEDGER" "$_F/ledger" || return 1
   _RUN=$1
   _sweep
-  # A connection lost is found by failing to write; a step still ends at its own deadline.
+  _post_guard
+}
+
+_post_guard() { # a new one, awake; a connection lost is found by failing to write, but a step still ends
   [ -z "$_GUARD" ] || kill -KILL "$_GUARD"
-  _guard </dev/null >/dev/null 2>&1 6<&- &
+  _guard </dev/null >/dev/null 2>&1 6<&- 8>&- 9>&- &
   _GUARD=$!
+  _clock
+  _POSTED=$_NOW
 }
 
 _overtaken() { # has another connection of this run opened the record after us?
@@ -291,7 +297,9 @@ _step() {
   _BEGUN=1
   _clock
   _started=$_NOW
-  _perform $((_NOW + $4)) "$6"
+  # A guard that has seen nothing for a while naps too long for a step that may not last long.
+  [ "$4" -ge $_SHORT ] || [ $((_NOW - _POSTED)) -le 200 ] || _post_guard
+  _perform $((_started + $4)) "$6"
   _finish "$3" "$5"
   case $5 in *w*) _wipe "$_D" ;; esac
 }
@@ -403,9 +411,10 @@ _guard() { # beside the runner: ends a step at its deadline, also when its contr
   _runner_start=$_START
   _pause=2 # idle: a nap is an exec, and most steps end within this one
   while _nap $_pause; do
-    _pause=2
     if ! _noted "${_D}now"; then
       _lives $$ "$_runner_start" "$_BOOT" || exit 0
+      # A thousand connections kept at a barrier would nap more than work.
+      case $_pause in 2) _pause=4 ;; 4) _pause=6 ;; 6) ;; *) _pause=2 ;; esac
       continue
     fi
     _pause=0.5

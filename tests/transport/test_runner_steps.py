@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,38 @@ def test_what_a_step_left_running_is_no_step_any_more(desk: Desk, tmp_path: Path
         assert _runs(left)
     finally:
         os.kill(left, signal.SIGKILL)
+
+
+def test_idle_guard_naps_longer_but_a_short_step_gets_one_that_is_awake(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """A host kept at a barrier is left in peace; a step of seconds still ends at its deadline."""
+    _put_sleep_on_record(tmp_path)
+    naps = tmp_path / "ho me" / "naps"
+    began_s = time.monotonic()
+    desk.do(run("a", "true"))
+    _await(lambda: len(naps.read_text().split()) > 4)
+    assert naps.read_text().split()[:5] == ["2", "4", "6", "6", "6"]
+    time.sleep(max(0.0, began_s + 2.2 - time.monotonic()))
+    seen = len(naps.read_text().split())
+    assert desk.do(run("b", "/bin/sleep 60; true", timeout_s=1))[0].end == "timed out"
+    after = naps.read_text().split()[seen:]
+    assert after.index("2") < after.index("0.5")  # awake before it saw the step in hand
+
+
+def _put_sleep_on_record(tmp_path: Path) -> None:
+    """The desk's `sleep` notes how long it should take, and takes a tenth of a second."""
+    program = tmp_path / "bin" / "sleep"
+    program.write_text('#!/bin/sh\necho "$1" >>"$HOME/naps"\nexec /bin/sleep 0.1\n')
+    program.chmod(0o755)
+    (tmp_path / "ho me" / "naps").touch()
+
+
+def _await(is_so: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline_s, "it never came to that"
+        time.sleep(0.02)
 
 
 def test_fence_survives_a_torn_write_of_the_next(desk: Desk, tmp_path: Path) -> None:
