@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
-import yaml
 from msgspec import inspect
 
 from fleetctl.base.errors import InputError, InputErrors, Location
+from fleetctl.base.lean import lately
 from fleetctl.base.names import did_you_mean
+
+with lately():
+    import yaml
 
 T = TypeVar("T")
 Path = tuple[str | int, ...]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fleetctl.base.lean import leanly
 from fleetctl.inventory.model import Host
-from fleetctl.transport.lean import leanly
 from fleetctl.transport.local import LocalTransport
 from fleetctl.transport.protocol import Order, Sink, Transport
 

@@ -1,4 +1,4 @@
-"""Importing the SSH library without what it rarely needs, and giving it that when it does."""
+"""Importing libraries without what they rarely need, and giving them that when they do."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 _IMPORT = """
 import sys
-from fleetctl.transport.lean import leanly
+from fleetctl.base.lean import leanly
 with leanly():
     from fleetctl.transport import sshlogin
-print("asyncio" in sys.modules or "importlib.metadata" in sys.modules)
+print(any(name in sys.modules for name in ("asyncio", "importlib.metadata", "tempfile")))
 import importlib.metadata, paramiko
 assert paramiko.__version__ == importlib.metadata.version("paramiko"), paramiko.__version__
 from pathlib import Path
@@ -19,6 +19,31 @@ config = sshlogin.read_ssh_config(Path(sys.argv[1]))
 print(config.lookup("db001")["hostname"])
 import invoke, fabric
 """
+
+
+_LATE = """
+import re
+compiled = []
+compile_now = re._compiler.compile
+re._compiler.compile = lambda p, flags=0: compiled.append(ascii(p)) or compile_now(p, flags)
+from fleetctl.base import marked
+import yaml, sys
+assert sys.modules["re"] is re
+print(any("ufffd" in p for p in compiled))
+print(yaml.load("2026-11-22", yaml.SafeLoader), yaml.load("0x10", yaml.SafeLoader))
+print(any("ufffd" in p for p in compiled))
+try:
+    yaml.load(chr(1), yaml.SafeLoader)
+except yaml.reader.ReaderError as error:
+    print(error.position)
+"""
+
+
+def test_late_expressions_are_there_when_they_are_used() -> None:
+    """Reading YAML spares what only PyYAML's own reader needs, and does not break that reader."""
+    command = [sys.executable, "-c", _LATE]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert said == ["False", "2026-11-22", "16", "True", "0"]
 
 
 def _run(config: Path) -> list[str]:
