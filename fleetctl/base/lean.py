@@ -58,7 +58,7 @@ def lately() -> Iterator[None]:
 class _LateExpression:
     """A regular expression that is compiled when it is first used."""
 
-    def __init__(self, pattern: str | bytes, flags: int = 0) -> None:
+    def __init__(self, pattern: str, flags: int = 0) -> None:
         self._words = (pattern, flags)
 
     def __getattr__(self, name: str) -> Any:
