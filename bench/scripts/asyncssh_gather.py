@@ -23,6 +23,7 @@ async def main() -> None:
                 known_hosts=known_hosts,
                 config=None,
                 agent_path=None,
+                kex_algs=["ecdh-sha2-nistp256"],
             )
             for address in task["addresses"]
         )

@@ -40,7 +40,9 @@ _POLL_S = 1.0
 100 ms, and nothing else: who closes a connection wakes its reader."""
 _LOGIN_FACTOR = 3.0
 """Greeting and login together may take this many times the time for connecting."""
-_KEX_FIRST = ("curve25519-sha256@libssh.org", "mlkem768x25519-sha256")
+_KEX_FIRST = ("ecdh-sha2-nistp256", "curve25519-sha256@libssh.org", "mlkem768x25519-sha256")
+"""By what they cost a host: an sshd of 2023 spends a sixth of a login less on the first, which
+OpenSSL does for it, than on the second, which it does itself (24 and 29 ms)."""
 _CIPHERS_FIRST = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr")
 
 
