@@ -220,8 +220,10 @@ _answered() { # KEY PARTNER TRY: told from the record? Then the step must not ru
 # --- a step -----------------------------------------------------------------------------------
 
 _measure() { # FD FILE -> SIZE: bytes written to the stream; its file is cut to what is kept
+  _SIZE=0 _cut=0
+  # Most steps say nothing, and looking at a file is one call where reading a number is twelve.
+  [ -s "$2" ] || [ -s "$2.cut" ] || return
   read -r _ _SIZE </proc/$$/fdinfo/"$1"
-  _cut=0
   [ ! -s "$2.cut" ] || { read -r _cut <"$2.cut"; rm -f "$2.cut"; }
   if [ "$_cut" -gt 0 ]; then
     cat "$2.tail" "$2" | tail -c $_BOUND >"$2.last"
