@@ -28,7 +28,7 @@ from fleetctl.lab.lifecycle import down, up
 from fleetctl.lab.prepare import LabRequest
 from fleetctl.plan.model import Budget, Plan, PlanPhase, PlanStep
 from fleetctl.playbook.operations import Exec
-from fleetctl.rollout.driver import Opening, push, resume
+from fleetctl.rollout.driver import Opening, Wanted, push, resume
 from fleetctl.rollout.observers import Recorded
 from fleetctl.transport.local import LocalTransport
 from fleetctl.transport.protocol import Order, Said, Sink, StepOrder, Transport
@@ -146,7 +146,9 @@ def soak(pushes: int, plan: Plan, way: Callable[[int], Callable[[Sink], Transpor
             result = push(plan, opening, opened, way(number), observers=(Counting(),))
             if result.exit_code:
                 mended = resume(
-                    opening.run, opening, opened, way(-1), only_failed=True, observers=(Counting(),)
+                    *(opening.run, opening, opened, way(-1)),
+                    wanted=Wanted(only_failed=True),
+                    observers=(Counting(),),
                 )
                 assert mended.exit_code == 0, mended
             assert bool(result.exit_code) == (number % FAILS_EVERY == 0), result

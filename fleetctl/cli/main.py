@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("fleetctl.cli.run:run", "Run a command on hosts, now."),
     "status": ("fleetctl.cli.status:status", "Ask hosts which release they run."),
     "attach": ("fleetctl.cli.attach:attach", "Watch a run that is driven on another machine."),
-    "resume": ("fleetctl.cli.runs:resume", "Go on with a run, here or from another machine."),
+    "resume": ("fleetctl.cli.resume:resume", "Go on with a run, here or from another machine."),
     "runs": ("fleetctl.cli.runs:runs", "Look at runs; resume, approve or stop one."),
     "inventory": ("fleetctl.cli.inventory:inventory", "List and check tiers and hosts."),
     "releases": ("fleetctl.cli.releases:releases", "Keep releases and pin them to tiers."),

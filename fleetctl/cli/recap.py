@@ -200,7 +200,13 @@ def _next_lines(view: RunView) -> list[str]:
     resume = f"fleetctl runs resume {view.run}"
     if not any(host.lost for host in view.hosts.values()):
         return [f"next: {resume}"]
+    unknown = [host for host, end in view.outcomes().items() if end is Outcome.UNKNOWN]
     lines = [f"next: {resume} --failed"]
+    if unknown:
+        lines.append(
+            f"      if it stays unknown, look on {fold(unknown)}, and say what you found: "
+            "--done HOST, or --again HOST to run the step once more"
+        )
     if view.to_do(only_failed=False):
         lines.append(f"then: {resume}    (the hosts it did not come to)")
     return lines

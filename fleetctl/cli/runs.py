@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import click
 
 from fleetctl.base.errors import ExitCode, Refused, UsageError
-from fleetctl.base.hostrange import fold
 from fleetctl.base.names import did_you_mean
 from fleetctl.cli.account import Account, read_account
-from fleetctl.cli.gathering import gather
 from fleetctl.cli.journal import journal_option, open_journal
-from fleetctl.cli.lock import carry_option, lease_option
 from fleetctl.cli.logs import LOG_COLUMNS, log_lines, log_rows, pick_logs
 from fleetctl.cli.output import emit, output_option, write
-from fleetctl.cli.picture import hosts_word, wall_text
-from fleetctl.cli.recap import accounted
-from fleetctl.cli.selection import inventory_option, open_fleet
+from fleetctl.cli.picture import wall_text
+from fleetctl.cli.resume import resume
 from fleetctl.cli.upkeep import backup, verify
-from fleetctl.cli.watching import tell
 from fleetctl.journal.rows import RunRow
 from fleetctl.journal.store import Journal
 from fleetctl.playbook.operations import Approval
@@ -36,6 +29,7 @@ def runs() -> None:
     """
 
 
+runs.add_command(resume)
 runs.add_command(verify)
 runs.add_command(backup)
 
@@ -88,74 +82,6 @@ def logs(run: str, host: tuple[str, ...], step: str, journal: str | None, output
     for line in log_lines(account, picked, words):
         if not write(line):
             return
-
-
-class Resuming(NamedTuple):
-    """How to go on."""
-
-    failed: bool
-    take_over: bool
-    carry: bool
-    no_lease: bool
-    inventory: str | None
-    journal: str | None
-    output: str
-
-
-@runs.command()
-@run_argument
-@click.option("--failed", is_flag=True, help="Try the lost hosts again, nothing else.")
-@click.option("--take-over", is_flag=True, help="Go on with a run of another machine.")
-@click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
-@carry_option
-@lease_option
-@inventory_option
-@journal_option
-@output_option
-@gather("how", Resuming)
-def resume(run: str, yes: bool, how: Resuming) -> ExitCode:
-    """Go on with a run that was interrupted, stopped or cut off, where it was.
-
-    What succeeded on a host does not run there again; what may have happened is asked first.
-
-    With --take-over the journal is fetched from the hosts that carry it (the fleet's bastions),
-    every host is asked what ran there, and the controller that had the run is fenced off: should
-    it come back, it stops with exit code 7. See docs/handover.md.
-    """
-    from fleetctl.cli.confirm import confirm
-    from fleetctl.cli.session import Manner
-
-    failed = how.failed
-    manner = Manner(how.output, how.journal, leased=not how.no_lease, carried=how.carry)
-    with open_journal(how.journal) as opened:
-        if how.take_over:
-            _refuse_both(how)
-            from fleetctl.cli.handover import take_over
-
-            return take_over(opened, run, open_fleet(how.inventory), manner, yes)
-        row = opened.find(run)
-        _refuse_live(opened, row)
-        account = read_account(opened, row.id)
-        hosts = account.view.to_do(failed)
-        if not hosts and (failed or account.view.ended is not None):
-            raise _nothing_left(account, failed)
-        tell(accounted(account.view))
-        if hosts:
-            tell(f"to do: {hosts_word(len(hosts))}: {fold(hosts)}")
-            confirm(len(hosts), yes)
-        else:
-            tell("to do: gates not answered yet, and its end")
-        from fleetctl.cli.session import resume_run
-
-        return resume_run(opened, row.id, manner, failed, how.inventory)
-
-
-def _refuse_both(how: Resuming) -> None:
-    if how.failed or how.no_lease:
-        raise UsageError(
-            "--take-over goes on with all of a run, and takes its leases",
-            hint="leave out --failed and --no-lease; then: fleetctl resume RUN --failed",
-        )
 
 
 @runs.command()
@@ -220,27 +146,6 @@ def _live_holder(journal: Journal, row: RunRow) -> str:
             hint=f"fleetctl runs show {row.id}",
         )
     return holder
-
-
-def _refuse_live(journal: Journal, row: RunRow) -> None:
-    holder = journal.lock(row.id).holder()
-    if holder:
-        from fleetctl.base.errors import LockHeld
-
-        raise LockHeld(
-            f"run {row.id} is being driven already",
-            why=f"by {holder}",
-            hint=f"stop it with: fleetctl runs abort {row.id}",
-        )
-
-
-def _nothing_left(account: Account, failed: bool) -> Refused:
-    view = account.view
-    hint = ""
-    if view.to_do(not failed):
-        hint = f"fleetctl runs resume {view.run}" + ("" if failed else " --failed")
-    what = "no lost host to try again" if failed else "nothing left to do"
-    return Refused(f"run {view.run} has {what}", why=accounted(view), hint=hint)
 
 
 def _open_gate(account: Account, named: str | None) -> str:

@@ -25,7 +25,7 @@ from fleetctl.cli.vault import open_vault
 from fleetctl.cli.veil import veil
 from fleetctl.cli.watching import Follower, JsonLines, PlainLines, tell
 from fleetctl.rollout.controls import Controls
-from fleetctl.rollout.driver import Opening, RunResult, push, resume
+from fleetctl.rollout.driver import Opening, RunResult, Wanted, push, resume
 from fleetctl.rollout.observers import is_any_blocked
 from fleetctl.rollout.records import RunResumed
 from fleetctl.transport.veil import Vault
@@ -74,7 +74,7 @@ def start_run(plan: Plan, manner: Manner) -> ExitCode:
 
 
 def resume_run(
-    journal: Journal, run: str, manner: Manner, only_failed: bool, inventory: str | None = None
+    journal: Journal, run: str, manner: Manner, wanted: Wanted, inventory: str | None = None
 ) -> ExitCode:
     """Take a run up where its journal ends; as `start_run`.
 
@@ -92,7 +92,7 @@ def resume_run(
     def drive(journal: Journal, controls: Controls, observer: Follower) -> RunResult:
         return resume(
             *(run, opening, journal, way),
-            only_failed=only_failed,
+            wanted=wanted,
             controls=controls,
             observers=(observer,),
         )

@@ -37,9 +37,9 @@ class Teller:
         return f"run {record.run} opened{mode}: {self._view.plan.title}, {hosts}"
 
     def _resumed(self, record: r.RunResumed) -> str:
-        return f"run {self._view.run} resumed" + (
-            ", failed hosts only" if record.only_failed else ""
-        )
+        parts = [f"run {self._view.run} resumed", *(["failed hosts only"] * record.only_failed)]
+        parts += [f"{one.host} {one.word} as a person says" for one in record.told]
+        return ", ".join(parts)
 
     def _found_down(self, record: r.FoundDown) -> str:
         return f"found down before the start: {fold(record.hosts)}" if record.hosts else ""

@@ -80,12 +80,24 @@ def take_answer(desk: Desk, run: HostRun, event: Answered, errand: Errand) -> No
         )  # fmt: skip
     for index in broken:
         if index in run.open_steps:
-            cause = "it was begun, and its process is gone without a recorded end"
-            lose_step(desk, run, index, cause)
+            _end_broken(desk, run, index)
     if run.state is HostState.READY:
         desk.asking.pop(run.host, None)
         return
     _still_running(desk, run)
+
+
+def _end_broken(desk: Desk, run: HostRun, index: int) -> None:
+    """The host cannot say how the step ended: a person who looked may have, else nobody knows."""
+    key = run.recipe.steps[index].key
+    if run.told.get(index) == "done":
+        cause = "a person looked, and says it was done"
+        record = StepSettled(
+            run.phase, run.host, key, Outcome.CHANGED, undo=run.undoing, cause=cause
+        )
+        desk.record(record)
+        return
+    lose_step(desk, run, index, "it was begun, and its process is gone without a recorded end")
 
 
 def _keys(run: HostRun, indices: list[int]) -> tuple[str, ...]:
@@ -129,10 +141,15 @@ def lose_step(desk: Desk, run: HostRun, index: int, cause: str) -> None:
 
 
 def may_run_again(run: HostRun, index: int) -> bool:
-    """Whether a step that was begun and left without an end may be sent again."""
+    """Whether a step that was begun and left without an end may be sent again.
+
+    An undo may not, whatever a person says: nobody declares one idempotent, and it has one name.
+    """
     step = run.recipe.steps[index]
     if not isinstance(step.operation, Exec):
         return True  # the same file laid down again is the same file
     if run.undoing:
         return False
+    if run.told.get(index) == "again":
+        return True
     return step.retry is not None or bool(step.operation.check) or step.reads_release

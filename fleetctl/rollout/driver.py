@@ -27,7 +27,7 @@ from fleetctl.rollout.observers import Observer as Observer
 from fleetctl.rollout.observers import Recorded as Recorded
 from fleetctl.rollout.observers import Watch
 from fleetctl.rollout.probes import ThreadProber
-from fleetctl.rollout.records import RunOpened, RunResumed
+from fleetctl.rollout.records import RunOpened, RunResumed, Told
 from fleetctl.rollout.reducer import Reducer
 from fleetctl.rollout.runlog import RunLog, read_records
 from fleetctl.rollout.state import RunState
@@ -66,6 +66,15 @@ class Opening(msgspec.Struct, frozen=True):
     """Connections are closed so long after the run, or when the process ends before that."""
     redact: Callable[[str], str] = str
     """Takes secrets out of what probes say on this machine."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What a person wants of a resume."""
+
+    only_failed: bool = False
+    """Try the lost hosts again, nothing else."""
+    told: tuple[Told, ...] = ()
+    """What they say of unknown steps."""
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -123,15 +132,14 @@ def resume(
     journal: Journal,
     open_transport: Callable[[Sink], Transport],
     *,
-    only_failed: bool = False,
+    wanted: Wanted | None = None,
     controls: Controls | None = None,
     observers: Sequence[Observer] = (),
 ) -> RunResult:
     """Take up a run whose controller died, or which stopped early; as `push`.
 
-    `only_failed`: try the lost hosts again, nothing else. Of `opening` only `by` and `redact` are
-    used, `leased` and `carried`. Observers see the records from here on. Raises LockHeld when the
-    run went on elsewhere.
+    Of `opening` only `by` and `redact` are used, `leased` and `carried`. Observers see the records
+    from here on. Raises LockHeld when the run went on elsewhere.
     """
     clock = SystemClock()
     with held(journal, run, opening.by) as lock:
@@ -140,7 +148,8 @@ def resume(
         fence = opening.parent[1] if opening.parent else next_fence(journal, state, clock)
         lock.note_fence(fence)
         with leased(state.plan, run, fence, opening, open_transport, known) as ground:
-            resumed = RunResumed(fence, opening.by, only_failed, _under(opening))
+            how = wanted or Wanted()
+            resumed = RunResumed(fence, opening.by, how.only_failed, _under(opening), told=how.told)
             first = reopen_run(state, log, resumed, clock)
             leg = Leg(state, log, clock, controls, observers, opening)
             return leg.drive(journal, ground, [first])

@@ -64,7 +64,7 @@ class HostRun:
     __slots__ = (
         "attempt", "batch", "changed", "fault", "halted", "host", "lost_before", "next_step",
         "open_steps", "outcome", "phase", "recipe", "release", "retrying", "settled_cause", "state",
-        "steps", "tries", "undoing", "undone_with",
+        "steps", "told", "tries", "undoing", "undone_with",
     )  # fmt: skip
 
     def __init__(self, phase: str, host: str, batch: int, recipe: Recipe) -> None:
@@ -81,6 +81,8 @@ class HostRun:
         self.undone_with: str | None = None
         """None: no undo was tried; else why it did not succeed, empty when it did."""
         self.tries: dict[int, Tries] = {}
+        self.told: dict[int, str] = {}
+        """Step -> what a person says became of it, for when the host does not know."""
         self.fault: Fault | None = None
         self.retrying = False
         self.outcome: Outcome | None = None
@@ -134,6 +136,7 @@ class HostRun:
             return
         self.steps[index] = STEP.advance(self.steps[index], _STEP_EVENT[record.outcome])
         self.open_steps.remove(index)
+        self.told.pop(index, None)
         if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
             self._forget_open_after(index)
         if record.undo:
@@ -192,8 +195,10 @@ class HostRun:
         if self.state in (HostState.SENT, HostState.ASKED):
             self.state = HOST.advance(self.state, HostEvent.LOSE)
 
-    def reopen(self) -> None:
+    def reopen(self, told: str = "") -> None:
         """Begin a new leg: failed steps are tried anew, unknown ones are asked for first.
+
+        `told`: what a person says of the unknown ones.
 
         A host whose undo is not known keeps its fault: it must come to the end of that first.
         """
@@ -206,8 +211,11 @@ class HostRun:
         self.open_steps = []
         if not self.undoing:
             self.fault = None
+        self.told = {}
         for index, state in enumerate(self.steps):
             self._reopen_step(index, state)
+            if told and state in (StepState.UNKNOWN, StepState.UNDO_UNKNOWN):
+                self.told[index] = told
         self._move_on()
 
     # ---- inside
@@ -239,6 +247,7 @@ class HostRun:
         self.next_step = at
 
     def _absent(self, index: int) -> None:
+        self.told.pop(index, None)
         self.steps[index] = STEP.advance(self.steps[index], StepEvent.ABSENT)
         self.open_steps.remove(index)
 

@@ -30,6 +30,14 @@ class RunOpened(msgspec.Struct, frozen=True, tag="run-opened"):
     """The run one of whose steps or gates started this one: its fence is used, and not raised."""
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What a person who looked says of the unknown step of a host."""
+
+    host: str
+    word: Literal["done", "again"]
+    """done: it had its effect. again: it had none, or is to have it once more."""
+
+
 class RunResumed(msgspec.Struct, frozen=True, tag="run-resumed"):
     """A controller took the run up again under a newer fence."""
 
@@ -39,6 +47,8 @@ class RunResumed(msgspec.Struct, frozen=True, tag="run-resumed"):
     under: str = ""
     taken_from: str = ""
     """Who drove it before, when it was taken over with what was carried of its journal."""
+    told: tuple[Told, ...] = ()
+    """Holds for steps unknown at this point, and only where the host itself does not know."""
 
 
 class PhaseBegan(msgspec.Struct, frozen=True, tag="phase-began"):
@@ -126,7 +136,8 @@ class AskAnswered(msgspec.Struct, frozen=True, tag="ask-answered"):
     absent: tuple[str, ...] = ()
     """Never begun: they may be sent as if nothing had been."""
     again: tuple[str, ...] = ()
-    """Begun and gone without an end, but idempotent or guarded by a check: sent as a new try."""
+    """Begun and gone without an end, but idempotent, guarded by a check, or to be run again as a
+    person says: sent as a new try."""
 
 
 class RetryPlanned(msgspec.Struct, frozen=True, tag="retry-planned"):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from fleetctl.base.machine import IllegalTransition
@@ -143,17 +143,18 @@ class RunState:
         self.stop, self.ended = None, None
         self.chosen = set()
         self.accounts.set_found_down(frozenset())
+        told = {one.host: one.word for one in record.told}
         for phase in self.phases.values():
-            self._resume_phase(phase)
+            self._resume_phase(phase, told)
 
-    def _resume_phase(self, phase: PhaseRun) -> None:
+    def _resume_phase(self, phase: PhaseRun, told: Mapping[str, str]) -> None:
         for run in phase.hosts.values():
             run.interrupt()
             if run.in_flight:
                 self.chosen.add((run.phase, run.host))
                 self.accounts.watch(run)
             elif run.outcome is not None and _taken_up(run, self.only_failed):
-                self._reopen(phase, run)
+                self._reopen(phase, run, told.get(run.host, ""))
         phase.gates = {
             place: state for place, state in phase.gates.items() if state is GateState.OPEN
         }
@@ -165,9 +166,9 @@ class RunState:
         if phase.state is not PhaseState.RUNNING and any(phase.unsettled):
             phase.state = PHASE.initial
 
-    def _reopen(self, phase: PhaseRun, run: HostRun) -> None:
+    def _reopen(self, phase: PhaseRun, run: HostRun, told: str) -> None:
         self.accounts.take_back(run)
-        run.reopen()
+        run.reopen(told)
         phase.unsettled[run.batch] += 1
         self.chosen.add((run.phase, run.host))
         for place, election in list(self.elections.items()):

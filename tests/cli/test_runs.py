@@ -158,3 +158,23 @@ def test_an_unknown_host_is_left_to_do(journal: Journal) -> None:
     story.tell(r.HostSettled("db", "db001", Outcome.UNKNOWN, "", DB_STEPS[0].key, "no answer"))
     _keep(journal, story.tell(r.RunEnded(3)), ExitCode.UNKNOWN)
     assert "to do: 1 host: db001" in _call("resume", "last", "--failed").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("--done", "db001"), "add --failed"),
+        (("--failed", "--done", "db0001"), 'no host "db0001"\n  hint: did you mean "db001"?'),
+        (("--failed", "--again", "db002"), "db002 is not unknown, but skipped"),
+        (("--failed", "--again", "db001", "--done", "db001"), "db001 cannot be both"),
+    ],
+)
+def test_what_cannot_be_said_of_a_host_is_refused(
+    journal: Journal, words: tuple[str, ...], what: str
+) -> None:
+    """A word about a host that is not unknown changes nothing and starts nothing."""
+    story = Story().open().send("db", DB[:1])
+    story.tell(r.HostSettled("db", "db001", Outcome.UNKNOWN, "", DB_STEPS[0].key, "no answer"))
+    _keep(journal, story.tell(r.RunEnded(3)), ExitCode.UNKNOWN)
+    refused = _call("resume", "last", *words, "--yes")
+    assert (refused.exit_code, what in refused.stderr) == (ExitCode.USAGE, True), refused.stderr

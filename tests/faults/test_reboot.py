@@ -18,7 +18,7 @@ import pytest
 
 from fleetctl.base.errors import ExitCode
 from fleetctl.lab.processes import find_marked, kill
-from tests.faults.sick import BEGUN, HOSTS, ONCE, PLAYBOOK, SICK, Ward
+from tests.faults.sick import BEGUN, HOSTS, LATER, ONCE, PLAYBOOK, SICK, Ward
 from tests.labfixture import RunningLab, StartLab
 
 pytestmark = pytest.mark.slow
@@ -78,6 +78,29 @@ def test_a_step_that_went_down_with_its_host_is_unknown(
     code, told = ward.call("push", "push.yaml", "--host", SICK)
     assert code == 0, told
     assert ward.marks()[SICK] == ["one", *ONCE]
+
+
+@pytest.mark.parametrize(
+    ("word", "marks"), [("--done", ["one", "three"]), ("--again", ["one", *ONCE])]
+)
+def test_a_person_who_looked_says_what_the_host_cannot_know(
+    tmp_path: Path, lab_fleet: StartLab, word: str, marks: list[str]
+) -> None:
+    """The run goes on there as if the step had been done, or runs it once more, and only that."""
+    ward = Ward(tmp_path, lab_fleet({"db": HOSTS}))
+    process = ward.start("push", "push.yaml")
+    ward.at_work()
+    boot(ward.lab, SICK)
+    code, told = ward.finish(process)
+    assert code == ExitCode.UNKNOWN, told
+    assert f"look on {SICK}" in told
+    ward.hold.unlink()
+    code, told = ward.call("runs", "resume", "last", "--failed", word, SICK)
+    assert f"{SICK} {word[2:]} as a person says" in told
+    assert ward.marks() == {SICK: marks, **BEGUN}
+    code, told = ward.call("runs", "resume", "last")
+    assert code == 0, told
+    assert ward.marks() == {SICK: marks, **BEGUN, LATER: ONCE}
 
 
 def test_a_step_that_may_run_twice_is_run_again_after_the_boot(

@@ -10,7 +10,7 @@ import pytest
 from fleetctl.base.errors import ExitCode
 from fleetctl.journal.schema import FORMAT
 from fleetctl.journal.store import Journal
-from fleetctl.rollout.driver import Opening, replay, resume
+from fleetctl.rollout.driver import Opening, Wanted, replay, resume
 from fleetctl.rollout.records import ViewDropped, WordTaken
 from fleetctl.rollout.runlog import read_records
 from tests.journal.keep import CUT, DONE, DRAINED, HOSTS, STOPPED, done_plan, stopped_plan
@@ -59,7 +59,7 @@ def test_its_runs_go_on(kept: Path, run: str) -> None:
         (kept.parent / host / "mended").touch()
     with Journal(kept) as journal:
         if run == STOPPED:
-            resume(run, Opening("ann", ()), journal, way, only_failed=True)
+            resume(run, Opening("ann", ()), journal, way, wanted=Wanted(only_failed=True))
         assert resume(run, Opening("ann", ()), journal, way).exit_code is ExitCode.OK
     with Journal(kept) as journal:
         state, _ = replay(journal, run)

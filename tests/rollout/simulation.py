@@ -13,7 +13,7 @@ from fleetctl.rollout.loop import Driver
 from fleetctl.rollout.messages import ProbeAnswered, RunProbe
 from fleetctl.rollout.observers import Recorded
 from fleetctl.rollout.patience import Patience
-from fleetctl.rollout.records import AskSent, Record, RunResumed, SegmentSent
+from fleetctl.rollout.records import AskSent, Record, RunResumed, SegmentSent, Told
 from fleetctl.rollout.reducer import Reducer
 from fleetctl.rollout.runlog import RunLog, read_records
 from fleetctl.rollout.state import RunState
@@ -106,12 +106,18 @@ class Sim:
         return self._drive(state, log, crash_at, after)
 
     def resume(
-        self, *, only_failed: bool = False, crash_at: int = 0, after: bool = True
+        self,
+        *,
+        only_failed: bool = False,
+        told: tuple[Told, ...] = (),
+        crash_at: int = 0,
+        after: bool = True,
     ) -> RunState:
         state, plain = replay(self.journal, RUN)
         log = CrashingLog(self.journal, RUN, self.plan, plain._last_seq)
         fence = next_fence(self.journal, state, self.world.clock)
-        reopen_run(state, log, RunResumed(fence, "tester", only_failed), self.world.clock)
+        resumed = RunResumed(fence, "tester", only_failed, told=told)
+        reopen_run(state, log, resumed, self.world.clock)
         return self._drive(state, log, crash_at, after)
 
     def records(self) -> list[Record]:

@@ -15,7 +15,7 @@ from fleetctl.base.errors import ExitCode
 from fleetctl.base.outcome import Outcome
 from fleetctl.journal.store import Journal
 from fleetctl.plan.model import Budget, Plan
-from fleetctl.rollout.driver import Opening, RunResult, push, resume
+from fleetctl.rollout.driver import Opening, RunResult, Wanted, push, resume
 from fleetctl.rollout.records import HostSettled
 from fleetctl.rollout.runlog import read_records
 from fleetctl.transport.local import LocalTransport
@@ -87,7 +87,9 @@ def test_a_failed_host_stops_the_rest_and_a_retry_mends_it(tmp_path: Path) -> No
         (tmp_path / host).mkdir(exist_ok=True)
         (tmp_path / host / "mended").touch()
     with Journal(tmp_path / "journal.db") as journal:
-        again = resume("r1", OPENING, journal, transport_in(tmp_path), only_failed=True)
+        again = resume(
+            "r1", OPENING, journal, transport_in(tmp_path), wanted=Wanted(only_failed=True)
+        )
         assert again.exit_code is ExitCode.STOPPED
         rest = resume("r1", OPENING, journal, transport_in(tmp_path))
     assert rest.exit_code is ExitCode.OK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 
@@ -165,6 +166,52 @@ def test_a_guarded_step_cut_by_a_reboot_runs_again(make_sim: MakeSim, guarded: s
     sim = make_sim(a_plan(a_phase([HOSTS[:1]], [step])), Script(mishap=once_astray("reboot")))
     assert sim.push().accounts.outcomes == {Outcome.CHANGED: 1}
     assert sim.world.hosts["web001"].acts == {"one": 1, "one.try2": 1}
+
+
+@pytest.mark.parametrize(
+    ("word", "acts"),
+    [("done", {"one": 1, "two": 1}), ("again", {"one": 1, "one.try2": 1, "two": 1})],
+)
+def test_a_person_says_what_became_of_an_unknown_step(
+    make_sim: MakeSim, word: Literal["done", "again"], acts: dict[str, int]
+) -> None:
+    """Where the host cannot say: the run goes on behind the step, or sends it as a new try."""
+    steps = [a_step("one"), a_step("two")]
+    sim = make_sim(a_plan(a_phase([HOSTS[:1]], steps)), Script(mishap=once_astray("reboot")))
+    assert sim.push().accounts.outcomes == {Outcome.UNKNOWN: 1}
+    told = (r.Told("web001", word),)
+    assert sim.resume(only_failed=True, told=told).accounts.outcomes[Outcome.CHANGED] == 1
+    assert sim.world.hosts["web001"].acts == acts
+
+
+@pytest.mark.parametrize("word", ["done", "again"])
+def test_a_persons_word_does_not_overrule_the_host(
+    make_sim: MakeSim, word: Literal["done", "again"]
+) -> None:
+    """A host that knows is believed: the step failed there, and is tried anew as a failed one."""
+    verdicts = iter([Verdict("failed")])
+    silent = [True]
+    script = Script(
+        mishap=lambda order: "cut after" if silent[0] else "none",
+        verdict=lambda host, step: next(verdicts, Verdict()),
+    )
+    sim = make_sim(a_plan(a_phase([HOSTS[:1]], [a_step("one")])), script)
+    assert sim.push().accounts.outcomes == {Outcome.UNKNOWN: 1}
+    silent[0] = False
+    told = (r.Told("web001", word),)
+    assert sim.resume(only_failed=True, told=told).accounts.outcomes[Outcome.FAILED] == 1
+    assert sim.world.hosts["web001"].acts == {"one": 1}
+
+
+def test_a_persons_word_holds_for_one_try(make_sim: MakeSim) -> None:
+    """Down again in the step that was to run again: unknown again, not run a third time."""
+    script = Script(mishap=once_astray("reboot", times=2))
+    sim = make_sim(a_plan(a_phase([HOSTS[:1]], [a_step("one")])), script)
+    sim.push()
+    again = sim.resume(only_failed=True, told=(r.Told("web001", "again"),))
+    assert again.accounts.outcomes == {Outcome.UNKNOWN: 1}
+    assert sim.world.hosts["web001"].acts == {"one": 1, "one.try2": 1}
+    assert sim.resume(only_failed=True).accounts.outcomes == {Outcome.UNKNOWN: 1}
 
 
 def test_a_step_past_its_deadline_is_killed_and_told(make_sim: MakeSim) -> None:
