@@ -50,6 +50,10 @@ EXIT_CODE_WORDS: dict[ExitCode, str] = {
 }
 
 
+class ReaderGone(Exception):
+    """Whoever read what we say went away in the middle of it."""
+
+
 class Location(NamedTuple):
     """A place in a file a person wrote; line and column count from 1, 0 means the whole file."""
 

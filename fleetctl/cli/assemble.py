@@ -16,6 +16,7 @@ import msgspec
 from fleetctl.base.errors import UsageError
 from fleetctl.base.names import sounds_secret
 from fleetctl.cli.journal import journal_option
+from fleetctl.cli.output import tell
 from fleetctl.cli.releases import releases_option
 from fleetctl.cli.selection import Choice
 
@@ -136,10 +137,9 @@ def _variables(words: Sequence[str]) -> dict[str, str]:
             raise UsageError(f'--var "{word}" is no NAME=VALUE')
         variables[name] = value
         if sounds_secret(name):
-            click.echo(
+            tell(
                 f"warning: --var {name}=... is kept in clear in plan and journal"
-                "\n  hint: declare it under `secrets:` in the playbook (docs/secrets.md)",
-                err=True,
+                "\n  hint: declare it under `secrets:` in the playbook (docs/secrets.md)"
             )
     return variables
 

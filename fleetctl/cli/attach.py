@@ -11,7 +11,7 @@ import click
 
 from fleetctl.base.errors import ExitCode, Unreachable
 from fleetctl.cli.lookout import Lookout, age_words, open_lookout
-from fleetctl.cli.output import emit, output_option
+from fleetctl.cli.output import emit, output_option, tell
 from fleetctl.cli.picture import wall_text
 from fleetctl.cli.selection import inventory_option, open_fleet
 
@@ -73,9 +73,9 @@ def _list(lookout: Lookout, output: str) -> None:
         for known in library.runs()
     ]
     for host, why in library.silent.items():
-        click.echo(f"{host} did not say: {why}", err=True)
+        tell(f"{host} did not say: {why}")
     if not rows and output == "table":
-        click.echo("no run is carried by this fleet's hosts", err=True)
+        tell("no run is carried by this fleet's hosts")
         return
     emit(rows, COLUMNS, output)
 
@@ -119,7 +119,6 @@ class _Watch:
     def tell(self, text: str) -> None:
         """A line of our own."""
         from fleetctl.cli.live import Screen
-        from fleetctl.cli.watching import tell
 
         if isinstance(self._follower, Screen):
             self._follower.notice(text)

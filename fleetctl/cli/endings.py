@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from fleetctl.base.errors import ExitCode, FleetError, InputErrors
+from fleetctl.base.errors import ExitCode, FleetError, InputErrors, ReaderGone
 
 TELLING_S = 3.0
 """How long the last words wait for somebody to read them, when nobody seems to."""
@@ -33,9 +33,9 @@ def tell_ending(ending: BaseException) -> int:
     if isinstance(ending, (KeyboardInterrupt, click.Abort)):
         _say("interrupted")
         return int(ExitCode.INTERRUPTED)
-    if isinstance(ending, BrokenPipeError):
+    if isinstance(ending, ReaderGone):
         silence_stdout()
-        return int(ExitCode.OK)
+        return int(ExitCode.INTERRUPTED)  # in the middle of whatever it was
     return _tell_bug(ending)
 
 

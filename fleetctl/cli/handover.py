@@ -9,10 +9,10 @@ from fleetctl.base.errors import ExitCode, LockHeld, Refused
 from fleetctl.base.hostrange import fold
 from fleetctl.cli.confirm import confirm
 from fleetctl.cli.lookout import Lookout, age_words, open_lookout, tenure_words
+from fleetctl.cli.output import tell
 from fleetctl.cli.picture import hosts_word
 from fleetctl.cli.progress import RunView
 from fleetctl.cli.recap import accounted
-from fleetctl.cli.watching import tell
 from fleetctl.playbook.operations import Put
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import click
 
 from fleetctl.base.errors import ExitCode, LockHeld, Refused, Unreachable, UsageError
 from fleetctl.cli.journal import journal_option, journal_path, open_journal
-from fleetctl.cli.output import emit, output_option
+from fleetctl.cli.output import emit, output_option, tell
 from fleetctl.cli.selection import Choice, inventory_option, open_fleet, selection_options
 
 if TYPE_CHECKING:
@@ -65,11 +65,10 @@ def trust(
     if new:
         from fleetctl.cli.confirm import confirm
 
-        click.echo(f"{len(new)} new, {len(shown) - len(new)} other; compare the fingerprints.",
-                   err=True)  # fmt: skip
+        tell(f"{len(new)} new, {len(shown) - len(new)} other; compare the fingerprints.")
         confirm(len(new), yes)
         _keep(path, new)
-        click.echo(f"kept in {path}", err=True)
+        tell(f"kept in {path}")
     return _end(shown)
 
 

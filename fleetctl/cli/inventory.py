@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleetctl.cli.output import emit, output_option, write
+from fleetctl.cli.output import emit, output_option, tell, write
 from fleetctl.cli.selection import Choice, inventory_option, open_inventory, selection_options
 
 if TYPE_CHECKING:
@@ -96,11 +96,10 @@ def check(inventory: str | None, output: str) -> None:
     emit((_tier_row(fleet, name) for name in fleet.tiers), CHECK_COLUMNS, output)
     _tell_remarks(reading)
     for sentence in (*review(fleet), *_missing_files(fleet)):
-        click.echo(f"note: {sentence}", err=True)
-    click.echo(
+        tell(f"note: {sentence}")
+    tell(
         f"{reading.file} ({reading.form}): fleet {fleet.name}, {len(fleet.hosts)} hosts in "
-        f"{len(fleet.tiers)} tiers; no mistakes",
-        err=True,
+        f"{len(fleet.tiers)} tiers; no mistakes"
     )
 
 
@@ -147,7 +146,7 @@ def import_(source: str, to: str | None, name: str | None) -> None:
         write(text.rstrip("\n"))
         return
     _write_new(Path(to), text)
-    click.echo(f"wrote {to}: {len(fleet.hosts)} hosts in {len(fleet.tiers)} tiers", err=True)
+    tell(f"wrote {to}: {len(fleet.hosts)} hosts in {len(fleet.tiers)} tiers")
 
 
 def _write_new(path: Path, text: str) -> None:
@@ -164,7 +163,7 @@ def _write_new(path: Path, text: str) -> None:
 
 def _tell_remarks(reading: Reading) -> None:
     for remark in reading.remarks:
-        click.echo(f"not carried over: {remark}", err=True)
+        tell(f"not carried over: {remark}")
 
 
 @inventory.command()

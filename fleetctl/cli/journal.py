@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fleetctl.cli.output import tell
+
 if TYPE_CHECKING:
     from fleetctl.journal.store import Journal
 
@@ -33,10 +35,9 @@ def open_journal(named: str | None) -> Journal:
     torn = torn_write(path)
     journal = Journal(path)
     if torn:
-        click.echo(
+        tell(
             f"note: the journal's last write was cut short ({torn}): its controller died in the "
-            "middle of it, or it was changed since. What it held, hosts are asked for again",
-            err=True,
+            "middle of it, or it was changed since. What it held, hosts are asked for again"
         )
     return journal
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from fleetctl.base.errors import ExitCode
-from fleetctl.cli.output import emit, output_option, write
+from fleetctl.cli.output import emit, output_option, tell, write
 from fleetctl.cli.selection import inventory_option, open_fleet
 from fleetctl.lab.faults import FAULTS
 
@@ -94,13 +94,12 @@ def up(
     changes = InventoryChanges(default_playbook, _pairs(variables), throttled=not no_throttle)
     state = start(layout, fleet, LabRequest(server, port, changes))
     took = time.monotonic() - began
-    click.echo(
+    tell(
         f"{len(state.hosts)} hosts up on 127.{state.block}.0.0/16, port {state.port} "
-        f"({state.server}), in {took:.1f} s",
-        err=True,
+        f"({state.server}), in {took:.1f} s"
     )
     path = os.path.relpath(layout.inventory)
-    click.echo(f"next: export FLEETCTL_INVENTORY={path}; fleetctl inventory list", err=True)
+    tell(f"next: export FLEETCTL_INVENTORY={path}; fleetctl inventory list")
     write(path)
 
 
@@ -124,7 +123,7 @@ def down(folder: str, wipe: bool) -> None:
     layout = _layout(folder)
     count = stop(layout, wipe)
     kept = "its files are gone" if wipe else f"its files stay in {os.path.relpath(layout.folder)}"
-    click.echo(f"the lab is down; {count} processes ended; {kept}", err=True)
+    tell(f"the lab is down; {count} processes ended; {kept}")
 
 
 @lab.command()
@@ -153,10 +152,9 @@ def status(folder: str, output: str) -> None:
         )
     emit(rows, STATUS_COLUMNS, output)
     faulty = sum(1 for seen in answer.hosts.values() if seen.faults)
-    click.echo(
+    tell(
         f"{len(rows)} hosts up ({state.server}), {faulty} with faults; "
-        f"keeper {answer.memory_kb / 1000:.0f} MB",
-        err=True,
+        f"keeper {answer.memory_kb / 1000:.0f} MB"
     )
 
 
@@ -204,12 +202,12 @@ def fault(host: str, kind: str, off: bool, folder: str, **options: str | None) -
     if off or kind == "off":
         word = "" if kind == "off" else parse_kind(kind).value
         ask(layout, ClearFaults(names, word))
-        click.echo(f"{len(names)} hosts: {word or 'every fault'} taken back", err=True)
+        tell(f"{len(names)} hosts: {word or 'every fault'} taken back")
         return
     given = {name: value for name, value in options.items() if value is not None}
     parsed = parse_fault(kind, given, state.server)
     ask(layout, SetFaults(names, parsed))
-    click.echo(f"{len(names)} hosts: {in_words(parsed)}: {FAULTS[parsed.kind].does}", err=True)
+    tell(f"{len(names)} hosts: {in_words(parsed)}: {FAULTS[parsed.kind].does}")
 
 
 @lab.command()
@@ -234,6 +232,6 @@ def demo(keep: bool, folder: str) -> int:
     try:
         show_demo(_layout(folder), click.echo, keep)
     except Ended as ended:
-        click.echo(str(ended), err=True)
+        tell(str(ended))
         return ended.code
     return 0

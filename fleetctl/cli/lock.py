@@ -12,7 +12,7 @@ import click
 
 from fleetctl.base.errors import ExitCode, Unreachable, UsageError
 from fleetctl.cli.identity import whoami
-from fleetctl.cli.output import emit, output_option
+from fleetctl.cli.output import emit, output_option, tell
 from fleetctl.cli.picture import wall_text
 from fleetctl.cli.selection import inventory_option, open_fleet
 
@@ -68,9 +68,9 @@ def status(inventory: str | None, output: str) -> ExitCode:
     }
     silent = {host: answer.trouble for host, answer in answers.items() if not answer.granted}
     for host, trouble in silent.items():
-        click.echo(f"{host} did not say: {trouble}", err=True)
+        tell(f"{host} did not say: {trouble}")
     if not rows and not silent and output == "table":
-        click.echo("nobody works on this fleet", err=True)
+        tell("nobody works on this fleet")
     elif rows or output != "table":
         emit([rows[key] for key in sorted(rows)], COLUMNS, output)
     return ExitCode.UNREACHABLE if silent else ExitCode.OK
@@ -104,12 +104,12 @@ def steal(tiers: tuple[str, ...], reason: str, yes: bool, inventory: str | None)
     }
     if not found:
         _check_heard(seen)
-        click.echo(f"nobody holds {', '.join(tiers)}", err=True)
+        tell(f"nobody holds {', '.join(tiers)}")
         return ExitCode.OK
     from fleetctl.rollout.ground import HEARTBEAT_S, words_of
 
     for tenure in found.values():
-        click.echo(words_of(tenure), err=True)
+        tell(words_of(tenure))
     confirm(len({tier for tier, _ in found}), yes, things="tiers to take away")
     text = {
         host: steal_text(fleet.name, kept, whoami(), reason, time.time())
@@ -117,7 +117,7 @@ def steal(tiers: tuple[str, ...], reason: str, yes: bool, inventory: str | None)
     }
     _check_heard(_ask(fleet, text))
     taken = ", ".join(sorted({tier for tier, _ in found}))
-    click.echo(f"taken away: {taken}; its run hears of it within {HEARTBEAT_S:g} s", err=True)
+    tell(f"taken away: {taken}; its run hears of it within {HEARTBEAT_S:g} s")
     return ExitCode.OK
 
 

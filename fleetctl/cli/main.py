@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from fleetctl import __version__
-from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode
+from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode, ReaderGone
 from fleetctl.cli.lazy import LazyGroup
 
 # word -> (module:attribute, short help). The help stands here so that `--help` imports no command.
@@ -52,6 +52,13 @@ class FleetctlGroup(LazyGroup):
 
             code = tell_ending(ending)
         sys.exit(int(code) if isinstance(code, int) else ExitCode.OK)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As ever; but the library ends with 1, a lost host, when nobody reads any more."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as gone:
+            raise ReaderGone from gone
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Exit codes, one meaning each."""

@@ -1,4 +1,4 @@
-"""Data on stdout: tables for people, json, jsonl and yaml for programs."""
+"""Data on stdout: tables for people, json, jsonl and yaml for programs. Talk on stderr."""
 
 from __future__ import annotations
 
@@ -58,9 +58,17 @@ def write(text: str) -> bool:
     except OSError as error:
         silence_stdout()
         if error.errno not in (errno.EPIPE, errno.EIO):
-            click.echo(f"error: standard output cannot be written: {error.strerror}", err=True)
+            tell(f"error: standard output cannot be written: {error.strerror}")
         return False
     return True
+
+
+def tell(text: str) -> None:
+    """A line on stderr; a terminal that is gone is no reason to stop."""
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        return
 
 
 def to_json(value: object, indent: int | None = None) -> str:

@@ -9,7 +9,7 @@ import click
 
 from fleetctl.base.errors import UsageError
 from fleetctl.cli.assemble import Assembled, assemble, load_plan, wish_of, wish_options
-from fleetctl.cli.output import emit, output_option, write
+from fleetctl.cli.output import emit, output_option, tell, write
 from fleetctl.cli.selection import Choice, selection_options
 
 
@@ -71,4 +71,4 @@ def _save(assembled: Assembled, path: Path) -> None:
         path.write_bytes(encode_plan(assembled.plan))
     except OSError as error:
         raise UsageError(f"cannot write {path}", why=error.strerror or str(error)) from None
-    click.echo(f"saved; run it with: fleetctl push --plan {path}", err=True)
+    tell(f"saved; run it with: fleetctl push --plan {path}")

@@ -59,9 +59,9 @@ def push(
 def go(plan: Plan, going: Going, journal: str | None) -> ExitCode:
     """Show the plan, have it confirmed, run it, tell how it went."""
     from fleetctl.cli.confirm import confirm
+    from fleetctl.cli.output import tell
     from fleetctl.cli.planview import hosts_of, plan_lines
     from fleetctl.cli.session import Manner, start_run
-    from fleetctl.cli.watching import tell
 
     tell("\n".join(plan_lines(plan)))
     if not going.check:

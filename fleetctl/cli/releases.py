@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from fleetctl.cli.output import emit, output_option
+from fleetctl.cli.output import emit, output_option, tell
 from fleetctl.cli.selection import inventory_option
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def add(
     source = _source(path, repository, ref)
     added = open_store(releases_dir).add(source, id, by=_who())
     if not added.new:
-        click.echo(f"already here as {added.id}: the same content", err=True)
+        tell(f"already here as {added.id}: the same content")
     elif added.twins:
-        click.echo(f"note: the same content is also here as {', '.join(added.twins)}", err=True)
+        tell(f"note: the same content is also here as {', '.join(added.twins)}")
     row = {**_row(added, []), "new": added.new}
     columns = ("id", "size", "files", "origin") if output == "table" else (*_WHOLE, "new")
     emit([_readable(row) if output == "table" else row], columns, output)
@@ -138,7 +138,7 @@ def pin(
     path = pins_path(file)
     earlier = write_pin(path, tier, release, by=_who(), note=note)
     was = earlier.release if earlier else None
-    click.echo(f"{path}: {'unchanged' if was == release else 'written'}", err=True)
+    tell(f"{path}: {'unchanged' if was == release else 'written'}")
     emit([{"tier": tier, "from": was, "to": release}], PIN_COLUMNS, output)
 
 

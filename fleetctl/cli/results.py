@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from fleetctl.base.errors import ExitCode
 from fleetctl.cli.folding import Said, answers_of, fold_answers
-from fleetctl.cli.output import emit, write
+from fleetctl.cli.output import emit, tell, write
 from fleetctl.cli.progress import RunView
 from fleetctl.cli.recap import brief, exit_code, host_rows, recap
-from fleetctl.cli.watching import tell
 
 HOST_COLUMNS = ("host", "tier", "phase", "outcome", "release", "step", "cause")
 

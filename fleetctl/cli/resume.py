@@ -14,11 +14,10 @@ from fleetctl.cli.account import Account, read_account
 from fleetctl.cli.gathering import gather
 from fleetctl.cli.journal import journal_option, open_journal
 from fleetctl.cli.lock import carry_option, lease_option
-from fleetctl.cli.output import output_option
+from fleetctl.cli.output import output_option, tell
 from fleetctl.cli.picture import hosts_word
 from fleetctl.cli.recap import accounted
 from fleetctl.cli.selection import inventory_option, open_fleet
-from fleetctl.cli.watching import tell
 from fleetctl.journal.rows import RunRow
 from fleetctl.journal.store import Journal
 from fleetctl.rollout.records import Told

@@ -81,7 +81,7 @@ def _announce(names: list[str], command: tuple[str, ...]) -> None:
 
     from fleetctl.base.hostrange import fold
     from fleetctl.cli.picture import hosts_word
-    from fleetctl.cli.watching import tell
+    from fleetctl.cli.output import tell
 
     shown = command[0] if len(command) == 1 else shlex.join(command)
     tell(f"{hosts_word(len(names))}: {fold(names)}\nwill run: {shown}")

@@ -9,7 +9,7 @@ from fleetctl.base.names import did_you_mean
 from fleetctl.cli.account import Account, read_account
 from fleetctl.cli.journal import journal_option, open_journal
 from fleetctl.cli.logs import LOG_COLUMNS, log_lines, log_rows, pick_logs
-from fleetctl.cli.output import emit, output_option, write
+from fleetctl.cli.output import emit, output_option, tell, write
 from fleetctl.cli.picture import wall_text
 from fleetctl.cli.resume import resume
 from fleetctl.cli.upkeep import backup, verify
@@ -43,7 +43,7 @@ def list_runs(most: int, journal: str | None, output: str) -> None:
     with open_journal(journal) as opened:
         rows = [_run_row(opened, row) for row in opened.runs(most)]
     if not rows and output == "table":
-        click.echo("no runs yet", err=True)
+        tell("no runs yet")
         return
     emit(rows, LIST_COLUMNS, output)
 
@@ -60,7 +60,7 @@ def show(run: str, journal: str | None, output: str) -> ExitCode:
         row = opened.find(run)
         holder = opened.lock(row.id).holder()
         if holder:
-            click.echo(f"this run is live: {holder}", err=True)
+            tell(f"this run is live: {holder}")
         return tell_result(read_account(opened, row.id).view, output)
 
 
@@ -96,7 +96,7 @@ def abort(run: str, kill: bool, journal: str | None) -> None:
         row = opened.find(run)
         holder = _live_holder(opened, row)
         opened.give_order(row.id, "kill" if kill else "abort", whoami())
-    click.echo(f"asked {holder} to stop run {row.id}", err=True)
+    tell(f"asked {holder} to stop run {row.id}")
 
 
 @runs.command()
@@ -116,7 +116,7 @@ def approve(run: str, gate: str | None, refused: bool, journal: str | None) -> N
         word = "refuse" if refused else "approve"
         opened.give_order(row.id, word, whoami(), key)
     answer = "no" if refused else "yes"
-    click.echo(f"answered {answer} to `{account.view.titles[key]}` of run {row.id}", err=True)
+    tell(f"answered {answer} to `{account.view.titles[key]}` of run {row.id}")
 
 
 def _run_row(journal: Journal, row: RunRow) -> dict[str, object]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import msgspec
 
+from fleetctl.cli.output import tell
+
 if TYPE_CHECKING:
     from fleetctl.inventory.model import Fleet
     from fleetctl.inventory.reading import Reading
@@ -61,10 +63,9 @@ def open_fleet(named: str | None) -> Fleet:
     count = len(reading.remarks)
     if count:
         things = "1 thing" if count == 1 else f"{count} things"
-        click.echo(
+        tell(
             f"note: not carried over: {things} in {reading.file}; "
-            "`fleetctl inventory check` tells more",
-            err=True,
+            "`fleetctl inventory check` tells more"
         )
     return reading.fleet
 

@@ -15,6 +15,7 @@ from fleetctl.cli.identity import spoken_words, whoami
 from fleetctl.cli.interrupts import Interrupts
 from fleetctl.cli.journal import open_journal
 from fleetctl.cli.lock import parent_run
+from fleetctl.cli.output import tell
 from fleetctl.cli.picture import Glance, safe_line
 from fleetctl.cli.progress import RunView
 from fleetctl.cli.reach import reach, seen_from_here
@@ -23,7 +24,7 @@ from fleetctl.cli.results import tell_answers, tell_result
 from fleetctl.cli.selection import open_fleet
 from fleetctl.cli.vault import open_vault
 from fleetctl.cli.veil import veil
-from fleetctl.cli.watching import Follower, JsonLines, PlainLines, tell
+from fleetctl.cli.watching import Follower, JsonLines, PlainLines
 from fleetctl.rollout.controls import Controls
 from fleetctl.rollout.driver import Opening, RunResult, Wanted, push, resume
 from fleetctl.rollout.observers import is_any_blocked

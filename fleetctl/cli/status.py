@@ -13,7 +13,7 @@ from fleetctl.base.errors import ExitCode, UsageError
 from fleetctl.base.outcome import Outcome, exit_code_of
 from fleetctl.cli.asking import Answer, ask_hosts
 from fleetctl.cli.journal import journal_option, open_journal
-from fleetctl.cli.output import emit, output_option, printable
+from fleetctl.cli.output import emit, output_option, printable, tell
 from fleetctl.cli.picture import hosts_word, wall_text
 from fleetctl.cli.selection import Choice, selection_options
 from fleetctl.inventory.model import Fleet
@@ -52,7 +52,7 @@ def status(choice: Choice, cached: bool, journal: str | None, output: str) -> Ex
     emit(rows, COLUMNS, output)
     counts = Counter(str(row["state"]) for row in rows)
     told = ", ".join(f"{count} {word}" for word, count in counts.most_common())
-    click.echo(f"{hosts_word(len(rows))}: {told}", err=True)
+    tell(f"{hosts_word(len(rows))}: {told}")
     return exit_code_of(_verdict(row, findings) for row in rows)
 
 

@@ -9,7 +9,7 @@ import click
 
 from fleetctl.base.errors import ExitCode, UsageError
 from fleetctl.cli.journal import journal_option, journal_path
-from fleetctl.cli.output import emit, output_option
+from fleetctl.cli.output import emit, output_option, tell
 
 if TYPE_CHECKING:
     from fleetctl.journal.examine import Damage, Report, RunReport
@@ -52,9 +52,9 @@ def verify(
     if file is not None:
         _tell_salvage(salvage(path, file, overwrite=overwrite), report, file)
     elif damages:
-        click.echo("hint: keep what is whole: fleetctl runs verify --salvage FILE", err=True)
+        tell("hint: keep what is whole: fleetctl runs verify --salvage FILE")
     if seal and not any(known.startswith(seal.lower()) for known in report.seals):
-        click.echo(f"no record has the seal {seal}: its run was changed or cut", err=True)
+        tell(f"no record has the seal {seal}: its run was changed or cut")
         return ExitCode.REFUSED
     return ExitCode.REFUSED if damages else ExitCode.OK
 
@@ -69,7 +69,7 @@ def backup(file: Path, overwrite: bool, journal: str | None) -> None:
 
     report = back_up(journal_path(journal), file, overwrite=overwrite)
     records = sum(one.records for one in report.runs)
-    click.echo(f"{file}: {len(report.runs)} runs, {records} records, verified", err=True)
+    tell(f"{file}: {len(report.runs)} runs, {records} records, verified")
 
 
 def _pick(report: Report, run: str | None, path: Path) -> list[RunReport]:
@@ -104,13 +104,12 @@ def _row(one: RunReport, damaged: bool) -> dict[str, object]:
 
 def _tell(damages: list[Damage] | tuple[Damage, ...]) -> None:
     for damage in damages:
-        click.echo(f"damaged: {damage.text}", err=True)
+        tell(f"damaged: {damage.text}")
 
 
 def _tell_salvage(kept: Report, found: Report, file: Path) -> None:
     records, before = (sum(one.records for one in report.runs) for report in (kept, found))
-    click.echo(
+    tell(
         f"{file}: kept {len(kept.runs)} runs and {records} of the {before} records that can be"
-        f" read; go on with --journal {file}",
-        err=True,
+        f" read; go on with --journal {file}"
     )

@@ -115,11 +115,3 @@ def record_row(seq: int, wall_s: float, record: Record) -> dict[str, object]:
 def stamped(wall_s: float, text: str) -> str:
     """`10:02:11 text`, in local time."""
     return f"{time.strftime('%H:%M:%S', time.localtime(wall_s))} {text}"
-
-
-def tell(text: str) -> None:
-    """A line on stderr; a terminal that is gone is no reason to stop."""
-    try:
-        click.echo(text, err=True)
-    except OSError:
-        return

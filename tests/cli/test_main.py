@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import click
@@ -49,7 +50,7 @@ def _ending_with(error: BaseException | int | None) -> click.Command:
         (KeyboardInterrupt(), ExitCode.INTERRUPTED),
         (click.UsageError("x"), ExitCode.USAGE),
         (click.FileError("x"), ExitCode.USAGE),
-        (BrokenPipeError(), ExitCode.OK),
+        (BrokenPipeError(errno.EPIPE, "x"), ExitCode.INTERRUPTED),
     ],
 )
 def test_each_ending_has_its_exit_code(error: BaseException | int | None, code: int) -> None:
