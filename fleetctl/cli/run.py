@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import click
+import msgspec
 
 from fleetctl.base.durations import parse_duration_s
 from fleetctl.base.errors import ExitCode, UsageError
@@ -12,13 +13,12 @@ from fleetctl.cli.gathering import gather
 from fleetctl.cli.journal import journal_option
 from fleetctl.cli.lock import lease_option
 from fleetctl.cli.output import output_option
-from fleetctl.cli.selection import inventory_option, open_fleet
+from fleetctl.cli.selection import Choice, selection_options
 
 
 class Flags(NamedTuple):
     """What may be said about how to run it."""
 
-    exclude: tuple[str, ...]
     fanout: int
     timeout: str | None
     max_failures: str
@@ -27,11 +27,21 @@ class Flags(NamedTuple):
     output: str
 
 
-@click.command()
-@click.argument("selector")
-@click.argument("command", metavar="-- CMD...", nargs=-1, required=True)
-@inventory_option
-@click.option("--exclude", multiple=True, metavar="EXPR", help="Hosts to leave out.")
+_AFTER = "fleetctl.words_after"
+
+
+class _Run(click.Command):
+    """Remembers how many words stood behind `--`: they are the command, whatever they look like."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            ctx.meta[_AFTER] = len(args) - args.index("--") - 1
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Run)
+@click.argument("words", metavar="[SELECTOR] -- CMD...", nargs=-1)
+@selection_options
 @click.option("--fanout", "-f", type=click.IntRange(1), default=50, show_default=True,
               help="Most hosts at once.")  # fmt: skip
 @click.option("--timeout", metavar="TIME", help="Deadline of the command on each host, e.g. 30s.")
@@ -41,24 +51,23 @@ class Flags(NamedTuple):
 @journal_option
 @output_option
 @gather("flags", Flags)
-def run(
-    selector: str, command: tuple[str, ...], inventory: str | None, yes: bool, flags: Flags
-) -> ExitCode:
-    """Run a command on the hosts of SELECTOR; equal answers are told once.
+def run(words: tuple[str, ...], choice: Choice, yes: bool, flags: Flags) -> ExitCode:
+    """Run a command on the hosts picked by SELECTOR or flags; equal answers are told once.
 
     One word after `--` is a sh text, several are taken literally as program and arguments. Names
     such as {{host.name}} are put in. Pairs, floors and limits of tiers hold as in a push.
 
+    \b
       fleetctl run 'tier=web and not web003' -- uptime
+      fleetctl run --tier web --exclude web003 -- uptime
     """
     from fleetctl.cli.confirm import confirm
     from fleetctl.cli.session import Manner, start_run
-    from fleetctl.inventory.select import Selection, pick_all
     from fleetctl.plan.adhoc import adhoc_plan
     from fleetctl.plan.request import Overrides
 
-    fleet = open_fleet(inventory)
-    names = pick_all(fleet, Selection(limit=selector, exclude=flags.exclude))
+    chosen, command = _read(words, choice)
+    fleet, names = chosen.pick()
     plan = adhoc_plan(
         fleet,
         names,
@@ -76,12 +85,32 @@ def run(
     )
 
 
+def _read(words: tuple[str, ...], choice: Choice) -> tuple[Choice, tuple[str, ...]]:
+    """The hosts meant, and the command; raises UsageError when either is missing."""
+    after = click.get_current_context().meta.get(_AFTER)
+    if after is None:
+        after = len(words) - (not choice.given)
+    selectors, command = words[: len(words) - after], words[len(words) - after :]
+    if len(selectors) > 1:
+        raise UsageError(
+            f"several selectors: {' '.join(selectors)}", hint="join them: 'A or B', 'A and not B'"
+        )
+    if not selectors and not choice.given:
+        raise UsageError(
+            "it is not said which hosts", hint="--tier TIER, or a selector; '*' means every host"
+        )
+    if not command:
+        raise UsageError("it is not said what to run", hint="fleetctl run SELECTOR -- CMD...")
+    both = [f"({text})" for text in (choice.limit, *selectors) if text]
+    return msgspec.structs.replace(choice, limit=" and ".join(both)), command
+
+
 def _announce(names: list[str], command: tuple[str, ...]) -> None:
     import shlex
 
     from fleetctl.base.hostrange import fold
-    from fleetctl.cli.picture import hosts_word
     from fleetctl.cli.output import tell
+    from fleetctl.cli.picture import hosts_word
 
     shown = command[0] if len(command) == 1 else shlex.join(command)
     tell(f"{hosts_word(len(names))}: {fold(names)}\nwill run: {shown}")
