@@ -12,6 +12,7 @@ import click
 
 from fleetctl.base.errors import ExitCode
 from fleetctl.cli.output import emit, output_option, tell, write
+from fleetctl.cli.picture import hosts_word
 from fleetctl.cli.selection import inventory_option, open_fleet
 from fleetctl.lab.faults import FAULTS
 
@@ -202,12 +203,12 @@ def fault(host: str, kind: str, off: bool, folder: str, **options: str | None) -
     if off or kind == "off":
         word = "" if kind == "off" else parse_kind(kind).value
         ask(layout, ClearFaults(names, word))
-        tell(f"{len(names)} hosts: {word or 'every fault'} taken back")
+        tell(f"{hosts_word(len(names))}: {word or 'every fault'} taken back")
         return
     given = {name: value for name, value in options.items() if value is not None}
     parsed = parse_fault(kind, given, state.server)
     ask(layout, SetFaults(names, parsed))
-    tell(f"{len(names)} hosts: {in_words(parsed)}: {FAULTS[parsed.kind].does}")
+    tell(f"{hosts_word(len(names))}: {in_words(parsed)}: {FAULTS[parsed.kind].does}")
 
 
 @lab.command()

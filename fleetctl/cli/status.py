@@ -21,6 +21,7 @@ from fleetctl.transport.protocol import Looked, Lost
 
 COLUMNS = ("host", "tier", "live", "pin", "state", "detail")
 ASK_TIMEOUT_S = 20.0
+_NOTHING = "nothing is deployed where the fleet's playbook puts it"
 
 
 class Finding(NamedTuple):
@@ -128,4 +129,4 @@ def _read(answer: Looked) -> Finding:
     live = next((line.strip() for line in reversed(said) if line.strip()), "")
     if answer.exit_status != 0:
         return Finding(outcome=Outcome.UNKNOWN, detail=f"exit {answer.exit_status}")
-    return Finding(printable(live), detail="" if live else "nothing is deployed")
+    return Finding(printable(live), detail="" if live else _NOTHING)
