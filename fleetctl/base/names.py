@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 _SECRET = re.compile(r"pass|secret|token|credential|key", re.IGNORECASE)
 
@@ -19,6 +20,15 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return matches[0] if matches else None
+
+
+def did_you_mean_file(path: Path) -> str:
+    """A hint such as `did you mean "books/push.yaml"?`, or nothing; `path` is no file or folder."""
+    try:
+        match = nearest(path.name, [beside.name for beside in path.parent.iterdir()])
+    except OSError:
+        return ""
+    return "" if match is None else f'did you mean "{path.with_name(match)}"?'
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

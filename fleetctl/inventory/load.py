@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fleetctl.base.errors import InputError, Location, UsageError
 from fleetctl.base.marked import Document, read
+from fleetctl.base.names import did_you_mean_file
 from fleetctl.inventory.dialect import is_program, looks_grouped
 from fleetctl.inventory.model import Fleet
 from fleetctl.inventory.native import read_native
@@ -28,7 +29,9 @@ def find_inventory(start: Path, named: str | None) -> Path:
         path = start / Path(named).expanduser()
         if path.is_dir():
             return _only_one(path, [*_in_folder(path)]) or _nothing(f"no inventory in {named}")
-        return path if path.exists() else _nothing(f"there is no inventory {named}")
+        if not path.exists():
+            return _nothing(f"there is no inventory {named}", did_you_mean_file(Path(named)))
+        return path
     for folder in (start, *start.parents):
         for name in FOUND_NAMES:
             if (folder / name).is_file():
@@ -57,11 +60,9 @@ def _only_one(folder: Path, paths: list[Path]) -> Path | None:
     return paths[0] if paths else None
 
 
-def _nothing(what: str) -> Path:
-    raise UsageError(
-        what,
-        hint="name one with --inventory or FLEETCTL_INVENTORY, or write inventory.yaml",
-    )
+def _nothing(what: str, hint: str = "") -> Path:
+    ways = "name one with --inventory or FLEETCTL_INVENTORY, or write inventory.yaml"
+    raise UsageError(what, hint=hint or ways)
 
 
 def load_fleet(path: Path) -> Fleet:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fleetctl.base.errors import InputError, InputErrors, Location
 from fleetctl.base.marked import Document, read
-from fleetctl.base.names import did_you_mean
+from fleetctl.base.names import did_you_mean, did_you_mean_file
 from fleetctl.inventory.expression import Expression
 from fleetctl.inventory.expression import parse as parse_selector
 from fleetctl.playbook.model import Mistakes, Phase, Playbook, Used, Written
@@ -29,7 +29,10 @@ def load_playbook(path: Path) -> Playbook:
         text = path.read_bytes().decode("utf-8")
     except OSError as error:
         why = error.strerror or str(error)
-        raise InputError("cannot read the playbook", Location(str(path)), why=why) from None
+        hint = "" if path.exists() else did_you_mean_file(path)
+        raise InputError(
+            "cannot read the playbook", Location(str(path)), why=why, hint=hint
+        ) from None
     except UnicodeDecodeError as error:
         raise InputError("not UTF-8 text", Location(str(path)), why=str(error)) from None
     return read_playbook(text, str(path), str(path.resolve().parent))

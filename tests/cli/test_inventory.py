@@ -68,6 +68,8 @@ def test_no_inventory_is_a_usage_error(tmp_path: Path, monkeypatch: pytest.Monke
     result = run("list", "-i", "none.yaml")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "there is no inventory none.yaml" in result.stderr
+    (tmp_path / "acme.yaml").write_text("")
+    assert 'did you mean "acme.yaml"?' in run("list", "-i", "acne.yaml").stderr
 
 
 def test_a_wrong_inventory_ends_with_5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

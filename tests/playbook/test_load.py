@@ -181,6 +181,10 @@ def test_a_file_that_is_missing_or_no_text_is_told(tmp_path: Path) -> None:
     """The file itself may be wrong."""
     with pytest.raises(InputError, match="cannot read the playbook"):
         load_playbook(tmp_path / "none.yaml")
+    (tmp_path / "saturday-push.yaml").write_text("")
+    with pytest.raises(InputError) as caught:
+        load_playbook(tmp_path / "satruday-push.yaml")
+    assert caught.value.hint == f'did you mean "{tmp_path}/saturday-push.yaml"?'
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="not UTF-8"):
         load_playbook(tmp_path / "binary.yaml")
