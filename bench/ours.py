@@ -36,11 +36,16 @@ def fleetctl(fleet: BenchFleet, folder: Path) -> list[str]:
     return [str(program), "push", str(folder / "push.yaml"), *options, "--yes", "--output", "jsonl"]
 
 
-def bare(fleet: BenchFleet, folder: Path) -> list[str]:
-    """The same without journal on disk, leases, and the lock, fence and records of the hosts."""
-    _, *words = fleetctl(fleet, folder)
-    return [sys.executable, str(Path(__file__).parent / "scripts" / "bare.py"), *words]
+def lessened(name: str) -> Tool:
+    """fleetctl without something: what the script of that name says."""
+    script = str(Path(__file__).parent / "scripts" / f"{name}.py")
+
+    def prepare(fleet: BenchFleet, folder: Path) -> list[str]:
+        _, *words = fleetctl(fleet, folder)
+        return [sys.executable, script, *words]
+
+    return Tool(name, prepare)
 
 
 FLEETCTL = Tool("fleetctl", fleetctl)
-BARE = Tool("bare", bare)
+LESSENED = (lessened("unguarded"), lessened("bare"))

@@ -9,7 +9,7 @@ from statistics import median
 from bench.rounds import Cost
 
 OURS = "fleetctl"
-WALL_AIMS = {"ansible": 0.2, "pyinfra": 0.6, "fabric": 0.85, "bare": 1.25}
+WALL_AIMS = {"ansible": 0.2, "pyinfra": 0.6, "fabric": 0.85, "unguarded": 1.25}
 """First-level aims for wall(fleetctl) / wall(rival); CPU is to be below each of these rivals."""
 CPU_AIM = 1.0
 MEMORY_AIM_MB = 80.0
@@ -57,7 +57,7 @@ def ratio_table(costs: dict[str, list[Cost]]) -> list[str]:
 
 def aim_for_cpu(rival: str) -> float | None:
     """CPU is judged against the rivals that have a wall aim."""
-    return CPU_AIM if rival in WALL_AIMS and rival != "bare" else None
+    return CPU_AIM if rival in WALL_AIMS and rival != "unguarded" else None
 
 
 def aim_words(ratios: list[float], aim: float | None) -> str:
