@@ -1,5 +1,6 @@
 # Stops the step that runs under RUN: read by a POSIX sh on a channel of its own, after processes.sh.
 {
+  trap '' HUP PIPE # in between what it ends stands still
   _D=$_F/runs/$RUN=
 
   _held() {

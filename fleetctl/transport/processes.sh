@@ -47,15 +47,21 @@ _of_step() { # PID: is it of the step noted?
   done
 }
 
+# All are stopped before any is struck: a shell whose command is struck first would go on to its next.
+# The step's first process goes last: with its end the step is told, and then all are to be struck.
 _strike() { # SIGNAL: to each process of the step noted; false when there is none
-  _struck=1
+  _signal=$1 _first=''
+  ! _of_step "$_now_pid" || { kill -STOP "$_now_pid" && _first=$_now_pid; }
+  set --
   for _folder in /proc/[0-9]*; do
-    [ "$_folder" != "/proc/$_now_pid" ] && _of_step "${_folder#/proc/}" &&
-      kill -"$1" "${_folder#/proc/}" && _struck=0
+    _pid=${_folder#/proc/}
+    [ "$_pid" != "$_now_pid" ] && _of_step "$_pid" && kill -STOP "$_pid" && set -- "$@" "$_pid"
   done
-  # Its first process comes last: with its end the step is told, and then all are to be struck.
-  _of_step "$_now_pid" && kill -"$1" "$_now_pid" && _struck=0
-  return $_struck
+  set -- "$@" $_first
+  [ $# -gt 0 ] || return 1
+  kill -"$_signal" "$@"
+  for _pid in "$@"; do kill -CONT "$_pid"; done
+  return 0
 }
 
 _end_step() { # TERM, three seconds, KILL

@@ -74,6 +74,32 @@ def test_deadline_and_kill(desk: Desk, tmp_path: Path) -> None:
     assert [r.end for r in desk.results(ticket)] == ["killed"]
 
 
+@pytest.mark.parametrize("ender", ["deadline", "order"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'touch "$HOME/in"; sleep 60; touch "$HOME/after"',
+        '(touch "$HOME/in"; sleep 60; touch "$HOME/after") | cat; touch "$HOME/after"',
+        'sh -c \'touch "$HOME/in"; sleep 60; touch "$HOME/after"\'; touch "$HOME/after"',
+    ],
+)
+def test_a_step_that_is_ended_does_not_go_on_to_its_next_command(
+    desk: Desk, tmp_path: Path, text: str, ender: str
+) -> None:
+    """A shell that outlived what it waits for would do what comes after it: delete, say."""
+    ticket = desk.segment(run("long", text, timeout_s=1 if ender == "deadline" else 50))
+    while not (tmp_path / "ho me" / "in").exists():
+        time.sleep(0.02)
+    if ender == "order":
+        desk.kill()
+    desk.final(ticket)
+    assert [r.end for r in desk.results(ticket)] == [
+        "timed out" if ender == "deadline" else "killed"
+    ]
+    time.sleep(0.1)  # for what should not be to happen
+    assert not (tmp_path / "ho me" / "after").exists()
+
+
 def test_every_byte_of_text_and_output_survives(desk: Desk) -> None:
     """The shells' own control characters in a step's text are only characters."""
     text = "".join(chr(value) for value in range(1, 256) if chr(value) != "'")
