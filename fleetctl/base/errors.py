@@ -127,6 +127,8 @@ class LockHeld(FleetError):
     """Somebody else works on this scope; the message names them."""
 
     exit_code = ExitCode.LOCK_HELD
+    run = ""
+    """The run that holds it, when known."""
 
 
 class Refused(FleetError):

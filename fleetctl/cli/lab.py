@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from fleetctl.base.errors import ExitCode
+from fleetctl.base.errors import ExitCode, UsageError
 from fleetctl.cli.output import emit, output_option, tell, write
 from fleetctl.cli.picture import hosts_word
 from fleetctl.cli.selection import inventory_option, open_fleet
@@ -39,7 +39,10 @@ def folder_option(command: Command) -> Command:
 def _layout(folder: str) -> Layout:
     from fleetctl.lab.layout import Layout
 
-    return Layout(Path(folder).expanduser().resolve())
+    path = Path(folder).expanduser().resolve()
+    if path.exists() and not path.is_dir():
+        raise UsageError("the lab needs a folder, and this is a file", where=str(path))
+    return Layout(path)
 
 
 @click.group()

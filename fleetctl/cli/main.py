@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -82,5 +84,19 @@ def main() -> NoReturn:
     gc.set_threshold(50_000, 20, 20)
     # Nothing is left to find when the interpreter goes through it all once more as it leaves.
     atexit.register(gc.freeze)
-    fleetctl(prog_name="fleetctl")
+    try:
+        fleetctl(prog_name="fleetctl")
+    except SystemExit as leaving:
+        _leave_at_once_on_interrupt(leaving.code)
+        raise
     raise AssertionError("the root command always exits")
+
+
+def _leave_at_once_on_interrupt(code: object) -> None:
+    """All is said and done: a Ctrl-C that comes now only spares the clearing up."""
+    import signal
+
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    status = code if isinstance(code, int) else 1 if code else 0
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(status))

@@ -68,6 +68,7 @@ def run(words: tuple[str, ...], choice: Choice, yes: bool, flags: Flags) -> Exit
 
     chosen, command = _read(words, choice)
     fleet, names = chosen.pick()
+    _check_amount(flags.max_failures)
     plan = adhoc_plan(
         fleet,
         names,
@@ -114,6 +115,16 @@ def _announce(names: list[str], command: tuple[str, ...]) -> None:
 
     shown = command[0] if len(command) == 1 else shlex.join(command)
     tell(f"{hosts_word(len(names))}: {fold(names)}\nwill run: {shown}")
+
+
+def _check_amount(text: str) -> None:
+    from fleetctl.playbook.units import Amount
+
+    try:
+        if text:
+            Amount.read(text)
+    except ValueError as error:
+        raise UsageError(str(error), where="--max-failures") from error
 
 
 def _timeout_s(text: str | None) -> float | None:

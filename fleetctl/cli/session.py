@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from fleetctl.base.errors import ExitCode, FleetError
+from fleetctl.base.errors import ExitCode, FleetError, LockHeld, UsageError
 from fleetctl.cli.account import read_account
 from fleetctl.cli.endings import tell_and_leave, tell_ending
 from fleetctl.cli.identity import spoken_words, whoami
@@ -137,6 +138,8 @@ def _conduct(journal: Journal, view: RunView, seq: int, manner: Manner, drive: D
         with Interrupts(controls, whoami(), lambda: _farewell(observer), observer.notice):
             result = drive(journal, controls, observer)
     except FleetError as error:
+        if isinstance(error, LockHeld):
+            _hint_at_cut_off(error, journal)
         close()
         if is_any_blocked() or observer.blocked:
             journal.close()
@@ -157,6 +160,17 @@ def _conduct(journal: Journal, view: RunView, seq: int, manner: Manner, drive: D
         journal.close()
         tell_and_leave(telling, exit_code(settled))
     return telling()
+
+
+def _hint_at_cut_off(error: LockHeld, journal: Journal) -> None:
+    """Who holds the lease may be a run of this journal whose controller is gone: then it waits."""
+    with contextlib.suppress(UsageError):
+        row = journal.find(error.run) if error.run else None
+        if row is not None and row.exit_code is None and not journal.lock(row.id).holder():
+            error.hint = (
+                f"that run is in this journal, cut off; go on with it: "
+                f"fleetctl runs resume {row.id}\n  or: {error.hint}"
+            )
 
 
 def _open_observer(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from fleetctl.base.errors import Refused
+from fleetctl.base.errors import Refused, UsageError
 from fleetctl.inventory.model import Fleet, Host
 from fleetctl.lab.addresses import HOSTS_MAX, address_of, take_block
 from fleetctl.lab.entry import write_entry
@@ -30,8 +30,14 @@ def prepare(layout: Layout, fleet: Fleet, request: LabRequest, before: LabState 
     """Write the lab's files; keys, homes and (where free) addresses of `before` are kept."""
     if not 0 < len(fleet.hosts) <= HOSTS_MAX:
         raise Refused(f"a lab has 1 to {HOSTS_MAX} hosts, this inventory has {len(fleet.hosts)}")
-    layout.folder.mkdir(parents=True, exist_ok=True)
-    layout.folder.chmod(0o700)
+    try:
+        layout.folder.mkdir(parents=True, exist_ok=True)
+        layout.folder.chmod(0o700)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise UsageError(
+            "the lab cannot have this folder", where=str(layout.folder), why=why
+        ) from None
     folder = str(layout.folder)
     first = None if before is None else before.block
     block = take_block(folder, request.port, len(fleet.hosts), first)

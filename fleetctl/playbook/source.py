@@ -11,7 +11,7 @@ import msgspec
 
 from fleetctl.inventory.model import Scalar
 from fleetctl.playbook.operations import Once
-from fleetctl.playbook.units import Amount, Ramp, Rate, Seconds, seconds
+from fleetctl.playbook.units import Amount, Ramp, Rate, Seconds, SomeSeconds, seconds
 
 Command = str | tuple[str, ...]
 """A text is POSIX sh; a list is an argv, each element one word."""
@@ -73,7 +73,7 @@ class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     idempotent: bool = False
     """It may run twice without harm."""
     retry: Annotated[Any, _TRIES] = None
-    timeout: Seconds | None = None
+    timeout: SomeSeconds | None = None
     barrier: bool = False
     secret: bool = False
     """Keep nothing of what it says, anywhere."""
@@ -86,8 +86,8 @@ class GateOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     name: str = ""
     when: Literal["before", "after"] | None = None
-    timeout: Seconds | None = None
-    interval: Seconds | None = None
+    timeout: SomeSeconds | None = None
+    interval: SomeSeconds | None = None
     soak: Seconds | None = None
 
 

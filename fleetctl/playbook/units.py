@@ -25,6 +25,17 @@ class Seconds(float):
         return cls(parse_duration_s(value))
 
 
+class SomeSeconds(Seconds):
+    """A duration that is not nothing: a deadline of 0 s would end everything, or mean none."""
+
+    @classmethod
+    def read(cls, value: Any) -> SomeSeconds:
+        length = super().read(value)
+        if not length > 0:
+            raise ValueError("expected a duration above 0")
+        return cls(length)
+
+
 def seconds(number: float) -> Any:
     """The default of a `Seconds` field; a plain default could not be told in the JSON Schema."""
     return msgspec.field(default_factory=lambda: Seconds(number))
@@ -89,7 +100,7 @@ def decode_unit(kind: type, value: Any) -> Any:
 
     NotImplementedError is msgspec's word for a type the hook does not know.
     """
-    if kind in (Seconds, Amount, Rate, Ramp):
+    if kind in (Seconds, SomeSeconds, Amount, Rate, Ramp):
         return kind.read(value)
     raise NotImplementedError(f"no unit: {kind}")
 
@@ -105,6 +116,10 @@ _SCHEMAS: dict[type, dict[str, Any]] = {
     Seconds: {
         "anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}],
         "description": "a duration: 30s, 5m, 1h30m, or seconds",
+    },
+    SomeSeconds: {
+        "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}],
+        "description": "a duration above 0: 30s, 5m, 1h30m, or seconds",
     },
     Amount: _AMOUNT_SCHEMA,
     Rate: {"type": "string", "description": "starts in a time: 30/min, 2/s, 100/h"},

@@ -19,7 +19,8 @@ def overspent(state: RunState, phase: PhaseRun, batch: int) -> str:
         checks.append((where, accounts.lost_in_batch[name, batch], per_batch))
     for where, lost, budget in checks:
         if lost > budget:
-            return f"{lost} hosts lost, the budget of {where} is {budget}"
+            hosts = "1 host" if lost == 1 else f"{lost} hosts"
+            return f"{hosts} lost, the budget of {where} is {budget}"
     return ""
 
 

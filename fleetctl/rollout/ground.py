@@ -135,8 +135,11 @@ class Ground:
         )
 
     def give_back(self) -> None:
-        """Drop what we hold, as far as its hosts can be reached soon; else it ends by itself."""
-        if not self._keepers or self._refusal is not None:
+        """Drop what we hold, as far as its hosts can be reached soon; else it ends by itself.
+
+        Who lost one lease may still hold others; a host drops what is ours and nothing else.
+        """
+        if not self._keepers:
             return
         with self._lock:
             self._sure_until_s = 0.0
@@ -335,10 +338,12 @@ def words_of(tenure: Tenure) -> str:
 def held(tenure: Tenure) -> LockHeld:
     """The error of whoever comes second."""
     if tenure.word == "held":
-        return LockHeld(
+        error = LockHeld(
             f"somebody else works on tier {tenure.tier}",
             why=f"{words_of(tenure)}; seen {TTL_S - tenure.left_s:.0f} s ago",
             hint=f"if they are gone, it ends by itself in {tenure.left_s:.0f} s; or: fleetctl lock "
             f'steal --tier {tenure.tier} --reason "..."',
         )
+        error.run = tenure.run
+        return error
     return LockHeld(f"the lease of tier {tenure.tier} is lost", why=words_of(tenure))

@@ -19,10 +19,11 @@ from fleetctl.rollout.state import RunState
 from fleetctl.rollout.survey import ask_all, catch_up
 from fleetctl.transport.protocol import Sink, Transport
 
-MARGIN = 60_000
+MARGIN = 5_000
 """Added to the highest fence that is known: what was not carried may have raised it further. A
-question raises it by one and takes a second, so this is for 16 hours of questions to one host; a
-clock that is behind is for no more than it too."""
+question raises it by one and takes a second, so this is for 80 minutes of questions to one host;
+a clock that is behind is for no more than it too. Fences are milliseconds: who takes over a run
+that has just begun shuts out, for so long, what others begin with their clock as its fence."""
 
 
 def take_over(

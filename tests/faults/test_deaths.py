@@ -107,6 +107,17 @@ def test_each_effect_once_wherever_the_controller_dies(
         _steal(program)  # it may have died between its last write and giving its lease back
 
 
+def test_who_pushes_again_after_a_death_is_shown_the_way_to_resume(program: Program) -> None:
+    """The lease is held by a run of this very journal: nobody is to wait for it, or steal it."""
+    assert _die(program, "after", 5, "push", "push.yaml")
+    refused = program.call("push", "push.yaml", "--yes")
+    assert refused.returncode == ExitCode.LOCK_HELD, refused.stderr
+    with Journal(program.folder / "journal.db") as journal:
+        (row,) = journal.runs()
+    assert f"go on with it: fleetctl runs resume {row.id}" in refused.stderr
+    _ends_well(program, "runs", "resume", "last")
+
+
 def _steal(program: Program) -> None:
     """A lease may outlive a run that is in no journal, or has ended: a person says it is free."""
     done = program.call("lock", "steal", "--tier", "db", "--reason", "it died", "--yes")

@@ -7,10 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetctl.base.errors import UsageError
+from fleetctl.cli.main import fleetctl
 from fleetctl.inventory.load import load_fleet
 from fleetctl.lab.addresses import address_of, candidates, guard_address, parked_address
 from fleetctl.lab.entry import sh_pattern
@@ -156,3 +158,11 @@ def test_a_fault_survives_its_json() -> None:
 
     fault = Fault(FaultKind.SLOW, latency_s=0.1, bytes_per_s=3.0, startups=(1, 2, 3))
     assert msgspec.json.decode(msgspec.json.encode(fault), type=Fault) == fault
+
+
+def test_a_file_is_no_folder_for_a_lab(tmp_path: Path) -> None:
+    """Told as the mistake it is, before anything is read or made."""
+    (tmp_path / "file").touch()
+    for word in ("up", "down", "status"):
+        told = CliRunner().invoke(fleetctl, ["lab", word, "--dir", str(tmp_path / "file")])
+        assert (told.exit_code, "needs a folder" in told.stderr) == (2, True), told.stderr

@@ -133,6 +133,7 @@ def test_a_deploy_without_one_release_is_refused() -> None:
         (DB.replace("{run: uptime}", "{upload: {from: a, to: x, mode: '9'}}"), "5:22", "octal"),
         (DB.replace("tier=db", "tier=web").replace("uptime}", "x, once: shard}"), "5:28", "shard"),
         (DB + "\ngates: [{disk: {path: /, free: 5X}}]", "6:20", "no size"),
+        (DB + "\ngates: [{disk: {path: /, free: 101%}}]", "6:20", "more than all of it"),
         (DB + "\ngates: [{http: localhost}]", "6:20", "is no URL"),
         (DB + "\ngates: [{http: {url: 'http://x', status: 99}}]", "6:20", "no HTTP status"),
         (DB + "\ngates: [{tcp: 0}]", "6:19", "is no port"),

@@ -177,6 +177,19 @@ def test_what_is_no_playbook_is_refused(text: str) -> None:
     assert all(error.location.file == "p.yaml" for error in _mistakes(text))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("    steps:\n", "    steps:\n      - {run: x, timeout: 0s}\n", "a duration above 0"),
+        ("    gates:\n", "    gates:\n      - {command: x, interval: 0}\n", "a duration above 0"),
+    ],
+)
+def test_a_bound_that_bounds_nothing_is_refused(old: str, new: str, what: str) -> None:
+    """No deadline, or no pause between looks: it would be found out in the push."""
+    (error,) = _mistakes(GOOD.replace(old, new, 1))
+    assert what in str(error)
+
+
 def test_a_file_that_is_missing_or_no_text_is_told(tmp_path: Path) -> None:
     """The file itself may be wrong."""
     with pytest.raises(InputError, match="cannot read the playbook"):

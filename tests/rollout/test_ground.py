@@ -6,7 +6,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from fleetctl.playbook.operations import Exec
 from fleetctl.rollout.controls import Command
 from fleetctl.rollout.ground import Ground
 from fleetctl.rollout.verdict import judge, tiers_of
-from fleetctl.transport.lease import Answer, Claimant, Tenure, steal_text
+from fleetctl.transport.lease import Answer, Claimant, Tenure, show_text, steal_text
 from fleetctl.transport.local import LocalTransport
 from fleetctl.transport.protocol import (
     Event,
@@ -229,6 +229,27 @@ def test_theft_is_noticed_by_the_heartbeat(stand: Open) -> None:
     assert "stuck since noon" in word.means
 
 
+def test_who_lost_one_lease_gives_the_others_back(stand: Open) -> None:
+    """The run ends because of the one; nobody is to wait a minute for the other."""
+    ground = stand(ALICE, heartbeat_s=0.05)
+    ground.take()
+    heard: queue.SimpleQueue[Event | Command] = queue.SimpleQueue()
+    ground.listen(heard.put)
+    look = stand(BOB)
+    _steal(look, {"db": KEEPERS["db"]})
+    while not isinstance(heard.get(timeout=30), Command):
+        pass
+    assert "held" in _words(look)
+    ground.close()
+    assert "held" not in _words(look)
+
+
+def _words(ground: Ground) -> set[str]:
+    """What is said of the leases on k1."""
+    answer = ground._ask({"k1": show_text("fleet")}, 20.0)["k1"]
+    return {tenure.word for tenure in answer.tenures}
+
+
 def test_keepers_out_of_reach_for_long_end_the_run_but_not_at_once(
     stand: Open, clock: Clock, dark: set[str]
 ) -> None:
@@ -243,11 +264,11 @@ def test_keepers_out_of_reach_for_long_end_the_run_but_not_at_once(
     assert isinstance(final(heard, 9), Refused)
 
 
-def _steal(ground: Ground) -> list[Event]:
-    """Take every lease away, as `fleetctl lock steal` does."""
+def _steal(ground: Ground, keepers: Mapping[str, Sequence[str]] = KEEPERS) -> list[Event]:
+    """Take these leases away, as `fleetctl lock steal` does."""
     said: queue.SimpleQueue[Event] = queue.SimpleQueue()
     ground._post = said.put  # type: ignore[assignment]
-    hosts = tiers_of(KEEPERS)
+    hosts = tiers_of(keepers)
     for ticket, (host, tiers) in enumerate(hosts.items(), 1):
         text = steal_text("fleet", tiers, "bob@y", "stuck since noon", 1.0)
         ground.submit(Look(ticket, host, text, 20.0))

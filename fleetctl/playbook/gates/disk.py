@@ -32,6 +32,8 @@ def _compile(value: DiskGate, context: KindContext) -> tuple[GateDraft, ...]:
     size = _SIZE.fullmatch(value.free)
     if size is None:
         raise ValueError(f'"{value.free}" is no size; write 5G, 500M or 10%')
+    if size[3] and int(size[3]) > 100:
+        raise ValueError(f"{value.free} of a file system are more than all of it")
     if not value.path:
         raise ValueError("the path is empty")
     # df -P: one line a file system, -k: in KiB; columns are name, size, used, free, use, mount.
