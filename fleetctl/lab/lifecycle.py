@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fnmatch
 import importlib.util
 import os
@@ -34,6 +35,8 @@ from fleetctl.lab.processes import find_marked, find_sshds, kill, kill_marked
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
 _STOP_PAUSE_S = 0.02
+_STARTS_MAX = 3
+"""Of two labs that start at once and choose the same addresses one tries again."""
 
 
 def up(layout: Layout, fleet: Fleet, request: LabRequest) -> LabState:
@@ -51,9 +54,18 @@ def up(layout: Layout, fleet: Fleet, request: LabRequest) -> LabState:
     if before is not None:
         kill(find_sshds(str(layout.folder)))
         kill_marked(before.id)
+    for _ in range(_STARTS_MAX - 1):
+        state = prepare(layout, fleet, request, before)
+        with contextlib.suppress(_Taken):
+            _start_keeper(layout, state)
+            return state
     state = prepare(layout, fleet, request, before)
     _start_keeper(layout, state)
     return state
+
+
+class _Taken(FleetError):
+    """Another lab took the same addresses between our look and our keeper's start."""
 
 
 def _check_machine(server: ServerKind) -> None:
@@ -100,7 +112,9 @@ def _start_keeper(layout: Layout, state: LabState) -> None:
             keeper.wait()
             kill_marked(state.id)
     if word != b"+":
-        raise FleetError("the lab did not start", why=_why(word, layout), hint=f"see {layout.log}")
+        why = _why(word, layout)
+        kind = _Taken if os.strerror(errno.EADDRINUSE) in why else FleetError
+        raise kind("the lab did not start", why=why, hint=f"see {layout.log}")
     layout.pid.write_text(f"{keeper.pid}\n")
     keeper.returncode = 0  # it is on its own now; nobody is to wait for it
 

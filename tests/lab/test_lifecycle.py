@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.base.errors import LockHeld, Refused, UsageError
+from fleetctl.lab.addresses import take_block
 from fleetctl.lab.control import NotRunning
 from fleetctl.lab.layout import Layout
 from fleetctl.lab.lifecycle import describe, down, pick_hosts, up
@@ -44,6 +45,24 @@ def test_down_ends_every_process(lab_fleet: StartLab) -> None:
     assert find_marked(lab.state.id) == {}
     assert not _runs("sleep\x00300\x00")
     assert not _runs("sleep\x00301\x00")
+
+
+def test_addresses_another_lab_took_meanwhile_are_left_to_it(
+    lab_fleet: StartLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both looked, both found them free; who comes second takes others."""
+    first = lab_fleet({"db": ["db001"]})
+    seen = [first.state.block]
+
+    def look(folder: str, port: int, count: int, before: int | None = None) -> int:
+        return seen.pop() if seen else take_block(folder, port, count, before)
+
+    monkeypatch.setattr("fleetctl.lab.prepare.take_block", look)
+    second = lab_fleet({"db": ["db001"]})
+    assert (seen, second.state.port) == ([], first.state.port)
+    assert second.state.block != first.state.block
+    assert banner(second, "db001")
+    assert banner(first, "db001")
 
 
 def test_down_cleans_up_after_a_killed_keeper(lab_fleet: StartLab) -> None:
