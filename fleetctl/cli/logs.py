@@ -10,7 +10,7 @@ from fleetctl.base.errors import UsageError
 from fleetctl.base.hostrange import expand
 from fleetctl.base.names import did_you_mean
 from fleetctl.cli.account import Account
-from fleetctl.cli.output import printable
+from fleetctl.cli.output import printable, quoted
 from fleetctl.cli.telling import word_words
 from fleetctl.cli.watching import stamped
 from fleetctl.rollout.records import StepSettled, ViewDropped, WordTaken
@@ -87,7 +87,7 @@ def _headline(account: Account, wall_s: float, one: StepSettled) -> str:
     cause = f": {one.cause}" if one.cause else ""
     took = format_duration(one.duration_s)
     return stamped(
-        wall_s, f"{one.host} {undo}`{title}` {one.outcome}{status}, {took}{again}{cause}"
+        wall_s, f"{one.host} {undo}{quoted(title)} {one.outcome}{status}, {took}{again}{cause}"
     )
 
 

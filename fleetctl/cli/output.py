@@ -71,6 +71,11 @@ def tell(text: str) -> None:
         return
 
 
+def quoted(title: str) -> str:
+    """A title as it stands within a sentence; one that quotes something itself stands alone."""
+    return title if "`" in title else f"`{title}`"
+
+
 def to_json(value: object, indent: int | None = None) -> str:
     """JSON text; typed models become objects, bytes text."""
     import json

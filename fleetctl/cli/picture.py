@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from fleetctl.base.durations import format_duration
 from fleetctl.base.outcome import LOST, Outcome
-from fleetctl.cli.output import printable
+from fleetctl.cli.output import printable, quoted
 from fleetctl.cli.progress import HostView, PhaseView, RunView, remaining_s
 
 LOST_ORDER = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.UNREACHABLE, Outcome.UNKNOWN)
@@ -55,8 +55,8 @@ def safe_line(view: RunView, glance: Glance) -> str:
     if not busy:
         return "safe to leave: nothing in flight"
     titles = sorted({view.titles.get(host.pending[0], host.pending[0]) for host in busy})
-    what = f"`{titles[0]}`" if len(titles) == 1 else f"`{titles[0]}` and {len(titles) - 1} more"
-    mid = f"{hosts_word(len(busy))} mid {what}"
+    more = f" and {len(titles) - 1} more" if len(titles) > 1 else ""
+    mid = f"{hosts_word(len(busy))} mid {quoted(titles[0])}{more}"
     asked = sum(host.lost_sent for host in busy)
     if asked:
         mid += f", {asked} of them not answering"

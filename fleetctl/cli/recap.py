@@ -10,6 +10,7 @@ from fleetctl.base.durations import format_duration
 from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode
 from fleetctl.base.hostrange import fold
 from fleetctl.base.outcome import Outcome
+from fleetctl.cli.output import quoted
 from fleetctl.cli.picture import counts_text, hosts_word, wall_text
 from fleetctl.cli.progress import HostView, RunView
 from fleetctl.cli.telling import last_lines, stop_words, word_words
@@ -98,7 +99,7 @@ def _fingerprint(view: RunView, host: HostView) -> str:
 
 def _failure_lines(view: RunView, failure: Failure) -> list[str]:
     names = [host.host for host in failure.hosts]
-    at = f" at `{failure.title}`" if failure.title else ""
+    at = f" at {quoted(failure.title)}" if failure.title else ""
     same = ", same error" if len(names) > 1 else ""
     lines = [f"{hosts_word(len(names))} {failure.outcome}{at}{same}: {fold(names)}"]
     if failure.cause:

@@ -9,7 +9,7 @@ from fleetctl.base.names import did_you_mean
 from fleetctl.cli.account import Account, read_account
 from fleetctl.cli.journal import journal_option, open_journal
 from fleetctl.cli.logs import LOG_COLUMNS, log_lines, log_rows, pick_logs
-from fleetctl.cli.output import emit, output_option, tell, write
+from fleetctl.cli.output import emit, output_option, quoted, tell, write
 from fleetctl.cli.picture import wall_text
 from fleetctl.cli.resume import resume
 from fleetctl.cli.upkeep import backup, verify
@@ -116,7 +116,7 @@ def approve(run: str, gate: str | None, refused: bool, journal: str | None) -> N
         word = "refuse" if refused else "approve"
         opened.give_order(row.id, word, whoami(), key)
     answer = "no" if refused else "yes"
-    tell(f"answered {answer} to `{account.view.titles[key]}` of run {row.id}")
+    tell(f"answered {answer} to {quoted(account.view.titles[key])} of run {row.id}")
 
 
 def _run_row(journal: Journal, row: RunRow) -> dict[str, object]:

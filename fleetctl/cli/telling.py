@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from fleetctl.base.durations import format_duration
 from fleetctl.base.hostrange import fold
 from fleetctl.base.outcome import Outcome
-from fleetctl.cli.output import printable
+from fleetctl.cli.output import printable, quoted
 from fleetctl.cli.picture import counts_text, hosts_word
 from fleetctl.cli.progress import RunView
 from fleetctl.playbook.operations import Approval
@@ -29,7 +29,7 @@ class Teller:
         return line(self, record) if line is not None else ""
 
     def _title(self, key: str) -> str:
-        return self._view.titles.get(key, key)
+        return quoted(self._view.titles.get(key, key))
 
     def _opened(self, record: r.RunOpened) -> str:
         mode = " (check only)" if record.check_only else ""
@@ -63,7 +63,7 @@ class Teller:
             return ""
         cause = record.cause or _exit_words(record.exit_status)
         undo = "undo of " if record.undo else ""
-        text = f"{record.host} {record.outcome} at {undo}`{self._title(record.key)}`: {cause}"
+        text = f"{record.host} {record.outcome} at {undo}{self._title(record.key)}: {cause}"
         last = last_line(record)
         return text + (f": {last}" if last and last not in cause else "")
 
@@ -85,7 +85,7 @@ class Teller:
         return f"{record.host} {record.outcome}{release} ({record.phase}, {took}){cause}"
 
     def _gate_asked(self, record: r.GateAsked) -> str:
-        asked = f"gate `{self._title(record.key)}` of phase {record.phase}: asking"
+        asked = f"gate {self._title(record.key)} of phase {record.phase}: asking"
         if record.key in self._approvals:
             asked += f"; answer with: fleetctl runs approve {self._view.run}"
         return asked
@@ -94,7 +94,7 @@ class Teller:
         word = "holds" if record.passed else "does NOT hold"
         by = f" (by {record.by})" if record.by else ""
         cause = f": {record.cause}" if record.cause else ""
-        return f"gate `{self._title(record.key)}` of phase {record.phase} {word}{by}{cause}"
+        return f"gate {self._title(record.key)} of phase {record.phase} {word}{by}{cause}"
 
     def _phase_ended(self, record: r.PhaseEnded) -> str:
         word = "done" if record.passed else "stopped"

@@ -8,7 +8,7 @@ import json
 import pytest
 import yaml
 
-from fleetctl.cli.output import colour_wanted, emit, printable
+from fleetctl.cli.output import colour_wanted, emit, printable, quoted
 
 ROWS: list[dict[str, object]] = [
     {"name": "db001", "tier": "db", "tags": {"zone": "a"}, "via": "bastion001", "extra": 1},
@@ -74,3 +74,11 @@ def test_colour_follows_the_environment(
 def test_output_of_a_host_cannot_move_the_cursor() -> None:
     """Escape sequences a host sends are shown, not obeyed."""
     assert printable("a\x1b[2Jb\tc\n") == "a\\x1b[2Jb\tc\n"
+
+
+def test_a_title_that_quotes_something_is_not_quoted_again() -> None:
+    """Gates are named after their command: `true` on each host."""
+    assert (quoted("upgrade"), quoted("`true` on each host")) == (
+        "`upgrade`",
+        "`true` on each host",
+    )
