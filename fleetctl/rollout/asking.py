@@ -143,9 +143,12 @@ def lose_step(desk: Desk, run: HostRun, index: int, cause: str) -> None:
 def may_run_again(run: HostRun, index: int) -> bool:
     """Whether a step that was begun and left without an end may be sent again.
 
-    An undo may not, whatever a person says: nobody declares one idempotent, and it has one name.
+    An undo may not, whatever a person says: nobody declares one idempotent. What a person says is
+    done is not, but for reading the release back: that has to be seen.
     """
     step = run.recipe.steps[index]
+    if run.told.get(index) == "done" and not step.reads_release:
+        return False
     if not isinstance(step.operation, Exec):
         return True  # the same file laid down again is the same file
     if run.undoing:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import click
 import pytest
@@ -109,3 +113,23 @@ def test_a_mistyped_command_names_the_nearest() -> None:
 def test_version_is_told() -> None:
     """`--version` answers with the program's name and version."""
     assert CliRunner().invoke(fleetctl, ["--version"]).stdout.startswith("fleetctl, version ")
+
+
+_LATE = """
+import atexit, sys, time
+from fleetctl.cli.main import main
+atexit.register(lambda: (print("clearing up", flush=True), time.sleep(60)))
+sys.argv = ["fleetctl", "--version"]
+main()
+"""
+
+
+def test_interrupt_when_all_is_said_leaves_at_once_and_quietly() -> None:
+    """No traceback, no other exit code: the work was done before."""
+    words = [sys.executable, "-c", _LATE]
+    with subprocess.Popen(words, stdout=PIPE, stderr=PIPE, text=True) as program:
+        assert program.stdout is not None
+        assert any("clearing up" in line for line in program.stdout)
+        program.send_signal(signal.SIGINT)
+        _, stderr = program.communicate(timeout=30)
+    assert (program.returncode, stderr) == (0, "")

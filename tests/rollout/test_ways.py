@@ -184,6 +184,26 @@ def test_a_person_says_what_became_of_an_unknown_step(
     assert sim.world.hosts["web001"].acts == acts
 
 
+def test_what_a_person_calls_done_is_not_run_again_though_it_might_be(make_sim: MakeSim) -> None:
+    """Idempotent is a leave to repeat, not a wish for it; the host was away when it was asked."""
+    reachable = [True]
+
+    def mishap(order: Order) -> Mishap:
+        if isinstance(order, RunSegment) and reachable[0]:
+            reachable[0] = False
+            return "reboot"
+        return "none" if reachable[0] else "unsent"
+
+    step = a_step("one", retry=Retry(2))
+    sim = make_sim(a_plan(a_phase([HOSTS[:1]], [step])), Script(mishap=mishap))
+    assert sim.push().accounts.outcomes == {Outcome.UNKNOWN: 1}
+    reachable[0] = True
+    sim.world.script.mishap = lambda order: "none"
+    told = (r.Told("web001", "done"),)
+    assert sim.resume(only_failed=True, told=told).accounts.outcomes[Outcome.CHANGED] == 1
+    assert sim.world.hosts["web001"].acts == {"one": 1}
+
+
 @pytest.mark.parametrize("word", ["done", "again"])
 def test_a_persons_word_does_not_overrule_the_host(
     make_sim: MakeSim, word: Literal["done", "again"]
