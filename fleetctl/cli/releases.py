@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -109,37 +109,49 @@ def show(release: str, releases_dir: str | None, inventory: str | None, output: 
 
 
 @releases.command()
-@click.argument("tier")
+@click.argument("tiers", metavar="TIER[,TIER...]")
 @click.argument("release", metavar="REL")
 @click.option("--note", default="", help="Why, in a few words; kept beside the pin.")
 @releases_option
 @inventory_option
 @output_option
 def pin(
-    tier: str,
+    tiers: str,
     release: str,
     note: str,
     releases_dir: str | None,
     inventory: str | None,
     output: str,
 ) -> None:
-    """Say that TIER should run REL. Changes no host: the next deploy does."""
-    from fleetctl.base.errors import UsageError
-    from fleetctl.base.names import did_you_mean
+    """Say that TIER should run REL; `all`: every tier. Changes no host: the next deploy does."""
     from fleetctl.inventory.load import find_inventory, load_fleet
-    from fleetctl.releases.pins import pins_path, write_pin
+    from fleetctl.releases.pins import pins_path, write_pins
 
     file = find_inventory(Path.cwd(), inventory or None)
-    tiers = load_fleet(file).tiers
-    if tier not in tiers:
-        raise UsageError(f'no tier "{tier}" in {file}', hint=did_you_mean(tier, tiers))
+    named = _tiers_named(tiers, load_fleet(file).tiers, file)
     # Also verifies it: a damaged release must not become anybody's pin.
     open_store(releases_dir).artifact(release)
     path = pins_path(file)
-    earlier = write_pin(path, tier, release, by=_who(), note=note)
-    was = earlier.release if earlier else None
-    tell(f"{path}: {'unchanged' if was == release else 'written'}")
-    emit([{"tier": tier, "from": was, "to": release}], PIN_COLUMNS, output)
+    earlier = write_pins(path, named, release, by=_who(), note=note)
+    was = {tier: pin.release if pin else None for tier, pin in earlier.items()}
+    same = all(pinned == release for pinned in was.values())
+    tell(f"{path}: {'unchanged' if same else 'written'}")
+    rows = [{"tier": tier, "from": was[tier], "to": release} for tier in named]
+    emit(rows, PIN_COLUMNS, output)
+
+
+def _tiers_named(text: str, tiers: Collection[str], file: Path) -> list[str]:
+    """What `db`, `db,web` and `all` name; raises UsageError."""
+    from fleetctl.base.errors import UsageError
+    from fleetctl.base.names import did_you_mean
+
+    if text == "all" and "all" not in tiers:
+        return list(tiers)
+    named = list(dict.fromkeys(text.split(",")))
+    for tier in named:
+        if tier not in tiers:
+            raise UsageError(f'no tier "{tier}" in {file}', hint=did_you_mean(tier, tiers))
+    return named
 
 
 _WHOLE = ("id", "added", "by", "size", "unpacked", "files", "pinned", "origin", "commit",

@@ -90,35 +90,42 @@ def read_pin_facts(
     return pins
 
 
-def write_pin(
+def write_pins(
     path: Path,
-    tier: str,
+    tiers: Collection[str],
     release: str,
     *,
     at_s: float | None = None,
     by: str = "",
     note: str = "",
-) -> Pin | None:
-    """Pin `release` to `tier`, durably; answers the pin there was. Changes nothing when it is so.
+) -> dict[str, Pin | None]:
+    """Pin `release` to these tiers at once, durably; answers the pins there were.
 
-    `at_s` is Unix time, None means now. Raises InputError when the file there cannot be read.
+    What is so already is not changed. `at_s` is Unix time, None means now. Raises InputError when
+    the file there cannot be read.
     """
     moment = datetime.fromtimestamp(time.time() if at_s is None else at_s, UTC)
+    at = moment.isoformat(timespec="seconds")
     with _locked(path.parent):
         pins = read_pin_facts(path)
-        earlier = pins.get(tier)
-        if earlier is not None and earlier.release == release and not note:
+        earlier = {tier: pins.get(tier) for tier in tiers}
+        for tier, was in earlier.items():
+            if was is None or was.release != release or note:
+                pins[tier] = Pin(release, at=at, by=by, was=_before(was, release), note=note)
+        if all(pins[tier] == was for tier, was in earlier.items()):
             return earlier
-        was = earlier.release if earlier is not None else ""
-        if was == release and earlier is not None:
-            was = earlier.was
-        at = moment.isoformat(timespec="seconds")
-        pins[tier] = Pin(release, at=at, by=by, was=was, note=note)
         try:
             write_whole(path, _written(pins).encode())
         except OSError as error:
             raise Refused(f"cannot write {path}", why=str(error)) from error
     return earlier
+
+
+def _before(was: Pin | None, release: str) -> str:
+    """The release before this one: a new note for the same pin keeps what it says."""
+    if was is None:
+        return ""
+    return was.was if was.release == release else was.release
 
 
 def _written(pins: Mapping[str, Pin]) -> str:

@@ -15,7 +15,7 @@ from fleetctl.journal.rows import RunRow
 from fleetctl.journal.store import Journal
 from fleetctl.plan.model import Plan
 from fleetctl.plan.save import decode_plan
-from fleetctl.releases.pins import write_pin
+from fleetctl.releases.pins import write_pins
 from fleetctl.releases.store import ReleaseStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,7 +80,7 @@ def world(tmp_path: Path) -> World:
     for release in ("r1", "r2"):
         (tmp_path / "app" / "version").write_text(release)
         store.add(tmp_path / "app", release)
-    write_pin(tmp_path / "fleet.pins.yaml", "db", "r2", at_s=1e9)
+    write_pins(tmp_path / "fleet.pins.yaml", ["db"], "r2", at_s=1e9)
     return World(tmp_path)
 
 
@@ -168,7 +168,7 @@ def test_a_stale_plan_is_refused_by_name(world: World, changed: str) -> None:
     assert world.plan("--save", str(saved)).exit_code == 0
     named = changed
     if changed == "pin":
-        write_pin(world.folder / "fleet.pins.yaml", "db", "r1", at_s=2e9)
+        write_pins(world.folder / "fleet.pins.yaml", ["db"], "r1", at_s=2e9)
         named = "pin db"
     elif changed == "live":
         _taught(world, decode_plan(saved.read_bytes(), "p.json"), {"db001": "r1"})

@@ -67,6 +67,18 @@ def test_a_new_pin_says_what_it_replaces(here: Path) -> None:
     assert "unchanged" in fleet("pin", "db", "v2").stderr
 
 
+def test_a_release_is_pinned_to_several_tiers_with_one_command(here: Path) -> None:
+    """The weekly push pins once, not once a tier; a typo among them pins nothing."""
+    fleet("add", "app", "--id", "v1")
+    assert fleet("pin", "db,wbe", "v1").exit_code == ExitCode.USAGE
+    assert not (here / "inventory.pins.yaml").exists()
+    assert rows("pin", "db,web", "v1") == [
+        {"tier": "db", "from": None, "to": "v1"},
+        {"tier": "web", "from": None, "to": "v1"},
+    ]
+    assert "unchanged" in fleet("pin", "all", "v1").stderr
+
+
 def test_adding_the_same_content_again_says_so(here: Path) -> None:
     """Nothing is written twice, and nobody wonders why."""
     fleet("add", "app", "--id", "v1")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetctl.base.errors import InputError, InputErrors, LockHeld, Refused
-from fleetctl.releases.pins import pins_path, read_pin_facts, read_pins, write_pin
+from fleetctl.releases.pins import pins_path, read_pin_facts, read_pins, write_pins
 
 NOON_S = 1_795_348_800.0
 
@@ -29,9 +29,11 @@ def test_pins_stand_beside_their_inventory(path: Path) -> None:
 
 def test_a_pin_says_who_when_and_what_was_before(path: Path) -> None:
     """The file can be reviewed: every pin carries its story, and the file is stable."""
-    assert write_pin(path, "db", "v1", at_s=NOON_S, by="bea") is None
-    write_pin(path, "web", "v1", at_s=NOON_S, by="bea")
-    earlier = write_pin(path, "db", "1.10", at_s=NOON_S + 60, by="ida", note='the "fix": #7')
+    assert write_pins(path, ["db"], "v1", at_s=NOON_S, by="bea") == {"db": None}
+    write_pins(path, ["web"], "v1", at_s=NOON_S, by="bea")
+    earlier = write_pins(path, ["db"], "1.10", at_s=NOON_S + 60, by="ida", note='the "fix": #7')[
+        "db"
+    ]
     assert earlier is not None
     assert earlier.release == "v1"
     assert read_pins(path) == {"db": "1.10", "web": "v1"}
@@ -42,9 +44,9 @@ def test_a_pin_says_who_when_and_what_was_before(path: Path) -> None:
 
 def test_pinning_what_is_pinned_changes_nothing(path: Path) -> None:
     """No noise in the history of the file."""
-    write_pin(path, "db", "v1", at_s=NOON_S, by="bea")
+    write_pins(path, ["db"], "v1", at_s=NOON_S, by="bea")
     before = path.read_bytes()
-    write_pin(path, "db", "v1", at_s=NOON_S + 60, by="ida")
+    write_pins(path, ["db"], "v1", at_s=NOON_S + 60, by="ida")
     assert path.read_bytes() == before
 
 
@@ -54,7 +56,7 @@ def test_any_word_survives_being_written(
 ) -> None:
     """What is written is read back the same: `no`, `1.10`, `#x`, quotes."""
     path = tmp_path_factory.mktemp("pins") / "x.pins.yaml"
-    write_pin(path, word, word, by=word, note=word)
+    write_pins(path, [word], word, by=word, note=word)
     assert read_pins(path) == {word: word}
 
 
@@ -90,7 +92,7 @@ def test_a_file_that_cannot_be_read_is_never_written_over(path: Path) -> None:
     """Somebody's half-edited pins survive our writing."""
     path.write_text("db: {\n")
     with pytest.raises(InputError):
-        write_pin(path, "db", "v2")
+        write_pins(path, ["db"], "v2")
     assert path.read_text() == "db: {\n"
 
 
@@ -102,7 +104,7 @@ def test_a_link_stays_a_link_and_a_failed_write_leaves_no_crumbs(
     real.parent.mkdir()
     real.write_text("db: v1\n")
     path.symlink_to(real)
-    write_pin(path, "db", "v2")
+    write_pins(path, ["db"], "v2")
     assert path.is_symlink()
     assert read_pins(real) == {"db": "v2"}
 
@@ -111,7 +113,7 @@ def test_a_link_stays_a_link_and_a_failed_write_leaves_no_crumbs(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(Refused, match="No space"):
-        write_pin(path, "db", "v3")
+        write_pins(path, ["db"], "v3")
     assert read_pins(real) == {"db": "v2"}
     assert [p.name for p in real.parent.iterdir()] == ["pins.yaml"]
 
@@ -121,5 +123,5 @@ def test_two_writers_exclude_each_other(path: Path) -> None:
     handle = os.open(path.parent, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     with pytest.raises(LockHeld):
-        write_pin(path, "db", "v1")
+        write_pins(path, ["db"], "v1")
     os.close(handle)
