@@ -42,6 +42,9 @@ def _release(lab: RunningLab, host: str, release: str) -> str:
     shutil.copytree(_DEMO / "application", target)
     if release == "two":
         shutil.copytree(_DEMO / "second", target, dirs_exist_ok=True)
+    current = target.parents[1] / "current"
+    current.unlink(missing_ok=True)
+    current.symlink_to(f"releases/{release}")
     return f'export FLEETCTL_ROOT="$HOME/app" FLEETCTL_RELEASE={release}; '
 
 
@@ -70,7 +73,7 @@ def test_a_web_host_answers_with_its_release(lab_fleet: StartLab) -> None:
         _restart(lab, "web001", release, 38123)
         assert _live(lab, "web001", release) == release
         with urlopen(f"http://{lab.address('web001')}:38123/", timeout=5) as answer:
-            assert answer.read() == f"web001 runs {release}\n".encode()
+            assert answer.read() == f"web001 runs {release}: ALIVE\n".encode()
     assert lab.describe().hosts["web001"].processes == 1
 
 
@@ -87,6 +90,33 @@ def test_a_restart_replaces_every_daemon(lab_fleet: StartLab) -> None:
     ours = run(lab, "repo001", "cat app/run/*.pid | while read pid; do ps -o args= $pid; done")
     assert isinstance(ours.stdout, bytes)
     assert ours.stdout.count(b"releases/two/bin/daemon") == 2
+
+
+@pytest.mark.slow
+def test_daemons_stop_start_and_say_what_they_run(lab_fleet: StartLab) -> None:
+    """A stopped daemon is not up, a started one is only when it says its release; twice is once."""
+    lab = lab_fleet({"repo": ["repo001"]})
+    _release(lab, "repo001", "one")
+    told = []
+    for word in ("status", "start", "start", "status-in-time", "release", "stop", "stop", "status"):
+        script = f'sh "$HOME/app/current/bin/daemons" {word}'
+        if word == "status-in-time":
+            look = 'sh "$HOME/app/current/bin/daemons" status 2>/dev/null'
+            script = (
+                f"i=0; until {look}; do i=$((i + 1)); [ $i -lt 200 ] || exit 1; sleep 0.05; done"
+            )
+        done = run(lab, "repo001", script)
+        told.append((word, done.exit_status, done.stdout))
+    assert told == [
+        ("status", 1, b""),
+        ("start", 0, b""),
+        ("start", 0, b""),
+        ("status-in-time", 0, b""),
+        ("release", 0, b"one\none\n"),
+        ("stop", 0, b""),
+        ("stop", 0, b""),
+        ("status", 1, b""),
+    ]
 
 
 @pytest.mark.slow

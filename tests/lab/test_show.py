@@ -27,7 +27,9 @@ def test_the_demonstration_proves_44_of_44(tmp_path: Path) -> None:
                           check=False)  # fmt: skip
     assert told.returncode == 0, told.stdout + told.stderr
     assert "44 of 44 hosts run demo-2." in told.stdout
-    assert len(re.findall(r"^GET http://\S+ -> web00\d runs demo-2$", told.stdout, re.M)) == 4
+    assert (
+        len(re.findall(r"^GET http://\S+ -> web00\d runs demo-2: ALIVE$", told.stdout, re.M)) == 4
+    )
     assert told.stdout.count("44 of 44 accounted for") == 2
     assert not (tmp_path / ".lab" / "demo").exists()
 

@@ -20,7 +20,7 @@ class Page(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Host and release, one line."""
-        body = f"{self.host} runs {RELEASE}\n".encode()
+        body = f"{self.host} runs {RELEASE}: ALIVE\n".encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(body)))
