@@ -158,7 +158,7 @@ class _Watch:
             def _question(self) -> None:
                 return None
 
-        screen = Onlooker(view, lambda gate, yes: None, {}, len(entries))
+        screen = Onlooker(view, lambda key, choice, why: None, {}, len(entries))
         screen.start()
         return screen
 

@@ -14,7 +14,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from rich.console import Console
 from rich.live import Live
@@ -22,29 +21,23 @@ from rich.text import Text
 
 from fleetctl.cli.output import colour_wanted
 from fleetctl.cli.picture import Glance, draw
-from fleetctl.cli.progress import RunView
-from fleetctl.cli.telling import Teller
+from fleetctl.cli.progress import Asked, RunView
+from fleetctl.cli.prompting import Prompt
+from fleetctl.cli.telling import Teller, answer_with
 from fleetctl.cli.watching import Follower, stamped
-from fleetctl.playbook.operations import Approval
 from fleetctl.rollout import records as r
 from fleetctl.rollout.observers import STUCK_S
 
 TICK_S = 0.2
 CLOSE_S = 1.0
-Answer = Callable[[str, bool], None]
-"""Takes the key of an approval gate and whether the person said yes."""
+Answer = Callable[[str, str, str], None]
+"""Takes the key of a question, the choice, and what the person adds to it."""
 
 _WORTH_A_LINE = (
     *(r.StepSettled, r.OrderLost, r.GateSettled, r.PhaseBegan, r.PhaseEnded),
+    *(r.QuestionAsked, r.QuestionAnswered),
     *(r.WordTaken, r.ViewDropped, r.StopOrdered, r.RunOpened, r.RunResumed, r.FoundDown),
 )
-
-
-class Question(NamedTuple):
-    """One asking of an approval gate; after the next batch the same gate is another question."""
-
-    gate: str
-    asked_s: float
 
 
 class Screen(Follower):
@@ -60,7 +53,8 @@ class Screen(Follower):
         self._expected_s = expected_s
         self._teller = Teller(view)
         self._lines: deque[str] = deque()
-        self._asked: set[Question] = set()
+        self._asked: set[tuple[str, float]] = set()
+        """Questions answered here; after the next batch the same one is another."""
         self._closing = threading.Event()
         self._trouble = ""
         self._drawing_since_s: float | None = None
@@ -135,33 +129,34 @@ class Screen(Follower):
         text.rstrip()
         return text
 
-    def _question(self) -> Question | None:
-        """An approval gate that is open and was not answered here yet."""
+    def _question(self) -> Asked | None:
+        """A question that is open and was not answered here yet."""
         with self.guard:
-            gates = {gate.key: gate for phase in self.view.plan.phases for gate in phase.gates}
-            open_ = [Question(p.gate, p.gate_began_s) for p in self.view.phases.values() if p.gate]
-        for question in open_:
-            if isinstance(gates[question.gate].probe, Approval) and question not in self._asked:
-                return question
-        return None
+            open_ = list(self.view.asked.values())
+        return next((a for a in open_ if (a.question.key, a.asked_s) not in self._asked), None)
 
-    def _ask(self, question: Question) -> None:
+    def _ask(self, asked: Asked) -> None:
         """Ask on the terminal until answered here, or elsewhere, or the run ends."""
-        with self.guard:
-            title, run = self.view.titles[question.gate], self.view.run
+        question = asked.question
+        prompt = Prompt(question)
         _forget_typed()
         self._console.print(self._picture())
         self._console.print(
-            f"\nAPPROVAL  {title}\n(or elsewhere: fleetctl runs approve {run})\nyes or no: ", end=""
+            f"\n{prompt.heading}\n(or elsewhere: {answer_with(self.view.run, question)})\n"
+            f"{prompt.choices}: ",
+            end="",
         )
-        while self._question() == question and not self._closing.is_set():
-            answer = _typed_line(TICK_S)
-            if answer in ("yes", "no"):
-                self._asked.add(question)
-                self._console.print()
-                self._answer(question.gate, answer == "yes")
-            elif answer is not None:
-                self._console.print("please type yes or no: ", end="")
+        while self._question() == asked and not self._closing.is_set():
+            typed = _typed_line(TICK_S)
+            if typed is None:
+                continue
+            answer = prompt.read(typed)
+            if answer is None:
+                self._console.print(f"please type {prompt.choices}: ", end="")
+                continue
+            self._asked.add((question.key, asked.asked_s))
+            self._console.print()
+            self._answer(question.key, *answer)
 
 
 def _forget_typed() -> None:
@@ -182,4 +177,4 @@ def _typed_line(wait_s: float) -> str | None:
     if not typed:  # end of input: always readable, never an answer
         time.sleep(wait_s)
         return None
-    return typed.decode("utf-8", "replace").strip().lower()
+    return typed.decode("utf-8", "replace").strip()

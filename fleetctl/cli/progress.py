@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -81,6 +81,13 @@ class PhaseView(msgspec.Struct):
         return "done" if self.passed else "stopped"
 
 
+class Asked(NamedTuple):
+    """A question that is open, and since when."""
+
+    question: r.QuestionAsked
+    asked_s: float
+
+
 class RunView:
     """Everything a watcher may want to know about one run."""
 
@@ -98,6 +105,10 @@ class RunView:
         self.hosts: dict[PhaseKey, HostView] = {}
         self.down: tuple[str, ...] = ()
         self.gates: dict[tuple[str, int, str], r.GateSettled] = {}
+        self.asked: dict[str, Asked] = {}
+        """What a person is asked now, by the questions' keys."""
+        self.answers: list[tuple[float, r.QuestionAsked, r.QuestionAnswered]] = []
+        """What people chose, and which defaults were taken, with the Unix time."""
         self.stop: r.StopOrdered | None = None
         self.words: list[tuple[float, r.WordTaken | r.ViewDropped]] = []
         """What the run was told from outside, and views that were dropped, with the Unix time."""
@@ -146,6 +157,7 @@ class RunView:
 
     def _resumed(self, record: r.RunResumed) -> None:
         self.stop = self.ended = None
+        self.asked.clear()
         for host in self.hosts.values():
             if host.taken_up(record.only_failed):
                 host.settled, host.note = None, "to be taken up again"
@@ -221,11 +233,20 @@ class RunView:
         if self.phases[record.phase].gate == record.key:
             self.phases[record.phase].gate = ""
 
+    def _question_asked(self, record: r.QuestionAsked) -> None:
+        self.asked[record.key] = Asked(record, self.now_s)
+
+    def _question_answered(self, record: r.QuestionAnswered) -> None:
+        asked = self.asked.pop(record.key, None)
+        if asked is not None:
+            self.answers.append((self.now_s, asked.question, record))
+
     def _word(self, record: r.WordTaken | r.ViewDropped) -> None:
         self.words.append((self.now_s, record))
 
     def _stop_ordered(self, record: r.StopOrdered) -> None:
         self.stop = self.stop or record
+        self.asked.clear()
 
     def _run_ended(self, record: r.RunEnded) -> None:
         self._earlier_s, self.leg_s = self.elapsed_s(self.now_s), None
@@ -248,6 +269,8 @@ class RunView:
         r.HostSettled: _host_settled,
         r.GateAsked: _gate_asked,
         r.GateSettled: _gate_settled,
+        r.QuestionAsked: _question_asked,
+        r.QuestionAnswered: _question_answered,
         r.WordTaken: _word,
         r.ViewDropped: _word,
         r.StopOrdered: _stop_ordered,

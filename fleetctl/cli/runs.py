@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import click
 
-from fleetctl.base.errors import ExitCode, Refused, UsageError
-from fleetctl.base.names import did_you_mean
-from fleetctl.cli.account import Account, read_account
+from fleetctl.base.errors import ExitCode
+from fleetctl.cli.account import read_account
 from fleetctl.cli.journal import journal_option, open_journal
 from fleetctl.cli.logs import LOG_COLUMNS, log_lines, log_rows, pick_logs
-from fleetctl.cli.output import emit, output_option, quoted, tell, write
+from fleetctl.cli.output import emit, output_option, tell, write
 from fleetctl.cli.picture import wall_text
+from fleetctl.cli.questions import answer, approve, live_holder
 from fleetctl.cli.resume import resume
 from fleetctl.cli.upkeep import backup, verify
 from fleetctl.journal.rows import RunRow
 from fleetctl.journal.store import Journal
-from fleetctl.playbook.operations import Approval
 
 LIST_COLUMNS = ("run", "opened", "title", "hosts", "state", "exit", "by")
 run_argument = click.argument("run", metavar="RUN")
@@ -32,6 +31,8 @@ def runs() -> None:
 runs.add_command(resume)
 runs.add_command(verify)
 runs.add_command(backup)
+runs.add_command(approve)
+runs.add_command(answer)
 
 
 @runs.command("list")
@@ -94,29 +95,9 @@ def abort(run: str, kill: bool, journal: str | None) -> None:
 
     with open_journal(journal) as opened:
         row = opened.find(run)
-        holder = _live_holder(opened, row)
+        holder = live_holder(opened, row)
         opened.give_order(row.id, "kill" if kill else "abort", whoami())
     tell(f"asked {holder} to stop run {row.id}")
-
-
-@runs.command()
-@run_argument
-@click.argument("gate", metavar="[GATE]", required=False)
-@click.option("--no", "refused", is_flag=True, help="Refuse instead: the run stops there.")
-@journal_option
-def approve(run: str, gate: str | None, refused: bool, journal: str | None) -> None:
-    """Answer the approval gate a live run is asking, from another terminal."""
-    from fleetctl.cli.identity import whoami
-
-    with open_journal(journal) as opened:
-        row = opened.find(run)
-        _live_holder(opened, row)
-        account = read_account(opened, row.id)
-        key = _open_gate(account, gate)
-        word = "refuse" if refused else "approve"
-        opened.give_order(row.id, word, whoami(), key)
-    answer = "no" if refused else "yes"
-    tell(f"answered {answer} to {quoted(account.view.titles[key])} of run {row.id}")
 
 
 def _run_row(journal: Journal, row: RunRow) -> dict[str, object]:
@@ -135,31 +116,3 @@ def _state(journal: Journal, row: RunRow) -> str:
     if row.exit_code is not None:
         return "ended"
     return "live" if journal.lock(row.id).holder() else "cut off"
-
-
-def _live_holder(journal: Journal, row: RunRow) -> str:
-    holder = journal.lock(row.id).holder()
-    if not holder:
-        raise Refused(
-            f"run {row.id} is not live",
-            why="it has ended" if row.exit_code is not None else "its controller is gone",
-            hint=f"fleetctl runs show {row.id}",
-        )
-    return holder
-
-
-def _open_gate(account: Account, named: str | None) -> str:
-    view = account.view
-    gates = {gate.key: gate for phase in view.plan.phases for gate in phase.gates}
-    asked = [phase.gate for phase in view.phases.values() if phase.gate]
-    open_ = [key for key in asked if isinstance(gates[key].probe, Approval)]
-    if named is None and len(open_) == 1:
-        return open_[0]
-    for key in open_:
-        if named in (key, gates[key].title):
-            return key
-    if not open_:
-        raise Refused(f"run {view.run} asks for no approval now")
-    if named is None:
-        raise UsageError("several gates ask for approval", hint=f"name one of: {', '.join(open_)}")
-    raise UsageError(f'no gate "{named}" asks for approval', hint=did_you_mean(named, open_))

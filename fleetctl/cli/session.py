@@ -186,7 +186,7 @@ def _open_observer(
     by = whoami()
     screen = Screen(
         view,
-        lambda gate, yes: controls.answer(gate, yes, by),
+        lambda key, choice, why: controls.answer(key, choice, by, why),
         expected_s(journal, view.plan),
         seq,
     )

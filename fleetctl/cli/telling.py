@@ -11,7 +11,6 @@ from fleetctl.base.outcome import Outcome
 from fleetctl.cli.output import printable, quoted
 from fleetctl.cli.picture import counts_text, hosts_word
 from fleetctl.cli.progress import RunView
-from fleetctl.playbook.operations import Approval
 from fleetctl.rollout import records as r
 
 
@@ -20,8 +19,6 @@ class Teller:
 
     def __init__(self, view: RunView) -> None:
         self._view = view
-        gates = (gate for phase in view.plan.phases for gate in phase.gates)
-        self._approvals = {gate.key for gate in gates if isinstance(gate.probe, Approval)}
 
     def line(self, record: r.Record) -> str:
         """The line for `record`; empty for records that only matter to a resume."""
@@ -85,10 +82,16 @@ class Teller:
         return f"{record.host} {record.outcome}{release} ({record.phase}, {took}){cause}"
 
     def _gate_asked(self, record: r.GateAsked) -> str:
-        asked = f"gate {self._title(record.key)} of phase {record.phase}: asking"
-        if record.key in self._approvals:
-            asked += f"; answer with: fleetctl runs approve {self._view.run}"
-        return asked
+        return f"gate {self._title(record.key)} of phase {record.phase}: asking"
+
+    def _question_asked(self, record: r.QuestionAsked) -> str:
+        default = f"{format_duration(record.within_s)} without an answer means {record.default}"
+        how = answer_with(self._view.run, record)
+        return f"a person is asked: {printable(record.text)}; {default}; answer with: {how}"
+
+    def _question_answered(self, record: r.QuestionAnswered) -> str:
+        _, asked, _ = self._view.answers[-1]
+        return answer_words(asked, record)
 
     def _gate_settled(self, record: r.GateSettled) -> str:
         word = "holds" if record.passed else "does NOT hold"
@@ -123,6 +126,8 @@ class Teller:
         r.WordTaken: _word,
         r.ViewDropped: _word,
         r.StopOrdered: _stop_ordered,
+        r.QuestionAsked: _question_asked,
+        r.QuestionAnswered: _question_answered,
     }
 
 
@@ -132,6 +137,20 @@ def word_words(record: r.WordTaken | r.ViewDropped) -> str:
         return f"{record.view} dropped: {record.cause}; the run does not depend on it"
     means = f" ({record.means})" if record.means else ""
     return f"told to {record.word} by {record.by}{means}"
+
+
+def answer_with(run: str, question: r.QuestionAsked) -> str:
+    """The command that answers the question from another terminal."""
+    if question.about == "gate":
+        return f"fleetctl runs approve {run}"
+    return f"fleetctl runs answer {run} {'|'.join(question.choices)}"
+
+
+def answer_words(asked: r.QuestionAsked, answered: r.QuestionAnswered) -> str:
+    """`approve by ann@desk 42: Go on?`, or which default was taken."""
+    by = "taken by default" if answered.defaulted else f"by {answered.by}"
+    why = f" ({printable(answered.why)})" if answered.why else ""
+    return f"{answered.choice} {by}{why}: {printable(asked.text)}"
 
 
 def stop_words(stop: r.StopOrdered) -> str:

@@ -62,7 +62,8 @@ def render_probe(plan: Plan, gate: Gate, host: str | None) -> Probe:
             template = probe.address or "{{host.address}}"
             return msgspec.structs.replace(probe, address=fill_plain(template, values))
         case Approval():
-            return Approval(question=fill_plain(probe.question, values))
+            question = fill_plain(probe.question, values)
+            return msgspec.structs.replace(probe, question=question)
 
 
 def values_of(plan: Plan, host: Host | None) -> Values:

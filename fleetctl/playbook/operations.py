@@ -105,6 +105,8 @@ class Approval(msgspec.Struct, frozen=True, tag="approval"):
     """A person says yes."""
 
     question: str
+    default: Literal["refuse", "approve"] = "refuse"
+    """What holds when nobody has answered in the gate's time."""
 
 
 Probe = HostProbe | LocalProbe | HttpProbe | TcpProbe | Approval

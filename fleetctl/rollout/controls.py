@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-Word = Literal["drain", "kill", "abort", "leave", "halt", "lost", "approve", "refuse"]
+Word = Literal["drain", "kill", "abort", "leave", "halt", "lost", "answer", "approve", "refuse"]
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -17,14 +17,40 @@ class Command(msgspec.Struct, frozen=True):
     drain: nothing new starts, segments in flight end. kill: also stop what runs on the hosts.
     abort: as drain, asked from another terminal. leave: the controller goes at once; it is only
     noted. halt: as drain, as the journal's disk is full. lost: somebody else has the lease.
-    approve, refuse: the answer to an approval gate.
+    answer: to a question a person is asked. approve, refuse: short for that choice.
     """
 
     word: Word
     by: str
     gate: str = ""
+    """The key of the question that is answered; empty: the only one that has such a choice."""
     means: str = ""
     """The signal, or the command given elsewhere."""
+    choice: str = ""
+    why: str = ""
+    """What a person adds to an answer."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer given in another terminal, as the journal's orders carry it (JSON)."""
+
+    key: str
+    choice: str
+    why: str = ""
+
+
+def write_answer(key: str, choice: str, why: str = "") -> str:
+    """The detail of an order `answer`."""
+    return msgspec.json.encode(Answer(key, choice, why)).decode()
+
+
+def read_answer(by: str, detail: str, means: str = "") -> Command:
+    """The command of an order `answer`; one that cannot be read answers nothing."""
+    try:
+        found = msgspec.json.decode(detail, type=Answer)
+    except msgspec.MsgspecError:
+        found = Answer("", "")
+    return Command("answer", by, found.key, means, found.choice, found.why)
 
 
 class Controls:
@@ -46,9 +72,9 @@ class Controls:
         """The controller is about to go at once; the journal takes note of it."""
         self._listener(Command("leave", by, means=means))
 
-    def answer(self, gate: str, yes: bool, by: str) -> None:
-        """Answers the approval gate of that key (see the record GateAsked)."""
-        self._listener(Command("approve" if yes else "refuse", by, gate))
+    def answer(self, key: str, choice: str, by: str, why: str = "") -> None:
+        """Answers the question of that key (see the record QuestionAsked)."""
+        self._listener(Command("answer", by, key, choice=choice, why=why))
 
     def listen(self, listener: Callable[[Command], None]) -> None:
         """Give every command, those given already first, to `listener`; for the driver."""

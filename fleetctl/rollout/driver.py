@@ -18,7 +18,7 @@ from fleetctl.journal.rows import RunRow
 from fleetctl.journal.store import Journal
 from fleetctl.plan.digest import digest_of
 from fleetctl.plan.model import Plan
-from fleetctl.rollout.controls import Command
+from fleetctl.rollout.controls import Command, read_answer
 from fleetctl.rollout.controls import Controls as Controls
 from fleetctl.rollout.elsewhere import refuse_elsewhere
 from fleetctl.rollout.ground import Ground
@@ -322,7 +322,9 @@ class _Orders:
         found: list[Command] = []
         for order in self._journal.orders(self._run, self._last):
             self._last = order.number
-            if order.word in ("drain", "kill", "abort", "approve", "refuse"):
+            if order.word == "answer":
+                found.append(read_answer(order.by, order.detail))
+            elif order.word in ("drain", "kill", "abort", "approve", "refuse"):
                 means = _MEANS.get(order.word, "runs approve")
                 found.append(
                     Command(order.word, order.by, order.detail, means)  # type: ignore[arg-type]

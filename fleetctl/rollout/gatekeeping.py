@@ -6,16 +6,16 @@ from fleetctl.base.hostrange import fold
 from fleetctl.plan.model import Gate
 from fleetctl.plan.render import render_probe
 from fleetctl.playbook.operations import Approval, HostProbe, LocalProbe
-from fleetctl.rollout.controls import Command
+from fleetctl.rollout import questions
 from fleetctl.rollout.desk import Desk, Errand, GateWork
 from fleetctl.rollout.messages import ProbeAnswered, RunProbe
-from fleetctl.rollout.records import GateAsked, GateSettled
+from fleetctl.rollout.records import GateAsked, GateSettled, QuestionAnswered, QuestionAsked
 from fleetctl.rollout.settling import stop
 from fleetctl.rollout.state import BEFORE, PhaseRun
 from fleetctl.rollout.tables import GateState
 from fleetctl.transport.protocol import Look, Looked, Lost
 
-_TICK, _DEADLINE = ("gate",), ("gate-deadline",)
+_TICK = ("gate",)
 _SOON_S = 1e-9
 _HERE = ""
 
@@ -70,11 +70,22 @@ def _ask(desk: Desk, work: GateWork) -> None:
     desk.record(GateAsked(work.phase.plan.name, work.batch, gate.key))
     work.deadline_s = desk.now_s + gate.timeout_s
     if isinstance(gate.probe, Approval):
-        desk.set_timer(_DEADLINE, gate.timeout_s)
+        _ask_person(desk, work)
     elif not work.hosts and not _asked_once(gate):
         _settle(desk, work, False, cause="no host is left that could be asked")
     else:
         _probe(desk, work)
+
+
+def _ask_person(desk: Desk, work: GateWork) -> None:
+    gate = work.gate
+    probe = render_probe(desk.plan, gate, None)
+    assert isinstance(probe, Approval)
+    question = QuestionAsked(
+        gate.key, "gate", work.phase.plan.name, probe.question, ("approve", "refuse"),
+        probe.default, gate.timeout_s, work.batch,
+    )  # fmt: skip
+    questions.ask(desk, question)
 
 
 def _asked_once(gate: Gate) -> bool:
@@ -155,29 +166,20 @@ def tick(desk: Desk) -> None:
         _probe(desk, desk.gate)
 
 
-def expire(desk: Desk) -> None:
-    """Nobody answered the approval in time."""
-    if desk.gate is not None:
-        _settle(desk, desk.gate, False, cause="nobody answered in time")
-
-
-def answer(desk: Desk, command: Command) -> None:
-    """A person approved or refused; answers to other gates than the one asked are ignored."""
+def take_choice(desk: Desk, asked: QuestionAsked, answered: QuestionAnswered) -> None:
+    """A person approved or refused, or nobody did in time."""
     work = desk.gate
-    if work is None or not isinstance(work.gate.probe, Approval):
+    if work is None or work.gate.key != asked.key:
         return
-    if command.gate not in ("", work.gate.key):
-        return
-    yes = command.word == "approve"
-    cause = "" if yes else "a person said no"
-    _settle(desk, work, yes, cause=cause, by=command.by)
+    yes = answered.choice == "approve"
+    said = answered.why if yes or answered.why else "a person said no"
+    _settle(desk, work, yes, cause=said, by=answered.by)
 
 
 def abandon(desk: Desk) -> None:
     """The run stops: the gate stays unanswered, a resume asks it anew."""
     desk.gate = None
     desk.drop_timer(_TICK)
-    desk.drop_timer(_DEADLINE)
 
 
 def _settle(desk: Desk, work: GateWork, passed: bool, *, cause: str = "", by: str = "") -> None:

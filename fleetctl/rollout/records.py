@@ -187,6 +187,41 @@ class GateSettled(msgspec.Struct, frozen=True, tag="gate-settled"):
     cause: str = ""
 
 
+class QuestionAsked(msgspec.Struct, frozen=True, tag="question-asked"):
+    """A person is asked to choose; a resume asks anew what was not answered."""
+
+    key: str
+    """Names it while it is open: the gate's key, or what asks says."""
+    about: Literal["gate", "manual", "failure"]
+    """Who goes on with the answer."""
+    phase: str
+    text: str
+    choices: tuple[str, ...]
+    default: str
+    """The choice that is taken when nobody has answered after `within_s`."""
+    within_s: float
+    batch: int = -1
+    """-1: before the phase."""
+    host: str = ""
+    """The one host it is about; empty: the phase or the batch."""
+
+
+class QuestionAnswered(msgspec.Struct, frozen=True, tag="question-answered"):
+    """A question has its answer: a person's, or its default."""
+
+    key: str
+    choice: str
+    by: str = ""
+    """user@machine pid; empty exactly when the default was taken."""
+    why: str = ""
+    """What the person adds; with the default, that nobody answered."""
+
+    @property
+    def defaulted(self) -> bool:
+        """Whether nobody answered in time."""
+        return not self.by
+
+
 class BatchEnded(msgspec.Struct, frozen=True, tag="batch-ended"):
     """Every host of the batch is settled and every gate after it has held."""
 
@@ -237,6 +272,6 @@ class RunEnded(msgspec.Struct, frozen=True, tag="run-ended"):
 Record = (
     RunOpened | RunResumed | PhaseBegan | BatchBegan | FoundDown | HostBegan | SegmentSent
     | StepSettled | OrderLost | AskSent | AskAnswered | RetryPlanned | HostSettled
-    | GateAsked | GateSettled | BatchEnded | PhaseEnded | WordTaken | ViewDropped | StopOrdered
-    | RunEnded
+    | GateAsked | GateSettled | QuestionAsked | QuestionAnswered | BatchEnded | PhaseEnded
+    | WordTaken | ViewDropped | StopOrdered | RunEnded
 )  # fmt: skip

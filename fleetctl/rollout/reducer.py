@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fleetctl.plan.model import Plan
-from fleetctl.rollout import asking, ends, gatekeeping, hosts, pacing, preflight
+from fleetctl.rollout import answers, asking, ends, gatekeeping, hosts, pacing, preflight
 from fleetctl.rollout.advance import advance
 from fleetctl.rollout.controls import Command
 from fleetctl.rollout.desk import Desk
@@ -113,8 +113,8 @@ def _fire(desk: Desk, timer: TimerFired) -> None:
     match timer.key:
         case ("gate",):
             gatekeeping.tick(desk)
-        case ("gate-deadline",):
-            gatekeeping.expire(desk)
+        case ("question", key):
+            answers.expire(desk, key)
         case ("kill",):
             _give_all_up(desk)
         case (word, phase, host):
@@ -135,8 +135,8 @@ def _fire_for_host(desk: Desk, word: str, phase: str, host: str) -> None:
 
 def _obey(desk: Desk, command: Command) -> None:
     """A person's word; each is recorded before it is obeyed."""
-    if command.word == "approve" or command.word == "refuse":
-        gatekeeping.answer(desk, command)
+    if command.word == "answer" or command.word == "approve" or command.word == "refuse":
+        answers.take(desk, command)
     elif command.word == "halt":
         stop(desk, "journal", f"the journal cannot be written: {command.means}")
     elif command.word == "lost":

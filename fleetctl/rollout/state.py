@@ -81,6 +81,10 @@ class RunState:
         self.ended: r.RunEnded | None = None
         self.elections: dict[tuple[str, str], Election] = {}
         """(step key, scope) -> who runs it."""
+        self.asked: dict[str, r.QuestionAsked] = {}
+        """Questions open to a person, by their keys."""
+        self.answered: dict[str, r.QuestionAnswered] = {}
+        """The last answer to each question, also of earlier legs."""
         self.last_ticket = 0
         self.questions: Counter[str] = Counter()
         """Host -> how often it was asked in this leg."""
@@ -137,6 +141,7 @@ class RunState:
     def _resume(self, record: r.RunResumed) -> None:
         self.fence, self.under = record.fence, record.under
         self.questions.clear()
+        self.asked.clear()
         self.only_failed = record.only_failed
         self.legs += 1
         self.leg = LEG.initial
@@ -285,8 +290,18 @@ class RunState:
         gates = self.phases[phase].gates
         gates[batch, key] = GATE.advance(gates.get((batch, key), GATE.initial), event)
 
+    def _ask_person(self, record: r.QuestionAsked) -> None:
+        self.asked[record.key] = record
+        self.answered.pop(record.key, None)
+
+    def _take_choice(self, record: r.QuestionAnswered) -> None:
+        if self.asked.pop(record.key, None) is None:
+            raise IllegalTransition(f"nobody was asked {record.key}")
+        self.answered[record.key] = record
+
     def _stop(self, record: r.StopOrdered) -> None:
         self.leg = LEG.advance(self.leg, LegEvent.STOP)
+        self.asked.clear()
         self.stop = record
 
     def _note(self, record: r.WordTaken | r.ViewDropped) -> None:
@@ -316,6 +331,8 @@ class RunState:
         r.GateSettled: _settle_gate,
         r.WordTaken: _note,
         r.ViewDropped: _note,
+        r.QuestionAsked: _ask_person,
+        r.QuestionAnswered: _take_choice,
         r.StopOrdered: _stop,
         r.RunEnded: _end,
     }

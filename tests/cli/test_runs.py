@@ -16,6 +16,7 @@ from fleetctl.cli.main import fleetctl
 from fleetctl.journal.rows import RunRow
 from fleetctl.journal.store import Journal
 from fleetctl.rollout import records as r
+from fleetctl.rollout.controls import read_answer
 from tests.cli.samples import DB, DB_STEPS, START_S, WEB, Story, plan
 
 
@@ -139,16 +140,25 @@ def test_a_live_run_is_stopped_from_elsewhere(journal: Journal) -> None:
 def test_an_open_approval_is_answered_from_elsewhere(journal: Journal) -> None:
     """The gate that asks is found; one that does not ask cannot be answered."""
     story = Story().open().send("db", DB[:1]).finish("db", DB[:1])
-    _keep(journal, story.tell(r.GateAsked("db", 0, "p1-g01-approval")))
+    ask = r.QuestionAsked(
+        "p1-g01-approval", "gate", "db", "Go on?", ("approve", "refuse"), "refuse", 60.0, 0
+    )
+    _keep(journal, story.tell(r.GateAsked("db", 0, "p1-g01-approval"), ask))
     lock = journal.lock("01RUN")
     lock.take("bea@lap 7")
     assert _call("approve", "last", "p1-g02").exit_code == ExitCode.USAGE
     assert _call("approve", "last").exit_code == 0
-    assert _call("approve", "last", "Go on?", "--no").exit_code == 0
+    assert _call("approve", "last", "Go on?", "--no", "--why", "not today").exit_code == 0
+    assert _call("answer", "last", "approve").exit_code == 0
+    wrong = _call("answer", "last", "aprove")
     lock.release()
-    assert [(order.word, order.detail) for order in journal.orders("01RUN")] == [
-        ("approve", "p1-g01-approval"),
-        ("refuse", "p1-g01-approval"),
+    assert wrong.exit_code == ExitCode.USAGE
+    assert 'did you mean "approve"' in wrong.stderr
+    told = [read_answer(order.by, order.detail) for order in journal.orders("01RUN")]
+    assert [(one.gate, one.choice, one.why) for one in told] == [
+        ("p1-g01-approval", "approve", ""),
+        ("p1-g01-approval", "refuse", "not today"),
+        ("p1-g01-approval", "approve", ""),
     ]
 
 

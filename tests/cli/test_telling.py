@@ -28,6 +28,10 @@ def test_a_run_reads_as_a_story() -> None:
         r.RetryPlanned("db", "db003", 2.0, "ask"),
         r.HostSettled("db", "db003", Outcome.UNKNOWN, "", DB_STEPS[0].key, "no answer"),
         r.GateAsked("db", 1, "p1-g01-approval"),
+        r.QuestionAsked(
+            "p1-g01-approval", "gate", "db", "Go on?", ("approve", "refuse"), "refuse", 60.0, 1
+        ),
+        r.QuestionAnswered("p1-g01-approval", "refuse", "ann", "not today"),
         r.GateSettled("db", 1, "p1-g01-approval", False, "ann", "not today"),
         r.StopOrdered("gate", "Go on?", "ann"),
         r.PhaseEnded("db", False),
@@ -44,7 +48,10 @@ def test_a_run_reads_as_a_story() -> None:
         "db003 connection lost (silence: no answer for 30 s); what it did is not known yet",
         "db003 ask again in 2.0 s (try 1)",
         "db003 unknown (db, 2.0 s): no answer",
-        "gate `Go on?` of phase db: asking; answer with: fleetctl runs approve 01RUN",
+        "gate `Go on?` of phase db: asking",
+        "a person is asked: Go on?; 1 min 00 s without an answer means refuse; "
+        "answer with: fleetctl runs approve 01RUN",
+        "refuse by ann (not today): Go on?",
         "gate `Go on?` of phase db does NOT hold (by ann): not today",
         "stop (gate by ann): Go on?; nothing new starts",
         "phase db stopped: 1 changed, 1 failed, 1 unknown",

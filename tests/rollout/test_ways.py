@@ -387,6 +387,54 @@ def test_a_person_opens_an_approval(make_sim: MakeSim, word: Word | None, code: 
     assert by == ("ann" if word else "")
 
 
+@pytest.mark.parametrize(("default", "code"), [("refuse", 6), ("approve", 0)])
+def test_nobody_answers_and_the_default_is_taken(
+    make_sim: MakeSim, default: Literal["refuse", "approve"], code: int
+) -> None:
+    """After the gate's time, not before, and it is told as a default, not as a person's word."""
+    asks = gate(Approval("Go on?", default))
+    sim = make_sim(a_plan(a_phase([HOSTS[:1], HOSTS[1:]], [a_step("one")], gates=[asks])))
+    state = sim.push()
+    assert state.ended is not None
+    assert state.ended.exit_code == code
+    [answered] = [x for x in sim.records() if isinstance(x, r.QuestionAnswered)]
+    assert (answered.choice, answered.defaulted) == (default, True)
+    settled = next(x for x in sim.records() if isinstance(x, r.GateSettled))
+    assert (settled.by, settled.cause) == ("", "nobody answered in time")
+    assert sim.world.now_s() >= asks.timeout_s
+
+
+def test_what_answers_no_open_question_is_ignored(make_sim: MakeSim) -> None:
+    """Another question's key, a choice it has not, a second answer: none of them decides."""
+    asks = gate(Approval("Go on?"))
+    sim = make_sim(a_plan(a_phase([HOSTS[:1], HOSTS[1:]], [a_step("one")], gates=[asks])))
+    sim.commands = [
+        (5.0, Command("answer", "bob", "g2", choice="refuse")),
+        (6.0, Command("answer", "bob", "g1", choice="rollback")),
+        (7.0, Command("answer", "ann", "g1", choice="approve", why="all green")),
+        (7.0, Command("answer", "bob", "g1", choice="refuse")),
+    ]
+    state = sim.push()
+    assert state.ended is not None
+    assert state.ended.exit_code == 0
+    settled = next(x for x in sim.records() if isinstance(x, r.GateSettled))
+    assert (settled.by, settled.cause) == ("ann", "all green")
+
+
+def test_an_order_to_stop_withdraws_a_question(make_sim: MakeSim) -> None:
+    """It is open no more, an answer that comes late decides nothing, and a resume asks anew."""
+    asks = gate(Approval("Go on?"))
+    sim = make_sim(a_plan(a_phase([HOSTS[:1], HOSTS[1:]], [a_step("one")], gates=[asks])))
+    sim.commands = [(5.0, Command("drain", "ann")), (5.0, Command("approve", "ann", "g1"))]
+    assert not sim.push().asked
+    sim.commands = [(5.0, Command("approve", "ann", "g1"))]
+    state = sim.resume()
+    assert state.ended is not None
+    assert state.ended.exit_code == 0
+    asked = [x.key for x in sim.records() if isinstance(x, r.QuestionAsked)]
+    assert asked == ["g1", "g1"]
+
+
 def test_nobody_is_asked_whether_to_go_on_at_the_very_end(make_sim: MakeSim) -> None:
     """An approval stands between batches and between phases, not behind the last one."""
     ask = gate(Approval("Go on?"))

@@ -25,4 +25,7 @@ def fingerprint(state: RunState) -> object:
         accounts.halted, sorted(accounts.in_flight), sorted(accounts.doubtful), accounts.found_down,
         {tier: (g.in_flight, sorted(g.out)) for tier, g in accounts.guards.items()},
     )  # fmt: skip
-    return runs, groups, sums, dict(state.elections), state.leg, state.stop, state.fence
+    return (
+        runs, groups, sums, dict(state.elections), state.leg, state.stop, state.fence,
+        dict(state.asked), dict(state.answered),
+    )  # fmt: skip

@@ -119,7 +119,7 @@ def _make_gates(chance: random.Random, number: int) -> list[Gate]:
     places: tuple[Literal["before", "after"], ...] = ("before", "after")
     probes: tuple[Probe, ...] = (
         HostProbe("up?"), HostProbe("up?"), TcpProbe(80), LocalProbe(("true",)),
-        Approval("go on?"),
+        Approval("go on?", chance.choice(("refuse", "approve"))),
     )  # fmt: skip
     return [
         Gate(

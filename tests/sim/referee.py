@@ -29,6 +29,7 @@ class Referee:
         self.stop: r.StopOrdered | None = None
         self.ended: r.RunEnded | None = None
         self.gate_shut = ""
+        self.asked: dict[str, r.QuestionAsked] = {}
         self.sums = Sums(plan, self.phases)
         self.legs = 0
         self._takers: dict[type, Callable[[Any], None]] = {
@@ -36,7 +37,8 @@ class Referee:
             r.SegmentSent: self._send, r.AskSent: self._ask, r.StepSettled: self._settle_step,
             r.OrderLost: self._lose, r.AskAnswered: self._answer, r.RetryPlanned: self._retry,
             r.HostSettled: self._settle, r.FoundDown: self._find_down,
-            r.GateSettled: self._gate, r.StopOrdered: self._stop, r.RunEnded: self._end,
+            r.GateSettled: self._gate, r.QuestionAsked: self._ask_person,
+            r.QuestionAnswered: self._choose, r.StopOrdered: self._stop, r.RunEnded: self._end,
         }  # fmt: skip
 
     def take(self, record: r.Record) -> None:
@@ -119,7 +121,17 @@ class Referee:
             self.gate_shut = record.key
         gate = next(g for g in phase.plan.gates if g.key == record.key)
         if isinstance(gate.probe, Approval) and record.passed:
-            demand(record.by != "", "1: an approval by nobody", record)
+            meant = record.by != "" or gate.probe.default == "approve"
+            demand(meant, "1: an approval by nobody", record)
+
+    def _ask_person(self, record: r.QuestionAsked) -> None:
+        demand(self.stop is None, "1: a person is asked after a stop", record)
+        self.asked[record.key] = record
+
+    def _choose(self, record: r.QuestionAnswered) -> None:
+        asked = self.asked.pop(record.key)
+        demand(record.choice in asked.choices, "1: no choice of the question", record)
+        demand(bool(record.by) or record.choice == asked.default, "1: not the default", record)
 
     # ---- promise 3: what is sent
 
