@@ -15,11 +15,13 @@ from fleetctl.plan.words import (
     gate_words,
     given_words,
     guard_words,
+    items_words,
     pace_words,
     release_words,
     secret_words,
     secrets_of,
 )
+from fleetctl.playbook.operations import Foreach
 
 COLUMNS = ("phase", "batch", "host", "tier", "from", "to", "noop", "steps")
 WIDTH = 110
@@ -75,7 +77,9 @@ def _phase_lines(plan: Plan, number: int, phase: PlanPhase) -> Iterator[str]:
     size = sum(map(len, phase.batches))
     needs = f", after {', '.join(phase.needs)}" if phase.needs else ""
     yield f"{number}. {phase.name}: {_count(size, 'host')}, {pace_words(phase)}{needs}"
-    yield from _labelled("budget", [budget_words(phase.budget, size)])
+    yield from _labelled(
+        "budget", [text for text in (budget_words(phase.budget, size), items_words(phase)) if text]
+    )
     before = [gate_words(gate) for gate in phase.gates if gate.when == "before"]
     yield from _labelled("before", before)
     yield from _batch_lines(plan, phase)
@@ -124,7 +128,10 @@ def _step_words(steps: Sequence[PlanStep]) -> str:
     if last.barrier:
         marks.append("barrier")
     words = last.title
-    if len(steps) > 1:
+    if isinstance(last.operation, Foreach):
+        each = last.operation
+        marks.append(f"each {each.noun} the host lists, {each.concurrency} at once")
+    elif len(steps) > 1:
         parts = [step.key.partition(".")[2] for step in steps]
         words = f"{last.key.partition('.')[0].rpartition('-')[2]} ({', '.join(parts)})"
     return words + (f" [{', '.join(marks)}]" if marks else "")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from msgspec import UNSET
+
 from fleetctl.inventory.amount import hosts_of
 from fleetctl.inventory.model import Fleet, Tier
 from fleetctl.plan.model import Budget, PlanPhase, PlanStep, TierGuard
@@ -70,7 +72,11 @@ def phase_budget(
         either = most if most is not None else run
         lost = either.floor_of(run_size) if either is not None else 0
     batch = phase.budget.batch
-    return Budget(per_phase=lost, per_batch=None if batch is None else min(batch, lost))
+    return Budget(
+        per_phase=lost,
+        per_batch=None if batch is None else min(batch, lost),
+        items=phase.budget.items or UNSET,
+    )
 
 
 def run_budget(

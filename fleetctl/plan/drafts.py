@@ -11,6 +11,7 @@ import msgspec
 from fleetctl.plan.model import Gate as PlanGate
 from fleetctl.plan.model import PlanStep
 from fleetctl.playbook.command import shell_of
+from fleetctl.playbook.foreach import check_fits, fan_out
 from fleetctl.playbook.kinds import (
     GateDraft,
     KindContext,
@@ -19,7 +20,7 @@ from fleetctl.playbook.kinds import (
     step_kinds,
 )
 from fleetctl.playbook.model import Gate, Mistakes, Phase, Step
-from fleetctl.playbook.operations import Exec, Put, Retry, SecretSource
+from fleetctl.playbook.operations import Exec, Foreach, Listing, Put, Retry, SecretSource
 from fleetctl.playbook.secrets import with_secrets
 from fleetctl.playbook.substitute import check_shell, parse
 
@@ -50,9 +51,7 @@ def make_steps(making: Making) -> tuple[PlanStep, ...]:
 
 def _make_step(making: Making, place: int, step: Step) -> Sequence[PlanStep]:
     drafts = _compiled(making, step)
-    if drafts is None:
-        return ()
-    if not _options_fit(making, step, drafts):
+    if drafts is None or not _options_fit(making, step, drafts):
         return ()
     last = len(drafts) - 1
     key = f"p{making.number}-s{place:02d}-{step.kind}"
@@ -69,7 +68,7 @@ def _make_step(making: Making, place: int, step: Step) -> Sequence[PlanStep]:
                 barrier=making.phase.text.lockstep or (step.options.barrier and index == last),
                 reads_release=draft.reads_release,
                 expects=draft.expects,
-                secret=step.options.secret,
+                secret=step.options.secret and not isinstance(draft.operation, Listing),
             )
         )
     return planned
@@ -81,6 +80,10 @@ def _compiled(making: Making, step: Step) -> tuple[StepDraft, ...] | None:
         return None  # told once for the phase
     try:
         drafts = kind.compile(step.value, making.context)
+        if step.options.foreach is not None:
+            if not check_fits(step, drafts, making.mistakes):
+                return None
+            drafts = fan_out(drafts[0], step.options.foreach)
         for draft in drafts:
             _check_templates(draft)
     except ValueError as error:
@@ -100,7 +103,8 @@ def _check_templates(draft: StepDraft) -> None:
 
 def _options_fit(making: Making, step: Step, drafts: Sequence[StepDraft]) -> bool:
     """Whether the step's own options can be laid over what its kind made."""
-    alone = len(drafts) == 1 and isinstance(drafts[0].operation, Exec)
+    acts = [draft for draft in drafts if not isinstance(draft.operation, Listing)]
+    alone = len(acts) == 1 and isinstance(acts[0].operation, Exec)
     for word in ("check", "undo", "secrets"):
         if getattr(step.options, word) and not alone:
             making.mistakes.add(
@@ -113,7 +117,7 @@ def _options_fit(making: Making, step: Step, drafts: Sequence[StepDraft]) -> boo
 
 
 def _operation(making: Making, step: Step, draft: StepDraft) -> Any:
-    if not isinstance(draft.operation, Exec):
+    if not isinstance(draft.operation, Exec) or isinstance(draft.operation, Listing):
         return draft.operation
     laid: dict[str, str] = {}
     for word in ("check", "undo"):
@@ -129,6 +133,7 @@ def _operation(making: Making, step: Step, draft: StepDraft) -> Any:
 
 
 def _title(step: Step, draft: StepDraft, *, alone: bool) -> str:
+    alone = alone or isinstance(draft.operation, Foreach)
     if not step.options.name:
         return draft.title
     return step.options.name if alone else f"{step.options.name}: {draft.title}"
@@ -143,13 +148,15 @@ def _readable(making: Making, title: str) -> str:
 
 
 def _timeout_s(making: Making, step: Step, draft: StepDraft) -> float:
-    if step.options.timeout is not None:
+    if step.options.timeout is not None and not isinstance(draft.operation, Listing):
         return float(step.options.timeout)
     return making.timeout_s if draft.timeout_s is None else draft.timeout_s
 
 
 def _retry(step: Step, draft: StepDraft) -> Retry | None:
     """An idempotent step always has one: it is also what allows running it after an unknown end."""
+    if isinstance(draft.operation, Listing):
+        return draft.retry
     if step.retry is not None:
         wanted = step.retry
         return Retry(wanted.attempts, float(wanted.delay), wanted.factor, float(wanted.delay_max))

@@ -53,6 +53,9 @@ class Budget(msgspec.Struct, frozen=True):
 
     per_phase: int = 0
     per_batch: int | None = None
+    items: int | msgspec.UnsetType = msgspec.UNSET
+    """Items of foreach steps that may be lost in the phase, on all its hosts together; left out
+    where none may, so that plans without such steps keep their digest."""
 
 
 class PlanPhase(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fleetctl.base.durations import format_duration
 from fleetctl.plan.model import Budget, Gate, Plan, PlanPhase, PlanStep, TierGuard
-from fleetctl.playbook.operations import SecretExec, SecretSource
+from fleetctl.playbook.operations import Foreach, SecretExec, SecretSource
 
 APPROVAL_PATIENCE_S = 3600.0
 
@@ -23,6 +23,18 @@ def budget_words(budget: Budget, size: int) -> str:
     if budget.per_batch is None:
         return words
     return f"{words} ({budget.per_batch + 1} in one batch: stops)"
+
+
+def items_words(phase: PlanPhase) -> str:
+    """`2 lost instances: goes on; 3: stops`; empty for a phase without foreach steps."""
+    nouns = [step.operation.noun for step in phase.steps if isinstance(step.operation, Foreach)]
+    if not nouns:
+        return ""
+    noun = nouns[0] if len(set(nouns)) == 1 else "item"
+    allowed = phase.budget.items or 0
+    if not allowed:
+        return f"1 lost {noun}: stops"
+    return f"{allowed} lost {noun}{'s' * (allowed > 1)}: goes on; {allowed + 1}: stops"
 
 
 def _lost(count: int) -> str:
@@ -65,7 +77,7 @@ def secrets_of(plan: Plan) -> dict[str, SecretSource]:
         use.name: use.source
         for phase in plan.phases
         for step in phase.steps
-        if isinstance(step.operation, SecretExec)
+        if isinstance(step.operation, (SecretExec, Foreach))
         for use in step.operation.secrets
     }
 
@@ -78,7 +90,7 @@ def secret_words(name: str, source: SecretSource) -> str:
 
 def given_words(step: PlanStep) -> str:
     """`db_password on stdin, tls_key in $KEY_FILE`; empty when the step is given no secret."""
-    if not isinstance(step.operation, SecretExec):
+    if not isinstance(step.operation, (SecretExec, Foreach)):
         return ""
     return ", ".join(
         f"{use.name} in ${use.variable}" if use.variable else f"{use.name} on stdin"

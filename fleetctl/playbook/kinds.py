@@ -77,6 +77,9 @@ class StepKind(msgspec.Struct, frozen=True):
     """A type msgspec can convert the YAML value to."""
     compile: Callable[[Any, KindContext], tuple[StepDraft, ...]]
     needs_release: bool = False
+    fans_out: bool = False
+    """It compiles to a Listing (part `list`) and a Foreach after it: its texts may name
+    `{{item}}`."""
 
 
 class GateKind(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from fleetctl.base.marked import Document, read
 from fleetctl.base.names import did_you_mean, did_you_mean_file
 from fleetctl.inventory.expression import Expression
 from fleetctl.inventory.expression import parse as parse_selector
+from fleetctl.playbook.foreach import check_items_named
 from fleetctl.playbook.model import Mistakes, Phase, Playbook, Used, Written
 from fleetctl.playbook.pieces import read_gate, read_step, texts_at, try_decode, written_at
 from fleetctl.playbook.secrets import check_secrets, read_secrets
@@ -107,6 +108,7 @@ def _read_phase(document: Document, index: int, before: str, mistakes: Mistakes)
         read_gate(document, (*path, "gates", at), mistakes) for at in _indexes(pieces, "gates")
     ]
     used = tuple(_used(document, path, mistakes))
+    check_items_named(document, path, mistakes)
     budget = _read_budget(document, index, mistakes)
     hosts = _read_selector(pieces.get("hosts"), document.location((*path, "hosts")), mistakes)
     if text is None or hosts is None:
@@ -158,8 +160,9 @@ def _read_budget(document: Document, index: int, mistakes: Mistakes) -> BudgetTe
         return BudgetText()
     if isinstance(budget, dict):
         found = try_decode(document, BudgetText, path, mistakes)
-        if found and found.batch is not None and found.batch < 0:
-            mistakes.add("a budget cannot be negative", document.location((*path, "batch")))
+        for word in ("batch", "items"):
+            if (getattr(found, word, None) or 0) < 0:
+                mistakes.add("a budget cannot be negative", document.location((*path, word)))
         return found or BudgetText()
     return BudgetText(phase=try_decode(document, Amount, path, mistakes))
 

@@ -48,6 +48,27 @@ class SecretExec(Exec, frozen=True, tag="secret exec"):
     secrets: tuple[SecretUse, ...] = ()
 
 
+class Listing(Exec, frozen=True, tag="listing"):
+    """Read-only sh text that prints the items of the foreach step right after it, one a line.
+
+    Empty lines are ignored. Refused, as a failed step: an item twice, one that is too long, holds
+    NUL or is no UTF-8, and a list that is not known whole.
+    """
+
+
+class Foreach(Exec, frozen=True, tag="foreach"):
+    """An Exec done once for each item of the Listing right before it; `{{item}}` names the item.
+
+    Timeout, check, retry and secrets of its step hold for each item by itself. It has no undo.
+    """
+
+    concurrency: int = 1
+    """Most items at work on one host at once."""
+    noun: str = "item"
+    """What an item is called, in the singular."""
+    secrets: tuple[SecretUse, ...] = ()
+
+
 class Put(msgspec.Struct, frozen=True, tag="put"):
     """A file laid down on the host: streamed to a temporary name, hash verified, fsynced, renamed.
 
@@ -69,7 +90,7 @@ class Pause(msgspec.Struct, frozen=True, tag="pause"):
     seconds: float
 
 
-Operation = Exec | SecretExec | Put | Pause
+Operation = Exec | SecretExec | Listing | Foreach | Put | Pause
 
 
 class HostProbe(msgspec.Struct, frozen=True, tag="host"):

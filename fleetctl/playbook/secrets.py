@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
+import msgspec
+
 from fleetctl.base.errors import Location
 from fleetctl.base.marked import Document
 from fleetctl.base.names import did_you_mean
 from fleetctl.playbook.model import Mistakes, Phase
-from fleetctl.playbook.operations import Exec, SecretExec, SecretSource, SecretUse
+from fleetctl.playbook.operations import Exec, Foreach, SecretExec, SecretSource, SecretUse
 from fleetctl.playbook.source import SecretsText, SecretText
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -101,9 +103,7 @@ def with_secrets(
     if uses is None:
         return operation
     variables = {"": uses.stdin, **uses.files}
-    return SecretExec(
-        operation.act,
-        operation.check,
-        operation.undo,
-        tuple(SecretUse(name, known[name], at) for at, name in variables.items() if name),
-    )
+    given = tuple(SecretUse(name, known[name], at) for at, name in variables.items() if name)
+    if isinstance(operation, Foreach):
+        return msgspec.structs.replace(operation, secrets=given)
+    return SecretExec(operation.act, operation.check, operation.undo, given)

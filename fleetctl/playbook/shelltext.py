@@ -45,6 +45,13 @@ def quoted(value: str, context: Context) -> str:
     return re.sub(r'([\\"$`])', r"\\\1", value)
 
 
+def referred(variable: str, context: Context) -> str:
+    """A reference to a shell variable that is one word there, as `quoted` makes of a value."""
+    if context == "double":
+        return "${" + variable + "}"
+    return f'"${variable}"' if context == "bare" else f"'\"${variable}\"'"
+
+
 def shell_pieces(parts: tuple[tuple[str, bool], ...]) -> tuple[Piece, ...]:
     """The text with its holes; `parts` are (literal text or name, whether it is a name).
 

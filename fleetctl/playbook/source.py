@@ -22,6 +22,8 @@ class BudgetText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     phase: Amount | None = None
     batch: int | None = None
+    items: int | None = None
+    """Items of its foreach steps that may be lost in the phase, on all hosts together."""
 
 
 class RetryText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +64,19 @@ class SecretsText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     as the step runs, for its user alone."""
 
 
+class ForeachText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The step is done once for each item the host lists."""
+
+    list: Command
+    """Read-only; prints the items, one a line."""
+    concurrency: int = 1
+    """Most items at work on one host at once."""
+    noun: str = "item"
+    """What an item is called, in the singular."""
+    timeout: SomeSeconds | None = None
+    """Of the list; that of the step holds for each item."""
+
+
 class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every kind of step may carry beside its own word."""
 
@@ -77,6 +92,8 @@ class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     barrier: bool = False
     secret: bool = False
     """Keep nothing of what it says, anywhere."""
+    foreach: ForeachText | None = None
+    """`{{item}}` names the item in `run` and `check`."""
     secrets: SecretsText | None = None
     """For its `run` and `undo`, not its `check`."""
 

@@ -15,9 +15,13 @@ from urllib.parse import quote
 import msgspec
 
 from fleetctl.base.names import did_you_mean
-from fleetctl.playbook.shelltext import Piece, quoted, shell_pieces
+from fleetctl.playbook.shelltext import Piece, quoted, referred, shell_pieces
 
-FIXED_NAMES = ("fleet.name", "host.address", "host.name", "release.id", "tier.name")
+ITEM = "item"
+"""The item of a foreach step; only in the sh texts of such a step."""
+FIXED_NAMES = ("fleet.name", "host.address", "host.name", ITEM, "release.id", "tier.name")
+ITEM_VARIABLE = "FLEETCTL_ITEM"
+"""Holds the item while a foreach step's text runs for it; exported."""
 FREE_ROOTS = ("tag", "var")
 """`tag.KEY` and `var.KEY`: the keys are the owner's."""
 HOST_ROOTS = frozenset({"host", "tier", "tag"})
@@ -121,12 +125,18 @@ def _in_url(name: str, value: str) -> str:
 def fill_shell(template: str, values: Values) -> str:
     """For a POSIX sh text: every value arrives as itself, whatever it holds.
 
-    Raises ValueError where a placeholder stands at a place that cannot be made safe.
+    `{{item}}` becomes a reference to the variable the host sets for each item. Raises ValueError
+    where a placeholder stands at a place that cannot be made safe.
     """
-    return "".join(
-        piece if isinstance(piece, str) else quoted(_safe(values(piece.name)), piece.context)
-        for piece in _shell_template(template)
-    )
+    return "".join(_filled(piece, values) for piece in _shell_template(template))
+
+
+def _filled(piece: Piece, values: Values) -> str:
+    if isinstance(piece, str):
+        return piece
+    if piece.name == ITEM:
+        return referred(ITEM_VARIABLE, piece.context)
+    return quoted(_safe(values(piece.name)), piece.context)
 
 
 def check_shell(template: str) -> None:
