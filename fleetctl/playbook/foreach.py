@@ -1,4 +1,4 @@
-"""Steps done once for each item a host lists: what an author may write, and what it comes down to."""
+"""Steps done once for each item a host lists: what an author writes, and what comes of it."""
 
 from __future__ import annotations
 
