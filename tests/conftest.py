@@ -6,8 +6,9 @@ import pytest
 from hypothesis import settings
 
 from tests.labfixture import lab_fleet, module_lab_fleet
+from tests.mariadbfixture import mariadb_server
 
-__all__ = ["lab_fleet", "module_lab_fleet"]
+__all__ = ["lab_fleet", "mariadb_server", "module_lab_fleet"]
 
 # How long one example takes says how busy the machine is, not whether we are right.
 settings.register_profile("fleetctl", deadline=None)

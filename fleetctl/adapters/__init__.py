@@ -1,0 +1,1 @@
+"""Programs that are shipped to hosts, and how they are packed."""

@@ -1,0 +1,112 @@
+"""Two upgraders of one database, and one that is killed: on a real MariaDB server."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bench.mariadb import Server
+from fleetctl.adapters.pack import pack_schema
+from tests.adapters.shards import MariaDbShard, Said, SqliteShard, write_migrations
+
+_SLOW = "CREATE TABLE slow (x INT);\nINSERT INTO slow SELECT SLEEP(%s);\nDROP TABLE slow;\n"
+_PATIENCE_S = 20.0
+
+
+@contextmanager
+def upgrading(shard: MariaDbShard, pack: Path, name: str) -> Iterator[subprocess.Popen[bytes]]:
+    """An upgrade in a process of its own, in the middle of a statement that takes a while."""
+    process = subprocess.Popen(
+        [sys.executable, pack, *shard.words, "upgrade", name],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    deadline_s = time.monotonic() + _PATIENCE_S
+    asked = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'INSERT INTO slow%'"
+    while not shard.server.do(asked):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    with process:
+        yield process
+
+
+@pytest.fixture
+def shard(tmp_path: Path, mariadb_server: Server) -> MariaDbShard:
+    """An instance whose first migration sleeps."""
+    shard = MariaDbShard(tmp_path, mariadb_server)
+    shard.migrations.mkdir()
+    (shard.migrations / "001_slow.sql").write_text(_SLOW % 1.5)
+    shard.add("one")
+    return shard
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    """The program with its libraries, as a host has it."""
+    return Path(pack_schema(("pymysql", "sqlparse"), tmp_path / "pack").path)
+
+
+@pytest.mark.slow
+def test_two_upgraders_never_run_at_once(
+    shard: MariaDbShard,
+    pack: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second is told that another is at it, and changes nothing."""
+    monkeypatch.setattr("fleetctl.adapters.schema.mariadb.LOCK_PATIENCE_S", 0)
+    said = Said(shard, capsys)
+    with upgrading(shard, pack, "one") as first:
+        assert said("upgrade", "one") == 1
+        assert "another upgrader is at" in said.err
+        assert first.wait(_PATIENCE_S) == 0
+    assert said("upgrade", "one") == 0
+    assert said.out == "one is at 1\n"
+
+
+@pytest.mark.slow
+def test_a_killed_upgrade_holds_its_lock_until_the_server_is_done(
+    shard: MariaDbShard,
+    pack: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The server goes on with a dead program's statement; meanwhile nobody else may begin, and
+    after it the next one says where it was cut off instead of running the file again."""
+    monkeypatch.setattr("fleetctl.adapters.schema.mariadb.LOCK_PATIENCE_S", 0)
+    said = Said(shard, capsys)
+    with upgrading(shard, pack, "one") as first:
+        first.kill()
+    assert said("upgrade", "one") == 1
+    assert "another upgrader is at" in said.err
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while "another upgrader" in said.err:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+        assert said("upgrade", "one") == 1
+    assert "001_slow.sql was begun before and cut off at statement 2" in said.err
+    assert said.status()["failed"] == 1
+
+
+def test_a_database_of_sqlite_that_is_written_to_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The write lock of the file is the lock of the upgrade."""
+    monkeypatch.setattr("fleetctl.adapters.schema.sqlite.LOCK_PATIENCE_S", 0)
+    shard = SqliteShard(tmp_path)
+    write_migrations(shard)
+    said = Said(shard, capsys)
+    shard.add("one")
+    other = sqlite3.connect(tmp_path / "one.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert said("upgrade", "one") == 1
+    assert "another program is writing" in said.err
+    other.close()
+    assert said("upgrade", "one") == 0
