@@ -11,7 +11,7 @@ from fleetctl.base.hostrange import expand
 from fleetctl.base.names import did_you_mean
 from fleetctl.cli.account import Account
 from fleetctl.cli.output import printable, quoted
-from fleetctl.cli.telling import word_words
+from fleetctl.cli.telling import back_words, word_words
 from fleetctl.cli.watching import stamped
 from fleetctl.rollout.records import StepSettled, ViewDropped, WordTaken
 
@@ -81,13 +81,13 @@ def log_lines(
 
 def _headline(account: Account, wall_s: float, one: StepSettled) -> str:
     title = account.view.titles.get(one.key, one.key)
-    undo = "undo of " if one.undo else ""
+    back = back_words(one)
     status = "" if one.exit_status in (None, 0) else f", exit {one.exit_status}"
     again = ", from the host's record" if one.replayed else ""
     cause = f": {one.cause}" if one.cause else ""
     took = format_duration(one.duration_s)
     return stamped(
-        wall_s, f"{one.host} {undo}{quoted(title)} {one.outcome}{status}, {took}{again}{cause}"
+        wall_s, f"{one.host} {back}{quoted(title)} {one.outcome}{status}, {took}{again}{cause}"
     )
 
 

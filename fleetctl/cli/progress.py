@@ -52,6 +52,8 @@ class HostView(msgspec.Struct):
         """Whether a resume goes on with it, though it has an end."""
         if self.settled is None:
             return False
+        if self.settled.owes:
+            return True
         if not only_failed:
             return self.settled.halted
         left_out = self.settled.outcome is Outcome.SKIPPED and not self.settled.halted
@@ -159,7 +161,8 @@ class RunView:
         self.stop = self.ended = None
         self.asked.clear()
         for host in self.hosts.values():
-            if host.taken_up(record.only_failed):
+            owed = host.settled is not None and host.settled.owes  # until it is put back
+            if host.taken_up(record.only_failed) and not owed:
                 host.settled, host.note = None, "to be taken up again"
         for phase in self.phases.values():
             phase.gate = ""
@@ -202,7 +205,10 @@ class RunView:
 
     def _step_settled(self, record: r.StepSettled) -> None:
         view = self._host(record.phase, record.host)
-        view.steps[record.key + (".undo" if record.undo else "")] = record
+        back = ".undo" if record.undo else ".restore" if record.restore else ""
+        view.steps[record.key + back] = record
+        if not back:
+            view.steps.pop(record.key + ".restore", None)
         view.sent_s, view.line = self.now_s, ""
         if record.outcome.lost:
             view.pending = []
@@ -223,6 +229,11 @@ class RunView:
     def _host_settled(self, record: r.HostSettled) -> None:
         view = self._host(record.phase, record.host)
         view.settled, view.settled_s, view.pending, view.note = record, self.now_s, [], ""
+
+    def _taken_up(self, record: r.RestoreBegan | r.HostReopened) -> None:
+        view = self._host(record.phase, record.host)
+        view.settled, view.pending, view.sent_s = None, [], self.now_s
+        view.note = "putting it back" if isinstance(record, r.RestoreBegan) else ""
 
     def _gate_asked(self, record: r.GateAsked) -> None:
         phase = self.phases[record.phase]
@@ -275,6 +286,8 @@ class RunView:
         r.ViewDropped: _word,
         r.StopOrdered: _stop_ordered,
         r.RunEnded: _run_ended,
+        r.RestoreBegan: _taken_up,
+        r.HostReopened: _taken_up,
     }
 
     def in_flight(self) -> list[HostView]:

@@ -11,6 +11,7 @@ from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode
 from fleetctl.base.hostrange import fold
 from fleetctl.base.outcome import Outcome
 from fleetctl.cli.output import quoted
+from fleetctl.cli.owing import owed_lines
 from fleetctl.cli.picture import counts_text, hosts_word, wall_text
 from fleetctl.cli.progress import HostView, RunView
 from fleetctl.cli.telling import last_lines, stop_words, word_words
@@ -34,7 +35,7 @@ def recap(view: RunView) -> list[str]:
     lines = [accounted(view), *_unaccounted(view)]
     for failure in failures(view):
         lines += ["", *_failure_lines(view, failure)]
-    lines += ["", *_phase_lines(view), ""]
+    lines += ["", *_phase_lines(view), "", *owed_lines(view)]
     lines += [f"{wall_text(wall_s)} {word_words(word)}" for wall_s, word in view.words]
     if view.stop is not None:
         lines.append(stop_words(view.stop))
@@ -43,7 +44,7 @@ def recap(view: RunView) -> list[str]:
 
 def brief(view: RunView) -> list[str]:
     """The account without the failures: for runs whose hosts' answers are shown anyway."""
-    return [accounted(view), *_unaccounted(view), *_ending(view)]
+    return [accounted(view), *_unaccounted(view), *owed_lines(view), *_ending(view)]
 
 
 def accounted(view: RunView) -> str:

@@ -59,8 +59,8 @@ class Teller:
         if not record.outcome.lost:
             return ""
         cause = record.cause or _exit_words(record.exit_status)
-        undo = "undo of " if record.undo else ""
-        text = f"{record.host} {record.outcome} at {undo}{self._title(record.key)}: {cause}"
+        back = back_words(record)
+        text = f"{record.host} {record.outcome} at {back}{self._title(record.key)}: {cause}"
         last = last_line(record)
         return text + (f": {last}" if last and last not in cause else "")
 
@@ -80,6 +80,9 @@ class Teller:
         took = format_duration(max(0.0, view.settled_s - view.began_s))
         cause = f": {record.cause}" if record.cause else ""
         return f"{record.host} {record.outcome}{release} ({record.phase}, {took}){cause}"
+
+    def _restore_began(self, record: r.RestoreBegan) -> str:
+        return f"{record.host} is put back as it was, before anything else ({record.phase})"
 
     def _gate_asked(self, record: r.GateAsked) -> str:
         return f"gate {self._title(record.key)} of phase {record.phase}: asking"
@@ -128,6 +131,7 @@ class Teller:
         r.StopOrdered: _stop_ordered,
         r.QuestionAsked: _question_asked,
         r.QuestionAnswered: _question_answered,
+        r.RestoreBegan: _restore_began,
     }
 
 
@@ -151,6 +155,11 @@ def answer_words(asked: r.QuestionAsked, answered: r.QuestionAnswered) -> str:
     by = "taken by default" if answered.defaulted else f"by {answered.by}"
     why = f" ({printable(answered.why)})" if answered.why else ""
     return f"{answered.choice} {by}{why}: {printable(asked.text)}"
+
+
+def back_words(record: r.StepSettled) -> str:
+    """Whether it was the step's undo or its restore."""
+    return "undo of " if record.undo else "restore of " if record.restore else ""
 
 
 def stop_words(stop: r.StopOrdered) -> str:

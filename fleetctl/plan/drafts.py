@@ -10,6 +10,7 @@ import msgspec
 
 from fleetctl.plan.model import Gate as PlanGate
 from fleetctl.plan.model import PlanStep
+from fleetctl.plan.restores import with_restores
 from fleetctl.playbook.command import shell_of
 from fleetctl.playbook.foreach import check_fits, fan_out
 from fleetctl.playbook.kinds import (
@@ -42,11 +43,11 @@ class Making(msgspec.Struct, frozen=True):
 
 def make_steps(making: Making) -> tuple[PlanStep, ...]:
     """Every step of the phase, in order; mistakes are noted."""
-    return tuple(
-        planned
+    made = [
+        (step, _make_step(making, place, step))
         for place, step in enumerate(making.phase.steps, start=1)
-        for planned in _make_step(making, place, step)
-    )
+    ]
+    return with_restores(made, making.mistakes)
 
 
 def _make_step(making: Making, place: int, step: Step) -> Sequence[PlanStep]:
@@ -95,7 +96,8 @@ def _compiled(making: Making, step: Step) -> tuple[StepDraft, ...] | None:
 def _check_templates(draft: StepDraft) -> None:
     parse(draft.expects)
     if isinstance(draft.operation, Exec):
-        for text in (draft.operation.act, draft.operation.check, draft.operation.undo):
+        found = draft.operation
+        for text in (found.act, found.check, found.undo, found.restore):
             check_shell(text)
     elif isinstance(draft.operation, Put):
         parse(draft.operation.dest)
@@ -105,7 +107,7 @@ def _options_fit(making: Making, step: Step, drafts: Sequence[StepDraft]) -> boo
     """Whether the step's own options can be laid over what its kind made."""
     acts = [draft for draft in drafts if not isinstance(draft.operation, Listing)]
     alone = len(acts) == 1 and isinstance(acts[0].operation, Exec)
-    for word in ("check", "undo", "secrets"):
+    for word in ("check", "undo", "restore", "secrets"):
         if getattr(step.options, word) and not alone:
             making.mistakes.add(
                 f"a step of kind {step.kind} takes no {word}",
@@ -120,7 +122,7 @@ def _operation(making: Making, step: Step, draft: StepDraft) -> Any:
     if not isinstance(draft.operation, Exec) or isinstance(draft.operation, Listing):
         return draft.operation
     laid: dict[str, str] = {}
-    for word in ("check", "undo"):
+    for word in ("check", "undo", "restore"):
         command = getattr(step.options, word)
         if not command:
             continue

@@ -31,6 +31,10 @@ class PlanStep(msgspec.Struct, frozen=True):
     """With `reads_release`: what must be read (a template), else the step failed."""
     secret: bool = False
     """Its output is never kept."""
+    restored_by: str = ""
+    """Key of a later step of the phase: its success ends the need of this one's restore."""
+    leaves: str = ""
+    """How a host is that was not put back: `daemons are still stopped`."""
 
 
 class Gate(msgspec.Struct, frozen=True):

@@ -37,6 +37,7 @@ def render_step(plan: Plan, phase: PlanPhase, step: PlanStep, host: str) -> Exec
         act=fill_shell(operation.act, values),
         check=fill_shell(operation.check, values),
         undo=fill_shell(operation.undo, values),
+        restore=fill_shell(operation.restore, values),
     )
 
 

@@ -17,7 +17,7 @@ from fleetctl.playbook.substitute import ITEM, Name, parse
 LIST_PART = "list"
 """Names the Listing among the drafts of one authored step; the Foreach after it has no part."""
 CONCURRENCY_MAX = 64
-_UNFIT = ("undo", "once")
+_UNFIT = ("undo", "once", "restore")
 _ITEM_PARTS = ("check",)
 """Options of a foreach step that may name the item, beside its own word."""
 

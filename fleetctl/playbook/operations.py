@@ -17,6 +17,9 @@ class Exec(msgspec.Struct, frozen=True, tag="exec"):
     check: str = ""
     """Read-only; exit 0 means nothing is to be done and the step is skipped. Empty: always act."""
     undo: str = ""
+    restore: str = ""
+    """Puts back what the act leaves behind, on every way out; may run twice, and when the act was
+    cut off halfway."""
 
 
 class SecretSource(msgspec.Struct, frozen=True):
@@ -42,8 +45,8 @@ class SecretUse(msgspec.Struct, frozen=True):
 
 
 class SecretExec(Exec, frozen=True, tag="secret exec"):
-    """An Exec whose act and undo are given secrets. A kind of its own, so that a reader that knows
-    no secrets refuses it instead of running it without them."""
+    """An Exec whose act, undo and restore are given secrets. A kind of its own, so that a reader
+    that knows no secrets refuses it instead of running it without them."""
 
     secrets: tuple[SecretUse, ...] = ()
 

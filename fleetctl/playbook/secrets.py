@@ -106,4 +106,4 @@ def with_secrets(
     given = tuple(SecretUse(name, known[name], at) for at, name in variables.items() if name)
     if isinstance(operation, Foreach):
         return msgspec.structs.replace(operation, secrets=given)
-    return SecretExec(operation.act, operation.check, operation.undo, given)
+    return SecretExec(operation.act, operation.check, operation.undo, operation.restore, given)

@@ -84,6 +84,10 @@ class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     check: Command = ""
     """Read-only; exit 0 means there is nothing to do."""
     undo: Command = ""
+    restore: Command = ""
+    """Puts the host back as it was, on every way out of the phase; must bear running twice."""
+    restored_by: str = ""
+    """The name of a later step of the phase that does so where all goes well."""
     once: Once = ""
     idempotent: bool = False
     """It may run twice without harm."""
@@ -95,7 +99,7 @@ class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     foreach: ForeachText | None = None
     """`{{item}}` names the item in `run` and `check`."""
     secrets: SecretsText | None = None
-    """For its `run` and `undo`, not its `check`."""
+    """For its `run`, `undo` and `restore`, not its `check`."""
 
 
 class GateOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

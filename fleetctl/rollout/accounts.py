@@ -78,6 +78,15 @@ class Accounts:
 
     def land(self, run: HostRun) -> None:
         """The host run is settled, in flight before or not."""
+        self._leave(run)
+        self._count(run, 1)
+
+    def take_out(self, run: HostRun) -> None:
+        """The host is in flight no more, and not settled: it begins anew later."""
+        self._leave(run)
+        self._refresh_guard(run.host)
+
+    def _leave(self, run: HostRun) -> None:
         if self.in_flight.pop(run.host, None) is not None:
             pair = self.pair_of(run.host)
             if self.pairs.get(pair) == run.host:
@@ -86,7 +95,6 @@ class Accounts:
             if guard is not None:
                 guard.in_flight -= 1
         self.doubtful.discard(run.host)
-        self._count(run, 1)
 
     def take_back(self, run: HostRun) -> None:
         """A settled host run is about to be reopened: its outcome does not count any more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetctl.base.errors import ExitCode
 from fleetctl.base.outcome import Outcome, exit_code_of
-from fleetctl.rollout import budget, gatekeeping, hosts, pacing
+from fleetctl.rollout import budget, gatekeeping, hosts, mending, pacing
 from fleetctl.rollout.desk import BatchWork, Desk
 from fleetctl.rollout.pacing import Admission
 from fleetctl.rollout.records import (
@@ -57,6 +57,10 @@ def _wind_down(desk: Desk) -> None:
 
 def _move(desk: Desk) -> bool:
     """One move; False when the next one needs an event."""
+    if desk.mending:
+        if mending.goes_on(desk):
+            return False
+        desk.mending, desk.ahead = False, desk.work is not None and is_ahead(desk)
     if desk.ahead and not desk.state.accounts.in_flight:
         desk.ahead, desk.work, desk.phase_at, desk.batch_at = False, None, 0, 0
     phases = list(desk.state.phases.values())
@@ -238,3 +242,11 @@ def ending(desk: Desk) -> tuple[ExitCode, str]:
     if code is ExitCode.OK and accounts.halted:
         return ExitCode.STOPPED, f"{accounts.halted} hosts are not done; `resume` goes on with them"
     return code, ""
+
+
+def is_ahead(desk: Desk) -> bool:
+    """Whether a batch or phase before the one in flight has hosts that are to be done."""
+    phases = list(desk.state.phases.values())
+    before = [phase.unsettled for phase in phases[: desk.phase_at]]
+    before.append(phases[desk.phase_at].unsettled[: desk.batch_at])
+    return any(any(unsettled) for unsettled in before)

@@ -93,7 +93,7 @@ def _end_broken(desk: Desk, run: HostRun, index: int) -> None:
     if run.told.get(index) == "done":
         cause = "a person looked, and says it was done"
         record = StepSettled(
-            run.phase, run.host, key, Outcome.CHANGED, undo=run.undoing, cause=cause
+            run.phase, run.host, key, Outcome.CHANGED, undo=run.way == "undo", cause=cause
         )
         desk.record(record)
         return
@@ -128,6 +128,7 @@ def send_kill(desk: Desk, run: HostRun) -> None:
 def give_up(desk: Desk, run: HostRun, cause: str) -> None:
     """No answer will come: each open step is unknown, and so is the host."""
     desk.drop_timer(("ask", run.phase, run.host))
+    desk.silent.add(run.host)
     for index in list(run.open_steps):
         lose_step(desk, run, index, cause)
 
@@ -136,22 +137,28 @@ def lose_step(desk: Desk, run: HostRun, index: int, cause: str) -> None:
     """A step of the host is unknown, for good unless somebody asks again."""
     key = run.recipe.steps[index].key
     desk.record(
-        StepSettled(run.phase, run.host, key, Outcome.UNKNOWN, undo=run.undoing, cause=cause)
+        StepSettled(
+            run.phase, run.host, key, Outcome.UNKNOWN, undo=run.way == "undo", cause=cause,
+            restore=run.way == "restore",
+        )
     )  # fmt: skip
 
 
 def may_run_again(run: HostRun, index: int) -> bool:
     """Whether a step that was begun and left without an end may be sent again.
 
-    An undo may not, whatever a person says: nobody declares one idempotent. What a person says is
+    A restore may: it is meant to. An undo may not, whatever a person says: nobody declares one
+    idempotent. What a person says is
     done is not, but for reading the release back: that has to be seen.
     """
+    if run.way == "restore":
+        return run.duties.may_run_again(index)
     step = run.recipe.steps[index]
     if run.told.get(index) == "done" and not step.reads_release:
         return False
     if not isinstance(step.operation, Exec):
         return True  # the same file laid down again is the same file
-    if run.undoing:
+    if run.way == "undo":
         return False
     if run.told.get(index) == "again":
         return True

@@ -113,6 +113,12 @@ class Desk:
         """Host in flight -> the ticket of its order that is out."""
         self.timers: dict[TimerKey, int] = {}
         self.asking: dict[str, Asking] = {}
+        self.silent: set[str] = set()
+        """Hosts in flight that gave no answer when they were asked: nothing is sent to them."""
+        self.held: set[str] = set()
+        """Hosts that are not put back before an order to kill has come to its end."""
+        self.mending = False
+        """Hosts are being put back that an earlier leg left behind: nothing begins meanwhile."""
         self.unsent: dict[str, int] = {}
         """Host in flight -> orders lost in a row before they were sent."""
         self.shut_out: dict[str, int] = {}

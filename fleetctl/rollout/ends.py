@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fleetctl.base.outcome import Outcome
-from fleetctl.rollout import asking, hosts, results, segments
+from fleetctl.rollout import asking, hosts, mending, results, segments
 from fleetctl.rollout.desk import Desk, Errand
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.patience import backoff_s, chance
 from fleetctl.rollout.records import OrderLost, RetryPlanned, StepSettled
-from fleetctl.rollout.settling import settle, stop
+from fleetctl.rollout.settling import halt, settle, stop
 from fleetctl.rollout.tables import HostState
 from fleetctl.transport.protocol import (
     Answered,
@@ -40,7 +40,7 @@ def end_step(desk: Desk, event: StepEnded) -> None:
 def _index_of(errand: Errand, run: HostRun, key: str) -> int:
     """-1 for a key that was not ordered; an undo may be told under its step's own key."""
     found = errand.names.get(key)
-    if found is None and run.undoing:
+    if found is None and run.way == "undo":
         found = errand.names.get(f"{key}.undo")
     return -1 if found is None else found
 
@@ -69,11 +69,7 @@ def lose_segment(desk: Desk, run: HostRun, event: Lost) -> None:
     if event.retryable and _try_again(desk, run, desk.unsent, desk.patience.connects_max):
         return
     cause = f"{event.cause}: {event.detail}"
-    if run.fault is not None:
-        _settle_not_undone(desk, run, cause)
-        return
-    key = run.recipe.steps[run.next_step].key
-    settle(desk, run, Outcome.UNREACHABLE, key, cause)
+    _leave_undone(desk, run, Outcome.UNREACHABLE, cause)
 
 
 def refuse_segment(desk: Desk, run: HostRun, event: Refused) -> None:
@@ -89,14 +85,10 @@ def refuse_segment(desk: Desk, run: HostRun, event: Refused) -> None:
         _hang_up_shut_out(desk, event)
         if _try_again(desk, run, desk.shut_out, desk.patience.shut_outs_max):
             return
-        if run.fault is None and desk.state.stop is not None:
+        if run.fault is None and run.way == "on" and desk.state.stop is not None:
             hosts.proceed(desk, run)  # it is not the host's failure: halted where it is
             return
-    if run.fault is not None:
-        _settle_not_undone(desk, run, cause)
-        return
-    key = run.recipe.steps[run.next_step].key
-    settle(desk, run, Outcome.FAILED, key, cause, halted=event.reason == "fence")
+    _leave_undone(desk, run, Outcome.FAILED, cause, halted=event.reason == "fence")
 
 
 def _hang_up_shut_out(desk: Desk, event: Refused) -> None:
@@ -111,10 +103,23 @@ def stop_fenced(desk: Desk, event: Refused) -> None:
     stop(desk, "fence", f"{event.host} obeys {holder} (fence {event.fence})")
 
 
-def _settle_not_undone(desk: Desk, run: HostRun, cause: str) -> None:
-    assert run.fault is not None
+def _leave_undone(
+    desk: Desk, run: HostRun, outcome: Outcome, cause: str, *, halted: bool = False
+) -> None:
+    """No order reaches the host: settle it as it is."""
     fault = run.fault
-    settle(desk, run, fault.outcome, fault.key, f"{fault.cause}; not undone: {cause}")
+    if run.mending is not None:
+        mending.settle_again(desk, run, outcome, cause)
+    elif fault is not None:
+        words = fault.cause if run.way == "restore" else f"{fault.cause}; not undone: {cause}"
+        settle(desk, run, fault.outcome, fault.key, words, unsent=cause)
+    elif run.way == "restore" and run.next_step < len(run.steps):
+        halt(desk, run, unsent=cause)
+    else:
+        at = min(run.next_step, len(run.steps) - 1)
+        words = "" if run.way == "restore" else cause
+        key = run.recipe.steps[at].key
+        settle(desk, run, outcome, key, words, halted=halted, unsent=cause)
 
 
 def _try_again(desk: Desk, run: HostRun, counts: dict[str, int], most: int) -> bool:
@@ -122,7 +127,8 @@ def _try_again(desk: Desk, run: HostRun, counts: dict[str, int], most: int) -> b
     tries = counts.get(run.host, 0) + 1
     counts[run.host] = tries
     patience = desk.patience
-    stopping = desk.state.stop is not None and run.fault is None  # an undo is brought to its end
+    going_on = run.fault is None and run.way != "restore"  # what takes it back is brought to an end
+    stopping = desk.state.stop is not None and going_on
     if tries >= most or stopping:
         return False
     luck = chance(desk.state.seed, run.host, "connect", run.attempt, tries)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from fleetctl.base.outcome import Outcome
+from fleetctl.rollout.duties import Duties
 from fleetctl.rollout.records import (
     AskAnswered,
     AskSent,
@@ -26,6 +27,9 @@ from fleetctl.rollout.tables import (
     StepState,
 )
 
+Way = Literal["on", "undo", "restore"]
+"""What an order does with its steps: their acts, their undos, or their restores."""
+
 
 class Fault(NamedTuple):
     """Why a host cannot go on."""
@@ -33,6 +37,16 @@ class Fault(NamedTuple):
     outcome: Outcome
     key: str
     cause: str
+    restore: bool = False
+    """Its steps ended well; what was to put it back did not."""
+
+
+class Mending(NamedTuple):
+    """A settled host taken up for what it is owed: how it was settled, and what comes after."""
+
+    settled: HostSettled
+    goes_on: bool
+    """The run goes on with it; else it is settled as it was."""
 
 
 class Tries(NamedTuple):
@@ -54,6 +68,7 @@ _STEP_EVENT = {
     Outcome.TIMED_OUT: StepEvent.FAIL,
     Outcome.UNKNOWN: StepEvent.LOSE,
 }
+_ACT_OPEN = frozenset({StepState.SENT, StepState.UNKNOWN})
 _UNDO_OPEN = frozenset({StepState.UNDOING, StepState.UNDO_UNKNOWN})
 _IN_FLIGHT = frozenset({HostState.READY, HostState.SENT, HostState.DOUBT, HostState.ASKED})
 
@@ -62,9 +77,9 @@ class HostRun:
     """What the journal says about one host in one phase."""
 
     __slots__ = (
-        "attempt", "batch", "changed", "fault", "halted", "host", "lost_before", "next_step",
-        "open_steps", "outcome", "phase", "recipe", "release", "retrying", "settled_cause", "state",
-        "steps", "told", "tries", "undoing", "undone_with",
+        "attempt", "batch", "changed", "duties", "fault", "host", "last", "lost_before", "mending",
+        "next_step", "open_steps", "outcome", "phase", "recipe", "release", "retrying", "state",
+        "steps", "told", "tries", "undone_with", "way",
     )  # fmt: skip
 
     def __init__(self, phase: str, host: str, batch: int, recipe: Recipe) -> None:
@@ -77,7 +92,10 @@ class HostRun:
         self.steps = [STEP.initial] * len(recipe.steps)
         self.next_step = 0
         self.open_steps: list[int] = []
-        self.undoing = False
+        self.way: Way = "on"
+        """Of the order that is out, or was last."""
+        self.duties = Duties()
+        self.mending: Mending | None = None
         self.undone_with: str | None = None
         """None: no undo was tried; else why it did not succeed, empty when it did."""
         self.tries: dict[int, Tries] = {}
@@ -86,12 +104,30 @@ class HostRun:
         self.fault: Fault | None = None
         self.retrying = False
         self.outcome: Outcome | None = None
-        self.settled_cause = ""
-        self.halted = False
+        self.last: HostSettled | None = None
+        """How it was settled; None while it is not."""
         self.lost_before = False
         """Reopened after it was lost."""
         self.release = ""
         self.changed = False
+
+    @property
+    def settled_cause(self) -> str:
+        return self.last.cause if self.last else ""
+
+    @property
+    def halted(self) -> bool:
+        return self.last is not None and self.last.halted
+
+    @property
+    def owed(self) -> list[int]:
+        """Steps whose restore is still to come, last first."""
+        covers = self.recipe.restores
+        return [
+            index
+            for index in self.duties.owed()
+            if covers[index] < 0 or self.steps[covers[index]] not in WELL
+        ]
 
     @property
     def in_flight(self) -> bool:
@@ -122,9 +158,13 @@ class HostRun:
     def send(self, record: SegmentSent) -> None:
         self.state = HOST.advance(self.state, HostEvent.SEND)
         self.retrying = False
-        self.undoing = record.undo
-        event = StepEvent.UNDO if record.undo else StepEvent.SEND
         self.open_steps = [self.recipe.index_of[key] for key in record.keys]
+        self.way = "restore" if record.restore else "undo" if record.undo else "on"
+        if record.restore:
+            for index in self.open_steps:
+                self.duties.send(index)
+            return
+        event = StepEvent.UNDO if record.undo else StepEvent.SEND
         for index in self.open_steps:
             self.steps[index] = STEP.advance(self.steps[index], event)
 
@@ -134,11 +174,16 @@ class HostRun:
             self.steps[index] = STEP.advance(self.steps[index], StepEvent.PASS)
             self._move_on()
             return
-        self.steps[index] = STEP.advance(self.steps[index], _STEP_EVENT[record.outcome])
         self.open_steps.remove(index)
+        if record.restore:
+            self._settle_restore(index, record)
+            return
+        self.steps[index] = STEP.advance(self.steps[index], _STEP_EVENT[record.outcome])
         self.told.pop(index, None)
         if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
             self._forget_open_after(index)
+        if index in self.recipe.restores and not record.undo:
+            self._owe(index, record.outcome)
         if record.undo:
             if record.outcome.lost or self.undone_with is None:
                 self.undone_with = f"{record.key}: {record.cause}" if record.outcome.lost else ""
@@ -148,6 +193,19 @@ class HostRun:
             self.changed = self.changed or record.outcome is Outcome.CHANGED
             self._move_on()
         self._close_if_told()
+
+    def _settle_restore(self, index: int, record: StepSettled) -> None:
+        self.duties.settle(index, record.outcome, record.cause)
+        if record.outcome.lost:
+            cause = self.duties.causes[index]
+            self.fault = self.fault or Fault(record.outcome, record.key, cause, restore=True)
+        if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
+            self._forget_open_after(index)
+        self._close_if_told()
+
+    def _owe(self, index: int, outcome: Outcome) -> None:
+        if outcome is not Outcome.SKIPPED:
+            self.duties.owe(index, doubted=outcome is Outcome.UNKNOWN)
 
     def lose_order(self, record: OrderLost) -> None:
         if self.state is HostState.ASKED or record.sent:
@@ -164,10 +222,7 @@ class HostRun:
         for key in record.absent:
             self._absent(self.recipe.index_of[key])
         for key in record.again:
-            index = self.recipe.index_of[key]
-            self._absent(index)
-            before = self.tries_of(index)
-            self.tries[index] = before._replace(try_no=before.try_no + 1)
+            self._again(self.recipe.index_of[key])
         self._close_if_told()
 
     def plan_retry(self, record: RetryPlanned) -> None:
@@ -185,8 +240,8 @@ class HostRun:
     def settle(self, record: HostSettled) -> None:
         self.state = HOST.advance(self.state, HostEvent.SETTLE)
         self.outcome = record.outcome
-        self.settled_cause = record.cause
-        self.halted = record.halted
+        self.last = record
+        self.mending = None
         self.retrying = False
 
     def interrupt(self) -> None:
@@ -194,6 +249,34 @@ class HostRun:
         self.retrying = False
         if self.state in (HostState.SENT, HostState.ASKED):
             self.state = HOST.advance(self.state, HostEvent.LOSE)
+
+    def mend(self, *, goes_on: bool, told: str = "") -> None:
+        """Take the settled host up for what it is owed: what is not known is asked for first."""
+        assert self.last is not None
+        self.mending = Mending(self.last, goes_on)
+        self.lost_before = True
+        self.outcome, self.last, self.fault, self.undone_with = None, None, None, None
+        self.state = HOST.initial
+        self.open_steps, self.way = self.duties.take_up(), "restore"
+        if not self.open_steps:
+            self._ask_about(told)
+        event = HostEvent.BEGIN_IN_DOUBT if self.open_steps else HostEvent.BEGIN
+        self.state = HOST.advance(self.state, event)
+
+    def _ask_about(self, told: str) -> None:
+        """Open the steps whose end nobody knows."""
+        undone = any(state in _UNDO_OPEN for state in self.steps)
+        self.way = "undo" if undone else "on"
+        self.told = {}
+        for index, state in enumerate(self.steps):
+            if state in (_UNDO_OPEN if undone else _ACT_OPEN):
+                self._reask(index, state, told)
+
+    def go_on(self) -> None:
+        """What it was owed is done: it begins anew when its turn comes."""
+        self.state = HOST.advance(self.state, HostEvent.REOPEN)
+        self.mending = None
+        self._begin_anew("")
 
     def reopen(self, told: str = "") -> None:
         """Begin a new leg: failed steps are tried anew, unknown ones are asked for first.
@@ -205,28 +288,35 @@ class HostRun:
         assert self.outcome is not None
         self.lost_before = self.outcome.lost
         self.state = HOST.initial
-        self.outcome, self.halted, self.settled_cause = None, False, ""
+        self.outcome, self.last = None, None
+        self._begin_anew(told)
+
+    def _begin_anew(self, told: str) -> None:
         self.undone_with, self.next_step = None, 0
-        self.undoing = any(state in _UNDO_OPEN for state in self.steps)
+        self.way = "undo" if any(state in _UNDO_OPEN for state in self.steps) else "on"
         self.open_steps = []
-        if not self.undoing:
+        if self.way == "on":
             self.fault = None
         self.told = {}
+        self._take_restored()
         for index, state in enumerate(self.steps):
-            self._reopen_step(index, state)
-            if told and state in (StepState.UNKNOWN, StepState.UNDO_UNKNOWN):
-                self.told[index] = told
+            self._reopen_step(index, state, told)
         self._move_on()
 
     # ---- inside
 
-    def _reopen_step(self, index: int, state: StepState) -> None:
-        if state in (StepState.UNKNOWN, StepState.UNDO_UNKNOWN):
-            self.steps[index] = STEP.advance(state, StepEvent.REASK)
-            self.open_steps.append(index)
-        elif state in (StepState.SENT, StepState.UNDOING):
-            self.open_steps.append(index)  # its run stopped again before it could be asked
-        elif self.undoing:
+    def _take_restored(self) -> None:
+        """Steps that were put back begin anew, unless all was done and nothing is to be redone."""
+        if self.way == "undo" or all(state in WELL for state in self.steps):
+            return
+        for index in self.duties.give_up():
+            self.steps[index] = STEP.initial
+            self._forgive(index)
+
+    def _reopen_step(self, index: int, state: StepState, told: str) -> None:
+        if state in _UNDO_OPEN or (state in _ACT_OPEN and self.way == "on"):
+            self._reask(index, state, told)
+        elif self.way == "undo":
             return
         elif state is StepState.FAILED:
             self.steps[index] = STEP.advance(state, StepEvent.RETRY)
@@ -234,6 +324,26 @@ class HostRun:
         elif state in (StepState.UNDONE, StepState.UNDO_FAILED):
             self.steps[index] = STEP.advance(state, StepEvent.REDO)
             self._forgive(index)
+
+    def _reask(self, index: int, state: StepState, told: str) -> None:
+        self.open_steps.append(index)
+        if state in (StepState.SENT, StepState.UNDOING):
+            return  # its run stopped again before it could be asked
+        self.steps[index] = STEP.advance(state, StepEvent.REASK)
+        if told:
+            self.told[index] = told
+
+    def _again(self, index: int) -> None:
+        """It was begun, and is sent as a new try."""
+        if self.way == "restore":
+            self.duties.forget(index, again=True)
+            self.open_steps.remove(index)
+            return
+        self._absent(index)
+        before = self.tries_of(index)
+        self.tries[index] = before._replace(try_no=before.try_no + 1)
+        if index in self.recipe.restores and self.way == "on":
+            self.duties.owe(index)
 
     def _forgive(self, index: int) -> None:
         made = self.tries_of(index).try_no
@@ -247,14 +357,19 @@ class HostRun:
         self.next_step = at
 
     def _absent(self, index: int) -> None:
+        self.open_steps.remove(index)
+        if self.way == "restore":
+            self.duties.forget(index)
+            return
         self.told.pop(index, None)
         self.steps[index] = STEP.advance(self.steps[index], StepEvent.ABSENT)
-        self.open_steps.remove(index)
+        if self.way == "on":
+            self.duties.never_begun(index)
 
     def _forget_open_after(self, failed: int) -> None:
         """An order ends at its first failure; an end of what came before it may still be told."""
         for index in list(self.open_steps):
-            if (index < failed) if self.undoing else (index > failed):
+            if (index > failed) if self.way == "on" else (index < failed):
                 self._absent(index)
 
     def _forget_open(self) -> None:

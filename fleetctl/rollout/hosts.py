@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetctl.base.outcome import Outcome
 from fleetctl.playbook.operations import Pause, Retry
-from fleetctl.rollout import asking, pacing, segments
+from fleetctl.rollout import asking, mending, pacing, returning, segments
 from fleetctl.rollout.desk import BatchWork, Desk
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.patience import chance, step_delay_s
@@ -41,14 +41,16 @@ def take_up(desk: Desk, work: BatchWork, run: HostRun) -> None:
 def proceed(desk: Desk, run: HostRun) -> None:
     """The next thing for a host at a step boundary with nothing out."""
     while run.state is HostState.READY:
+        if run.mending is not None:
+            mending.go_on(desk, run)
+            return
         if run.fault is not None:
             _go_back(desk, run)
             return
-        if run.next_step == len(run.steps):
-            _finish(desk, run)
-            return
-        if desk.state.stop is not None:
-            halt(desk, run)
+        done = run.next_step == len(run.steps)
+        if done or desk.state.stop is not None:
+            if not returning.send_back(desk, run):
+                _finish(desk, run) if done else halt(desk, run)
             return
         if not _enter_stage(desk, run):
             return
@@ -114,6 +116,8 @@ def _enter_once(desk: Desk, work: BatchWork, run: HostRun) -> bool:
         return True
     if is_lost(desk, place):
         how = "failed" if election.state is StepState.FAILED else "is not known to have ended"
+        if returning.send_back(desk, run):
+            return False
         cause = f"{step.title} runs once per {step.once} and {how} on {election.host}"
         settle(desk, run, Outcome.FAILED, step.key, cause)
         return False
@@ -134,12 +138,13 @@ def _go_back(desk: Desk, run: HostRun) -> None:
     if _retry(desk, run):
         return
     killed = desk.state.stop is not None and desk.state.stop.reason == "kill"
-    undo = desk.state.phases[run.phase].plan.on_failure == "undo"
-    if undo and not killed and fault.outcome is not Outcome.UNKNOWN and not run.undone_with:
-        indices = segments.undoable(desk, run)
-        if indices:
-            segments.send_undo(desk, run, indices)
-            return
+    undo = desk.state.phases[run.phase].plan.on_failure == "undo" and not fault.restore
+    undo = undo and not killed and fault.outcome is not Outcome.UNKNOWN and not run.undone_with
+    if returning.send_back(desk, run, undo=undo):
+        return
+    if fault.restore:
+        _end_not_put_back(desk, run)
+        return
     outcome, cause = fault.outcome, fault.cause
     if run.undone_with:
         cause = f"{cause}; not undone: {run.undone_with}"
@@ -149,11 +154,25 @@ def _go_back(desk: Desk, run: HostRun) -> None:
     settle(desk, run, outcome, fault.key, cause, halted=halted)
 
 
+def _end_not_put_back(desk: Desk, run: HostRun) -> None:
+    """Its steps went well as far as they went, and what was to put it back did not."""
+    assert run.fault is not None
+    if desk.state.stop is not None and run.next_step < len(run.steps):
+        halt(desk, run)
+    else:
+        settle(desk, run, Outcome.FAILED, run.fault.key)
+
+
 def _retry(desk: Desk, run: HostRun) -> bool:
     fault = run.fault
     assert fault is not None
     retry = _retry_of(run, fault.key)
-    if retry is None or fault.outcome is Outcome.UNKNOWN or desk.state.stop is not None:
+    if (
+        retry is None
+        or fault.restore
+        or fault.outcome is Outcome.UNKNOWN
+        or desk.state.stop is not None
+    ):
         return False
     if run.undone_with is not None:
         return False

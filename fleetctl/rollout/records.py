@@ -88,6 +88,8 @@ class SegmentSent(msgspec.Struct, frozen=True, tag="segment-sent"):
     keys: tuple[str, ...]
     undo: bool = False
     """Their undos are sent, in this order."""
+    restore: bool = False
+    """Their restores are sent, in this order."""
 
 
 class StepSettled(msgspec.Struct, frozen=True, tag="step-settled"):
@@ -105,6 +107,7 @@ class StepSettled(msgspec.Struct, frozen=True, tag="step-settled"):
     replayed: bool = False
     undo: bool = False
     cause: str = ""
+    restore: bool = False
 
 
 class OrderLost(msgspec.Struct, frozen=True, tag="order-lost"):
@@ -164,6 +167,22 @@ class HostSettled(msgspec.Struct, frozen=True, tag="host-settled"):
     cause: str = ""
     halted: bool = False
     """The run stopped before this host's work was over, or begun; a resume goes on with it."""
+    owes: str = ""
+    """What has not been put back there, and why: the end of `cause`."""
+
+
+class RestoreBegan(msgspec.Struct, frozen=True, tag="restore-began"):
+    """A resume takes a settled host up for what it is owed, before anything else."""
+
+    phase: str
+    host: str
+
+
+class HostReopened(msgspec.Struct, frozen=True, tag="host-reopened"):
+    """What it was owed is done, and the run goes on with it when its turn comes."""
+
+    phase: str
+    host: str
 
 
 class GateAsked(msgspec.Struct, frozen=True, tag="gate-asked"):
@@ -274,4 +293,5 @@ Record = (
     | StepSettled | OrderLost | AskSent | AskAnswered | RetryPlanned | HostSettled
     | GateAsked | GateSettled | QuestionAsked | QuestionAnswered | BatchEnded | PhaseEnded
     | WordTaken | ViewDropped | StopOrdered | RunEnded
+    | RestoreBegan | HostReopened
 )  # fmt: skip

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fleetctl.plan.model import Plan
-from fleetctl.rollout import answers, asking, ends, gatekeeping, hosts, pacing, preflight
-from fleetctl.rollout.advance import advance
+from fleetctl.rollout import answers, asking, ends, gatekeeping, hosts, mending, pacing, preflight
+from fleetctl.rollout.advance import advance, is_ahead
 from fleetctl.rollout.controls import Command
 from fleetctl.rollout.desk import Desk
 from fleetctl.rollout.messages import (
@@ -102,6 +102,9 @@ def _end_order(
             gatekeeping.take_signal(desk, event)
         case "preflight", (Looked() | Lost()):
             preflight.take_signal(desk, errand.host, event)
+        case "kill", _ if run is not None and run.host in desk.held:
+            desk.held.remove(run.host)
+            hosts.proceed(desk, run)
         case _:
             pass  # a kill's answer: the step's own order tells how it ended
 
@@ -162,7 +165,7 @@ def _stop(desk: Desk, command: Command) -> None:
 def _kill_all(desk: Desk) -> None:
     """Stop the step running on every host that has an order out."""
     for run in list(desk.state.accounts.in_flight.values()):
-        if run.open_steps:
+        if run.open_steps and run.way != "restore":
             asking.send_kill(desk, run)
     desk.set_timer(_KILL, desk.patience.kill_wait_s)
 
@@ -170,19 +173,19 @@ def _kill_all(desk: Desk) -> None:
 def _give_all_up(desk: Desk) -> None:
     """What has not answered so long after a kill is unknown."""
     for run in list(desk.state.accounts.in_flight.values()):
-        if run.open_steps:
+        if run.open_steps and run.way != "restore":
             asking.give_up(desk, run, "no answer after it was told to stop")
             hosts.proceed(desk, run)
 
 
 def _continue(desk: Desk) -> None:
     """Begin, or take up what a controller before this one had in flight; then look around."""
-    flying = list(desk.state.accounts.in_flight.values())
+    flying = [run for run in desk.state.accounts.in_flight.values() if run.mending is None]
     if flying:
         names = list(desk.state.phases)
         desk.phase_at = names.index(flying[0].phase)
         desk.batch_at = flying[0].batch
-        desk.ahead = _is_ahead(desk)
+        desk.ahead = is_ahead(desk)
         desk.work = pacing.gather(desk, desk.batch_at)
         for run in flying:
             desk.work.place(run, hosts.stage_at(run))
@@ -190,12 +193,5 @@ def _continue(desk: Desk) -> None:
                 desk.work.entered[run.host] = hosts.stage_at(run)
         for run in flying:
             hosts.take_up(desk, desk.work, run)
+    mending.begin(desk)
     preflight.begin(desk)
-
-
-def _is_ahead(desk: Desk) -> bool:
-    """Whether a batch or phase before the one in flight has hosts that are to be done."""
-    phases = list(desk.state.phases.values())
-    before = [phase.unsettled for phase in phases[: desk.phase_at]]
-    before.append(phases[desk.phase_at].unsettled[: desk.batch_at])
-    return any(any(unsettled) for unsettled in before)

@@ -24,7 +24,7 @@ def settle_step(desk: Desk, run: HostRun, index: int, result: StepResult) -> Non
         StepSettled(
             run.phase, run.host, step.key, outcome, result.exit_status, result.duration_s,
             kept(result.stdout) if keep else b"", kept(result.stderr) if keep else b"",
-            result.replayed, run.undoing, cause,
+            result.replayed, run.way == "undo", cause, run.way == "restore",
         )
     )  # fmt: skip
 
@@ -33,7 +33,7 @@ def _read(desk: Desk, run: HostRun, step: PlanStep, result: StepResult) -> tuple
     if result.end == "checked":
         return Outcome.SKIPPED, ""
     if result.end == "acted":
-        if run.undoing or not step.reads_release:
+        if run.way != "on" or not step.reads_release:
             return Outcome.CHANGED, ""
         return _read_release(desk, run, step, result)
     if result.end == "timed out":

@@ -89,7 +89,9 @@ class RunLog:
         return self._journal.spend_reserve()
 
     def _learn_time(self, record: StepSettled, times: list[StepTime]) -> None:
-        if record.outcome is Outcome.CHANGED and not record.replayed and not record.undo:
+        if record.outcome is Outcome.CHANGED and not (
+            record.replayed or record.undo or record.restore
+        ):
             tier = self._plan.hosts[record.host].tier
             title = self._titles[record.key]
             times.append(StepTime(title, tier, record.host, record.duration_s))

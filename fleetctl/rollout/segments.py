@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shlex
 
+import msgspec
+
 from fleetctl.plan.render import render_step
 from fleetctl.playbook.operations import Exec, Pause, Put
 from fleetctl.rollout.desk import Desk, Errand
-from fleetctl.rollout.hostrun import HostRun, Tries
+from fleetctl.rollout.hostrun import HostRun, Tries, Way
 from fleetctl.rollout.records import AskSent, SegmentSent
 from fleetctl.rollout.stages import Stage
-from fleetctl.rollout.tables import WELL, StepState
+from fleetctl.rollout.tables import WELL
 from fleetctl.transport.protocol import Ask, Look, RunSegment, StepOrder
 
 _MARK = "fleetctl-check"
@@ -27,29 +29,17 @@ def name_on_host(key: str, tries: Tries) -> str:
 def send_stage(desk: Desk, run: HostRun, stage: Stage) -> None:
     """Order the steps of a stage that have not ended well."""
     todo = [n for n in range(stage.first, stage.last + 1) if run.steps[n] not in WELL]
-    _send(desk, run, todo, undo=False)
+    _send(desk, run, todo, "on")
 
 
-def undoable(desk: Desk, run: HostRun) -> list[int]:
-    """Steps done on the host that say how to undo them, last first.
-
-    A step that ran once for others is not undone: they went on because of it.
-    """
-    return [
-        index
-        for index in range(len(run.steps) - 1, -1, -1)
-        if run.steps[index] is StepState.DONE and _has_undo(run, index)
-    ]
-
-
-def send_undo(desk: Desk, run: HostRun, indices: list[int]) -> None:
-    """Order the undos of these steps, in this order."""
-    _send(desk, run, indices, undo=True)
+def send_back(desk: Desk, run: HostRun, way: Way, indices: list[int]) -> None:
+    """Order the undos or the restores of these steps, in this order."""
+    _send(desk, run, indices, way)
 
 
 def send_ask(desk: Desk, run: HostRun) -> None:
     """Ask the host what became of its open steps."""
-    names = _names(run, run.open_steps, undo=run.undoing)
+    names = _names(run, run.open_steps, run.way)
     ticket = desk.ticket(Errand("ask", run.host, run, names))
     keys = tuple(run.recipe.steps[index].key for index in run.open_steps)
     desk.record(AskSent(run.phase, run.host, ticket, keys))
@@ -90,40 +80,49 @@ def read_checks(text: bytes) -> dict[int, bool]:
     return found
 
 
-def _send(desk: Desk, run: HostRun, indices: list[int], *, undo: bool) -> None:
+def _send(desk: Desk, run: HostRun, indices: list[int], way: Way) -> None:
     steps = run.recipe.steps
-    names = _names(run, indices, undo=undo)
+    names = _names(run, indices, way)
     ticket = desk.ticket(Errand("segment", run.host, run, names))
     keys = tuple(steps[index].key for index in indices)
-    desk.record(SegmentSent(run.phase, run.host, ticket, keys, undo))
-    phase = desk.state.phases[run.phase].plan
-    orders = []
-    for index in indices:
-        step, tries = steps[index], run.tries_of(index)
-        operation = render_step(desk.plan, phase, step, run.host)
-        assert not isinstance(operation, Pause)
-        orders.append(
-            StepOrder(
-                name_on_host(step.key, tries), operation, step.timeout_s, undo,
-                tries.try_no, not step.secret,
-            )
-        )  # fmt: skip
+    sent = SegmentSent(run.phase, run.host, ticket, keys, way == "undo", way == "restore")
+    desk.record(sent)
+    orders = tuple(_order(desk, run, index, way) for index in indices)
     state = desk.state
     fence = state.fence_for(run.host)
-    desk.send(RunSegment(ticket, run.host, state.run, fence, tuple(orders), state.under))
+    desk.send(RunSegment(ticket, run.host, state.run, fence, orders, state.under))
 
 
-def _names(run: HostRun, indices: list[int], *, undo: bool) -> dict[str, int]:
-    suffix = ".undo" if undo else ""
+def _order(desk: Desk, run: HostRun, index: int, way: Way) -> StepOrder:
+    step, tries = run.recipe.steps[index], run.tries_of(index)
+    operation = render_step(desk.plan, desk.state.phases[run.phase].plan, step, run.host)
+    assert not isinstance(operation, Pause)
+    name = name_on_host(step.key, tries)
+    if way == "restore":
+        assert isinstance(operation, Exec)
+        name = _restore_name(run, index)
+        operation = msgspec.structs.replace(
+            operation, act=operation.restore, check="", undo="", restore=""
+        )
+    return StepOrder(
+        name, operation, step.timeout_s, way == "undo", tries.try_no, not step.secret
+    )  # fmt: skip
+
+
+def _names(run: HostRun, indices: list[int], way: Way) -> dict[str, int]:
+    if way == "restore":
+        return {_restore_name(run, index): index for index in indices}
+    suffix = ".undo" if way == "undo" else ""
     return {
         name_on_host(run.recipe.steps[index].key, run.tries_of(index)) + suffix: index
         for index in indices
     }
 
 
-def _has_undo(run: HostRun, index: int) -> bool:
-    step = run.recipe.steps[index]
-    return isinstance(step.operation, Exec) and bool(step.operation.undo) and not step.once
+def _restore_name(run: HostRun, index: int) -> str:
+    """What a host records this try of the step's restore under."""
+    tries = run.duties.tries.get(index, 1)
+    return f"{run.recipe.steps[index].key}.restore{tries if tries > 1 else ''}"
 
 
 def _check_script(operation: Exec | Put | Pause) -> str:

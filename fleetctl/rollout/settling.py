@@ -6,7 +6,7 @@ from typing import Literal
 
 from fleetctl.base.outcome import Outcome
 from fleetctl.playbook.operations import HostProbe
-from fleetctl.rollout import budget, pacing
+from fleetctl.rollout import budget, pacing, returning
 from fleetctl.rollout.desk import Desk
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.records import HostSettled, StopOrdered
@@ -27,11 +27,22 @@ _RANK: dict[StopReason, int] = {
 
 def settle(
     desk: Desk, run: HostRun, outcome: Outcome, key: str = "", cause: str = "",
-    *, halted: bool = False,
+    *, halted: bool = False, unsent: str = "",
 ) -> None:  # fmt: skip
-    """The host's work in this phase is over; an overspent budget stops the run at once."""
-    desk.record(HostSettled(run.phase, run.host, outcome, run.release, key, cause, halted))
+    """The host's work in this phase is over; an overspent budget stops the run at once.
+
+    A host that is owed something did not end well, and its cause says what it is owed. `unsent`:
+    why what it is owed could not be sent.
+    """
+    owes = returning.owed_words(run, unsent)
+    if owes:
+        outcome = Outcome.UNKNOWN if run.duties.unknown else outcome
+        outcome = outcome if outcome.lost else Outcome.FAILED
+        cause = f"{cause}; {owes}" if cause else owes
+    desk.record(HostSettled(run.phase, run.host, outcome, run.release, key, cause, halted, owes))
     desk.asking.pop(run.host, None)
+    desk.silent.discard(run.host)
+    desk.held.discard(run.host)
     desk.unsent.pop(run.host, None)
     desk.shut_out.pop(run.host, None)
     for word in ("pause", "retry", "ask"):
@@ -50,7 +61,7 @@ def settle(
             stop(desk, "budget", cause)
 
 
-def halt(desk: Desk, run: HostRun) -> None:
+def halt(desk: Desk, run: HostRun, *, unsent: str = "") -> None:
     """Leave a host where it is because the run stops; a resume goes on with it.
 
     Where nothing was done yet it is skipped. Where something was done its release or its work is
@@ -61,7 +72,7 @@ def halt(desk: Desk, run: HostRun) -> None:
     step = run.recipe.steps[run.next_step]
     cause = f"stopped before {step.title}: {stopped.cause}"
     outcome = Outcome.FAILED if run.begun_steps or run.lost_before else Outcome.SKIPPED
-    settle(desk, run, outcome, step.key, cause, halted=True)
+    settle(desk, run, outcome, step.key, cause, halted=True, unsent=unsent)
 
 
 def stop(desk: Desk, reason: StopReason, cause: str, by: str = "") -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from fleetctl.plan.model import PlanPhase, PlanStep
-from fleetctl.playbook.operations import Pause
+from fleetctl.playbook.operations import Exec, Pause
 
 StageKind = Literal["segment", "pause", "once"]
 
@@ -32,6 +32,9 @@ class Recipe(msgspec.Struct, frozen=True):
     stage_of: tuple[int, ...]
     """Step index -> stage index."""
     has_barriers: bool
+    restores: dict[int, int]
+    """Step that says how to put the host back -> the later step whose success ends that; -1: the
+    end of the phase."""
 
 
 def read_recipe(phase: PlanPhase) -> Recipe:
@@ -44,15 +47,21 @@ def read_recipe(phase: PlanPhase) -> Recipe:
             continue
         stages.append(Stage(_kind_of(step), first, index, met))
         first, met = index + 1, step.barrier
+    index_of = {step.key: index for index, step in enumerate(phase.steps)}
     stage_of = tuple(
         n for n, stage in enumerate(stages) for _ in range(stage.first, stage.last + 1)
     )
     return Recipe(
         steps=phase.steps,
         stages=tuple(stages),
-        index_of={step.key: index for index, step in enumerate(phase.steps)},
+        index_of=index_of,
         stage_of=stage_of,
         has_barriers=any(stage.barrier for stage in stages),
+        restores={
+            index: index_of.get(step.restored_by, -1)
+            for index, step in enumerate(phase.steps)
+            if isinstance(step.operation, Exec) and step.operation.restore
+        },
     )
 
 

@@ -11,23 +11,21 @@ from typing import Any, ClassVar, NamedTuple
 
 from fleetctl.base.machine import IllegalTransition
 from fleetctl.base.outcome import Outcome
-from fleetctl.plan.model import Plan, PlanPhase
+from fleetctl.plan.model import Plan
 from fleetctl.rollout import records as r
 from fleetctl.rollout.accounts import Accounts
 from fleetctl.rollout.hostrun import HostRun
-from fleetctl.rollout.stages import read_recipe
+from fleetctl.rollout.phaserun import PhaseRun as PhaseRun
 from fleetctl.rollout.tables import (
     BATCH,
     GATE,
     LEG,
     PHASE,
     BatchEvent,
-    BatchState,
     GateEvent,
     GateState,
     LegEvent,
     PhaseEvent,
-    PhaseState,
     StepState,
 )
 
@@ -40,23 +38,6 @@ class Election(NamedTuple):
 
     host: str
     state: StepState
-
-
-class PhaseRun:
-    """What the journal says about one phase."""
-
-    def __init__(self, plan: PlanPhase) -> None:
-        self.plan = plan
-        self.recipe = read_recipe(plan)
-        self.state = PHASE.initial
-        self.batches = [BATCH.initial] * len(plan.batches)
-        self.unsettled = [len(batch) for batch in plan.batches]
-        self.hosts: dict[str, HostRun] = {}
-        """Only hosts some record is about; see `RunState.host_run`."""
-        self.gates: dict[tuple[int, str], GateState] = {}
-        self.well: dict[str, None] = {}
-        """Hosts that ended well, in the order they did."""
-        self.batch_of = {host: n for n, batch in enumerate(plan.batches) for host in batch}
 
 
 class RunState:
@@ -77,6 +58,11 @@ class RunState:
         self.only_failed = False
         self.chosen: set[tuple[str, str]] = set()
         """With `only_failed`: the (phase, host) that are tried again."""
+        self.told: Mapping[str, str] = {}
+        """Host -> what a person says of its unknown step, in this leg."""
+        self.owing: list[tuple[str, str]] = []
+        """The (phase, host) settled in an earlier leg that are owed something; nothing else begins
+        before they have been put back."""
         self.stop: r.StopOrdered | None = None
         self.ended: r.RunEnded | None = None
         self.elections: dict[tuple[str, str], Election] = {}
@@ -148,33 +134,58 @@ class RunState:
         self.stop, self.ended = None, None
         self.chosen = set()
         self.accounts.set_found_down(frozenset())
-        told = {one.host: one.word for one in record.told}
+        self.told = {one.host: one.word for one in record.told}
+        self.owing = []
         for phase in self.phases.values():
-            self._resume_phase(phase, told)
+            self._resume_phase(phase, self.told)
 
     def _resume_phase(self, phase: PhaseRun, told: Mapping[str, str]) -> None:
         for run in phase.hosts.values():
             run.interrupt()
             if run.in_flight:
-                self.chosen.add((run.phase, run.host))
-                self.accounts.watch(run)
-            elif run.outcome is not None and _taken_up(run, self.only_failed):
+                self._take_up(run)
+            elif run.last is not None and run.owed:
+                self.owing.append((run.phase, run.host))
+            elif run.last is not None and is_taken_up(run.last, self.only_failed):
                 self._reopen(phase, run, told.get(run.host, ""))
         phase.gates = {
             place: state for place, state in phase.gates.items() if state is GateState.OPEN
         }
         for batch, unsettled in enumerate(phase.unsettled):
-            if unsettled and phase.batches[batch] is BatchState.ENDED:
-                phase.batches[batch] = BATCH.initial
-                for gate in phase.plan.gates:
-                    phase.gates.pop((batch, gate.key), None)
-        if phase.state is not PhaseState.RUNNING and any(phase.unsettled):
-            phase.state = PHASE.initial
+            if unsettled:
+                phase.begin_anew(batch)
+
+    def _take_up(self, run: HostRun) -> None:
+        """A host in flight when its controller went."""
+        if run.mending is not None and not run.mending.goes_on:
+            again = is_taken_up(run.mending.settled, self.only_failed)
+            run.mending = run.mending._replace(goes_on=again)
+        self.chosen.add((run.phase, run.host))
+        self.accounts.watch(run)
+
+    def _begin_restore(self, record: r.RestoreBegan) -> None:
+        run = self.host_run(record.phase, record.host)
+        assert run.last is not None
+        self.accounts.take_back(run)
+        self.phases[run.phase].unsettled[run.batch] += 1
+        goes_on = is_taken_up(run.last, self.only_failed)
+        run.mend(goes_on=goes_on, told=self.told.get(run.host, ""))
+        self.accounts.take_off(run)
+
+    def _reopen_host(self, record: r.HostReopened) -> None:
+        run, phase = self.host_run(record.phase, record.host), self.phases[record.phase]
+        run.go_on()
+        self.accounts.take_out(run)
+        phase.begin_anew(run.batch)
+        self._choose(run)
 
     def _reopen(self, phase: PhaseRun, run: HostRun, told: str) -> None:
         self.accounts.take_back(run)
         run.reopen(told)
         phase.unsettled[run.batch] += 1
+        self._choose(run)
+
+    def _choose(self, run: HostRun) -> None:
         self.chosen.add((run.phase, run.host))
         for place, election in list(self.elections.items()):
             if election.host == run.host and place[0] in run.recipe.index_of:
@@ -213,7 +224,7 @@ class RunState:
         run = self.host_run(record.phase, record.host)
         run.send(record)
         self.last_ticket = max(self.last_ticket, record.ticket)
-        if not record.undo:
+        if run.way == "on":
             for index in run.open_steps:
                 if run.recipe.steps[index].once:
                     place = self.scope_of(run, index)
@@ -226,9 +237,10 @@ class RunState:
         self.accounts.watch(run)
         index = run.recipe.index_of[record.key]
         step = run.recipe.steps[index]
-        if step.reads_release and not record.undo and not record.outcome.lost:
+        way_on = not record.undo and not record.restore
+        if step.reads_release and way_on and not record.outcome.lost:
             run.release = last_line(record.stdout)
-        if step.once and not record.undo and run.steps[index] is not StepState.PASSED:
+        if step.once and way_on and run.steps[index] is not StepState.PASSED:
             self.elections[self.scope_of(run, index)] = Election(run.host, run.steps[index])
 
     def _lose_order(self, record: r.OrderLost) -> None:
@@ -335,15 +347,17 @@ class RunState:
         r.QuestionAnswered: _take_choice,
         r.StopOrdered: _stop,
         r.RunEnded: _end,
+        r.RestoreBegan: _begin_restore,
+        r.HostReopened: _reopen_host,
     }
 
 
-def _taken_up(run: HostRun, only_failed: bool) -> bool:
+def is_taken_up(settled: r.HostSettled, only_failed: bool) -> bool:
     """Whether a resume goes on with a settled host."""
-    assert run.outcome is not None
     if only_failed:
-        return run.outcome.lost or (run.outcome is Outcome.SKIPPED and not run.halted)
-    return run.halted
+        outcome = settled.outcome
+        return outcome.lost or (outcome is Outcome.SKIPPED and not settled.halted)
+    return settled.halted
 
 
 def last_line(text: bytes) -> str:

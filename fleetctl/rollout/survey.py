@@ -232,7 +232,7 @@ def _runs(state: RunState, phase: PhaseRun) -> list[HostRun]:
     every = (
         state.host_run(phase.plan.name, host) for batch in phase.plan.batches for host in batch
     )
-    return [run for run in every if run.outcome is None and not run.undoing]
+    return [run for run in every if run.outcome is None and run.way == "on"]
 
 
 def _names(run: HostRun) -> list[tuple[str, int]]:

@@ -98,6 +98,8 @@ class HostEvent(StrEnum):
     LOSE = "lose"
     ASK = "ask"
     SETTLE = "settle"
+    REOPEN = "reopen"
+    """What it was owed is done; it goes on when its turn comes."""
 
 
 HOST: Machine[HostState, HostEvent] = Machine(
@@ -110,6 +112,7 @@ HOST: Machine[HostState, HostEvent] = Machine(
         (HostState.PENDING, HostEvent.SETTLE): HostState.SETTLED,
         (HostState.READY, HostEvent.SEND): HostState.SENT,
         (HostState.READY, HostEvent.SETTLE): HostState.SETTLED,
+        (HostState.READY, HostEvent.REOPEN): HostState.PENDING,
         (HostState.SENT, HostEvent.CLOSE): HostState.READY,
         (HostState.SENT, HostEvent.LOSE): HostState.DOUBT,
         (HostState.DOUBT, HostEvent.ASK): HostState.ASKED,

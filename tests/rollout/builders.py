@@ -21,11 +21,12 @@ def hosts_named(count: int, tier: str = "web") -> list[str]:
 def a_step(
     key: str, *, act: str = "true", check: str = "", undo: str = "", once: Once = "",
     barrier: bool = False, retry: Retry | None = None, reads_release: bool = False,
-    expects: str = "", timeout_s: float = 60.0,
+    expects: str = "", timeout_s: float = 60.0, restore: str = "", restored_by: str = "",
 ) -> PlanStep:  # fmt: skip
     return PlanStep(
-        key, key, Exec(act, check, undo), timeout_s, retry, once, barrier, reads_release, expects
-    )
+        key, key, Exec(act, check, undo, restore), timeout_s, retry, once, barrier, reads_release,
+        expects, restored_by=restored_by,
+    )  # fmt: skip
 
 
 def a_pause(key: str, seconds: float) -> PlanStep:

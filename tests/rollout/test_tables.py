@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from fleetctl.base.machine import IllegalTransition, Machine
+from fleetctl.rollout.duties import DUTY
 from fleetctl.rollout.tables import BATCH, GATE, HOST, LEG, PHASE, STEP
 
 TABLES: list[tuple[Machine[Any, Any], int]] = [
-    (STEP, 17), (HOST, 11), (PHASE, 3), (BATCH, 2), (GATE, 3), (LEG, 4),
+    (STEP, 17), (HOST, 12), (PHASE, 3), (BATCH, 2), (GATE, 3), (LEG, 4),
+    (DUTY, 9),
 ]  # fmt: skip
 """Each table with the number of its arrows: adding one is a decision, made here as well."""
 
@@ -49,6 +51,9 @@ def test_every_table_is_whole(machine: Machine[Any, Any], arrows: int) -> None:
         (HOST, "settled", "send"),
         (HOST, "in doubt", "send"),  # nothing is sent to a host in doubt
         (HOST, "pending", "send"),  # begun is recorded before anything is sent
+        (DUTY, "none", "send"),  # what was never done is not put back
+        (DUTY, "sent", "send"),
+        (DUTY, "unknown", "send"),
         (GATE, "shut", "pass"),  # a gate opens only when it was asked
         (GATE, "refused", "pass"),
         (LEG, "stopping", "begin"),

@@ -19,10 +19,10 @@ from fleetctl.rollout import (
     gatekeeping,
     hosts,
     pacing,
+    phaserun,
     reducer,
     results,
     segments,
-    state,
 )
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.loop import Driver
@@ -108,7 +108,7 @@ MUTANTS = (
     Mutant("pairs go together", "2:", pacing, "_pass_over_pairs", lambda *a: None),
     Mutant("lost pairs and hosts are gone on with", "2:", pacing, "reason_to_skip",
            lambda *a: None),
-    Mutant("barriers do not hold", "2:", state, "read_recipe", _without_barriers),
+    Mutant("barriers do not hold", "2:", phaserun, "read_recipe", _without_barriers),
     Mutant("orders go out before their records", "3:", Driver, "_carry_out", _send_first),
     Mutant("what was lost is sent again unasked", "3:", asking, "ask", _resend_on_loss),
     Mutant("answers are not believed", "3:", asking, "take_answer", _believe_absent),
@@ -135,6 +135,7 @@ MUTANTS = (
            lambda desk, run: settle(desk, run, Outcome.CHANGED),
            Mutant("", "", results, "_read_release", lambda *a: (Outcome.OK, ""))),
     Mutant("a connection shut out is kept", "7:", ends, "_hang_up_shut_out", lambda *a: None),
-    Mutant("earlier phases are passed over after a resume", "2:", reducer, "_is_ahead",
-           lambda desk: False),
+    Mutant("earlier phases are passed over after a resume", "2:", advance, "is_ahead",
+           lambda desk: False,
+           Mutant("", "", reducer, "is_ahead", lambda desk: False)),
 )  # fmt: skip

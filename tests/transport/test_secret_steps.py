@@ -94,7 +94,7 @@ def given(key: str, act: str, *, timeout_s: float = 50.0, check: str = "", **use
     secrets = tuple(
         SecretUse(name, _SOURCE, "" if at == "stdin" else at) for at, name in uses.items()
     )
-    return StepOrder(key, SecretExec(act, check, "", secrets), timeout_s)
+    return StepOrder(key, SecretExec(act, check, secrets=secrets), timeout_s)
 
 
 def left_behind(folder: Path, values: dict[str, bytes]) -> list[str]:
