@@ -25,7 +25,8 @@ class HostView(msgspec.Struct):
     phase: str
     host: str
     began_s: float
-    attempt: int = 1
+    attempt: int = 0
+    """Counts from 1; 0: not begun."""
     pending: list[str] = msgspec.field(default_factory=list)
     """Keys of steps sent whose end is not known yet, in order."""
     sent_s: float = 0.0

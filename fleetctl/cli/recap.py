@@ -54,7 +54,22 @@ def accounted(view: RunView) -> str:
     unknown = sum(outcome is Outcome.UNKNOWN for outcome in known)
     sure = len(known) - unknown
     counts = counts_text(Counter(known))
-    return f"{sure} of {len(outcomes)} accounted for" + (f": {counts}" if counts else "")
+    text = f"{sure} of {len(outcomes)} accounted for" + (f": {counts}" if counts else "")
+    begun = _begun_only(view)
+    return text + (f"; {len(begun)} of them not through every phase" if begun else "")
+
+
+def _begun_only(view: RunView) -> list[str]:
+    """Hosts well as far as an ended run came, which was not to the end of their phases."""
+    if view.ended is None:
+        return []
+    outcomes = view.outcomes()
+    untouched = set(view.untouched())
+    return [
+        host
+        for host in view.to_do(only_failed=False)
+        if host not in untouched and outcomes[host] in (Outcome.OK, Outcome.CHANGED)
+    ]
 
 
 def exit_code(view: RunView) -> ExitCode:
@@ -152,6 +167,9 @@ def _unaccounted(view: RunView) -> list[str]:
         lines.append(f"  unknown, sent but not answered: {fold(unknown)} ({len(unknown)})")
     for cause, hosts in _untouched(view).items():
         lines.append(f"  {cause}: {fold(hosts)} ({len(hosts)})")
+    begun = _begun_only(view)
+    if begun:
+        lines.append(f"  not through every phase: {fold(begun)} ({len(begun)})")
     return lines
 
 

@@ -74,7 +74,9 @@ class Teller:
 
     def _host_settled(self, record: r.HostSettled) -> str:
         if record.halted and record.outcome is Outcome.SKIPPED:
-            return f"{record.host} left as it is ({record.phase})"
+            view = self._view.hosts[(record.phase, record.host)]
+            # Who was not begun is told of all together at the end.
+            return f"{record.host} left as it is ({record.phase})" if view.attempt else ""
         release = f", runs {record.release}" if record.release else ""
         view = self._view.hosts[(record.phase, record.host)]
         took = format_duration(max(0.0, view.settled_s - view.began_s))

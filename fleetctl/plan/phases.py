@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fleetctl.base.hostrange import fold
-from fleetctl.inventory.model import Host
+from fleetctl.inventory.model import Host, Tier
 from fleetctl.plan.batches import divide
 from fleetctl.plan.bounds import batch_caps, phase_budget, phase_limit, throttle_per_min
 from fleetctl.plan.drafts import Making, make_gates, make_steps
-from fleetctl.plan.model import PlanPhase
+from fleetctl.plan.model import PlanPhase, PlanStep
 from fleetctl.plan.names import check_names, same_everywhere
 from fleetctl.plan.request import PlanRequest
 from fleetctl.playbook.kinds import Artifact, KindContext, step_kinds
@@ -34,8 +34,8 @@ def make_phase(
     before = len(mistakes.errors)
     check_names(phase, hosts, request, mistakes)
     _check_shards(phase, hosts, mistakes)
-    caps = batch_caps(tiers)
-    _check_caps(request, phase, caps, mistakes)
+    if phase.steps:
+        _check_caps(request, phase, batch_caps(tiers), mistakes)
     artifact = _artifact(request, phase, list(tiers), mistakes)
     context = KindContext(request.playbook.folder, artifact, request.measure)
     timeout_s = max(tier.timeout_s for tier in tiers.values())
@@ -44,22 +44,41 @@ def make_phase(
     steps, gates = make_steps(making), make_gates(making)
     if len(mistakes.errors) > before:
         return None
-    ramp = request.overrides.batch or phase.text.batches or ()
     release = artifact.release if artifact else ""
+    batches, limit, throttle = _pace(request, phase, hosts, tiers, steps)
     return PlanPhase(
         name=phase.name,
         needs=needs,
-        batches=divide(hosts, ramp, caps),
+        batches=batches,
         steps=steps,
         gates=gates,
         budget=phase_budget(
             phase, len(hosts), request.playbook.budget, request.overrides, run_size
         ),
-        limit=phase_limit(phase, steps, len(hosts), list(tiers.values()), request.overrides),
-        throttle_per_min=throttle_per_min(phase, list(tiers.values()), request.overrides),
+        limit=limit,
+        throttle_per_min=throttle,
         on_failure=phase.text.on_failure,
         release=release,
         already=tuple(n for n in names if release and request.live.get(n) == release),
+    )
+
+
+def _pace(
+    request: PlanRequest,
+    phase: Phase,
+    hosts: Sequence[Host],
+    tiers: Mapping[str, Tier],
+    steps: Sequence[PlanStep],
+) -> tuple[tuple[tuple[str, ...], ...], int, float]:
+    """Batches, hosts at once, starts a minute. Bounds are for changes: gates alone know none."""
+    if not steps:
+        return (tuple(host.name for host in hosts),), len(hosts), 0.0
+    each = list(tiers.values())
+    ramp = request.overrides.batch or phase.text.batches or ()
+    return (
+        divide(hosts, ramp, batch_caps(tiers)),
+        phase_limit(phase, steps, len(hosts), each, request.overrides),
+        throttle_per_min(phase, each, request.overrides),
     )
 
 

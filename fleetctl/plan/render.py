@@ -11,6 +11,7 @@ from fleetctl.base.errors import InternalError
 from fleetctl.inventory.model import Host, Scalar
 from fleetctl.plan.model import Gate, Plan, PlanPhase, PlanStep
 from fleetctl.playbook.operations import (
+    OF_LOGIN,
     Approval,
     Exec,
     HostProbe,
@@ -22,6 +23,8 @@ from fleetctl.playbook.operations import (
     TcpProbe,
 )
 from fleetctl.playbook.substitute import Values, fill_argv, fill_plain, fill_shell, fill_url
+
+SSH_PORT = 22
 
 
 def render_step(plan: Plan, phase: PlanPhase, step: PlanStep, host: str) -> Exec | Put | Pause:
@@ -61,7 +64,10 @@ def render_probe(plan: Plan, gate: Gate, host: str | None) -> Probe:
             return msgspec.structs.replace(probe, url=url, contains=contains)
         case TcpProbe():
             template = probe.address or "{{host.address}}"
-            return msgspec.structs.replace(probe, address=fill_plain(template, values))
+            port = probe.port
+            if port == OF_LOGIN and host is not None:
+                port = plan.hosts[host].login.port or SSH_PORT
+            return TcpProbe(port, fill_plain(template, values))
         case Approval():
             question = fill_plain(probe.question, values)
             return msgspec.structs.replace(probe, question=question)

@@ -171,8 +171,8 @@ def _check_phase(text: PhaseText, written: Written, mistakes: Mistakes) -> None:
     if not _PHASE_NAME.fullmatch(text.name):
         hint = "use small letters, digits, - and _"
         mistakes.add(f'"{text.name}" cannot be a phase name', written.at("name"), hint=hint)
-    if not text.steps:
-        mistakes.add(f"phase {text.name} has no steps", written.at("steps"))
+    if not (text.steps or text.gates):
+        mistakes.add(f"phase {text.name} has neither steps nor gates", written.at("steps"))
     if text.limit is not None and text.limit.number == 0:
         mistakes.add("a limit of 0 would never start a host", written.at("limit"))
 

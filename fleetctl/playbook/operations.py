@@ -117,6 +117,10 @@ class HttpProbe(msgspec.Struct, frozen=True, tag="http"):
     contains: str = ""
 
 
+OF_LOGIN = 0
+"""In place of a port: the one the host is logged in to."""
+
+
 class TcpProbe(msgspec.Struct, frozen=True, tag="tcp"):
     """Connect from this machine to each host of the batch."""
 

@@ -126,7 +126,8 @@ class PhaseText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     on_failure: Literal["leave", "undo"] = "leave"
     lockstep: bool = False
     gates: tuple[Any, ...] = ()
-    steps: tuple[Any, ...]
+    steps: tuple[Any, ...] = ()
+    """Left out: the phase only asks its gates, of all its hosts at once."""
 
 
 class PlaybookText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -93,9 +93,9 @@ def test_show_has_defaults_applied() -> None:
     """Everything known of the host: its login, its tier's amounts, its variables."""
     (row,) = json.loads(run("show", "db003", "-i", PHACILITY, "--output", "json").stdout)
     assert row["user"] == "deploy"
-    assert row["limit"] == "4"
-    assert row["timeout_s"] == 1800.0
-    assert row["variables"] == {"app": "phabricator", "root": "/srv/phabricator"}
+    assert row["limit"] == "8"
+    assert row["timeout_s"] == 600.0
+    assert row["variables"]["root"] == "/srv/phabricator"
     assert "pair=db02" in run("show", "db003", "-i", PHACILITY).stdout
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from fleetctl.base.errors import ExitCode
 from fleetctl.base.outcome import Outcome
+from fleetctl.cli.progress import RunView
 from fleetctl.cli.recap import exit_code, failures, recap
 from fleetctl.rollout import records as r
-from tests.cli.samples import DB, DB_STEPS, WEB, Story
+from tests.cli.samples import DB, DB_STEPS, WEB, Story, plan
 
 
 def _all_done() -> Story:
@@ -79,6 +82,20 @@ def test_a_host_left_alone_for_a_reason_is_told_with_it() -> None:
         "  not touched, for db001, its pair, was lost: db002 (1)",
         "  not touched: db[003-016],web[001-004] (18)",
     ]
+
+
+def test_hosts_that_are_well_but_not_through_are_told_apart() -> None:
+    """A host changed in its first phase and left out of its second is not done."""
+    before = plan()
+    look = msgspec.structs.replace(before.phases[1], name="look", batches=(DB[:2],), needs=("db",))
+    story = Story().open().send("db", DB[:3]).finish("db", DB[:3])
+    story.tell(r.HostSettled("look", "db001", Outcome.OK), r.RunEnded(6))
+    view = RunView(msgspec.structs.replace(before, phases=(before.phases[0], look)))
+    lines = recap(view.take(story.entries))
+    assert lines[0] == (
+        "16 of 16 accounted for: 3 changed, 13 skipped; 1 of them not through every phase"
+    )
+    assert "  not through every phase: db002 (1)" in lines
 
 
 def test_different_errors_stay_apart() -> None:

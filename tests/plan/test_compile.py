@@ -137,6 +137,7 @@ def test_a_deploy_without_one_release_is_refused() -> None:
         (DB + "\ngates: [{http: localhost}]", "6:20", "is no URL"),
         (DB + "\ngates: [{http: {url: 'http://x', status: 99}}]", "6:20", "no HTTP status"),
         (DB + "\ngates: [{tcp: 0}]", "6:19", "is no port"),
+        (DB + "\ngates: [{tcp: http}]", "6:19", "http is no port: write a number, or ssh"),
         (DB + "\ngates: [{approval: '{{host.name}}?'}]", "6:24", "asked once a batch"),
         (DB + "\ngates: [{soak: {for: 0}}]", "6:20", "no time"),
     ],

@@ -20,6 +20,7 @@ hosts: tier=db
 gates:
   - http: "http://{{host.address}}:80/{{tag.zone}}?v={{var.word}}"
   - tcp: 22
+  - tcp: ssh
   - command: {run: [probe, "{{host.name}}"], where: here}
   - command: {run: "probe {{host.name}}", where: here}
 steps:
@@ -51,9 +52,11 @@ def test_steps_are_filled_for_their_host() -> None:
 def test_gates_are_filled_for_their_host() -> None:
     """URLs are percent-encoded, argv elements taken as they are, scripts quoted."""
     plan = plan_of(TEXT)
-    http, tcp, argv, script = (render_probe(plan, g, "db001") for g in plan.phases[0].gates)
+    asked = (render_probe(plan, gate, "db001") for gate in plan.phases[0].gates)
+    http, tcp, ssh, argv, script = asked
     assert http == HttpProbe(url="http://db001.example:80/b?v=it%27s%20%26%20so")
     assert tcp == TcpProbe(port=22, address="db001.example")
+    assert ssh == TcpProbe(port=22, address="db001.example")
     assert argv == LocalProbe(argv=("probe", "db001"), per_host=True)
     assert script == LocalProbe(argv=("sh", "-c", "probe 'db001'"), per_host=True)
 

@@ -74,7 +74,7 @@ MISTAKES = {
     "timeout: 30s": ("timeout: 30x", "20:18", "is no duration"),
     "soak: 10s\n": ("sok: 10s\n", "21:9", 'did you mean "soak"?'),
     "where: here": ("where: there", "22:53", 'did you mean "here"?'),
-    "tcp: 8080": ("tcp: http", "23:14", "expected a whole number"),
+    "tcp: 8080": ("tcp: [8080]", "23:14", "expected"),
     "{for: 10s}": ("{fro: 10s}", "24:16", 'did you mean "for"?'),
     "- run: [systemctl": ("- rnu: [systemctl", "28:9", 'did you mean "run"?'),
     "{{var.app}}": ("{{vars.app}}", "28:35", "names nothing"),

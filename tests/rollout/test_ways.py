@@ -47,6 +47,30 @@ def test_steps_up_to_a_barrier_go_as_one_order(make_sim: MakeSim) -> None:
     assert orders == [(h, ("one", "two")) for h in HOSTS] + [(h, ("three",)) for h in HOSTS]
 
 
+@pytest.mark.parametrize("free", [True, False])
+def test_a_phase_without_steps_asks_its_gates_and_sends_nothing(
+    make_sim: MakeSim, free: bool
+) -> None:
+    """What must hold everywhere is asked of every host before the first change anywhere."""
+    asked: set[str] = set()
+
+    def look(order: Look) -> int:
+        asked.add(order.host)
+        return 0 if free or order.host != HOSTS[3] else 1
+
+    disk = Gate("disk", "room", HostProbe("df"), when="before", timeout_s=5.0)
+    plan = a_plan(
+        a_phase([HOSTS], [], name="before", gates=[disk]),
+        a_phase([HOSTS], [a_step("one")], name="work", needs=["before"]),
+    )
+    sim = make_sim(plan, Script(look=look))
+    state = sim.push()
+    assert asked == set(HOSTS)
+    assert len(sent(sim.records())) == (len(HOSTS) if free else 0)
+    assert state.ended is not None
+    assert state.ended.exit_code == (0 if free else 6)
+
+
 def test_a_lost_host_does_not_hold_a_barrier(make_sim: MakeSim) -> None:
     """The others go on when a host is lost before it."""
     script = Script(mishap=lambda order: "unsent" if order.host == "web002" else "none")
