@@ -92,7 +92,7 @@ def assemble(wish: Wish) -> Assembled:
 
     fleet = wish.choice.fleet()
     hosts = pick_all(fleet, wish.choice.selection) if wish.choice.given else None
-    path = _playbook_path(wish, fleet)
+    path = playbook_path(wish, fleet)
     playbook = load_playbook(path)
     knowledge = read_knowledge(wish.journal, fleet.name)
     sources = Sources(fleet, path, playbook.sha256, wish.releases_dir)
@@ -116,7 +116,8 @@ def assemble(wish: Wish) -> Assembled:
     return Assembled(plan, fleet)
 
 
-def _playbook_path(wish: Wish, fleet: Fleet) -> Path:
+def playbook_path(wish: Wish, fleet: Fleet) -> Path:
+    """The playbook meant, relative to where we are if it can be; raises UsageError."""
     if wish.playbook:
         return Path(wish.playbook).expanduser()
     if not fleet.playbook:

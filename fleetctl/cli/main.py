@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deploy": ("fleetctl.cli.deploy:deploy", "Deploy a release to one tier."),
     "plan": ("fleetctl.cli.plan:plan", "Show what a push would do, without doing it."),
     "run": ("fleetctl.cli.run:run", "Run a command on hosts, now."),
+    "doctor": ("fleetctl.cli.doctor:doctor", "Look for what would stop a push."),
     "status": ("fleetctl.cli.status:status", "Ask hosts which release they run."),
     "attach": ("fleetctl.cli.attach:attach", "Watch a run that is driven on another machine."),
     "resume": ("fleetctl.cli.resume:resume", "Go on with a run, here or from another machine."),

@@ -12,8 +12,9 @@ from fleetctl.base.marked import Document, read
 from fleetctl.base.names import did_you_mean, did_you_mean_file
 from fleetctl.inventory.expression import Expression
 from fleetctl.inventory.expression import parse as parse_selector
+from fleetctl.playbook.checks import read_checks
 from fleetctl.playbook.foreach import check_items_named
-from fleetctl.playbook.model import Mistakes, Phase, Playbook, Used, Written
+from fleetctl.playbook.model import Check, Mistakes, Phase, Playbook, Used, Written
 from fleetctl.playbook.pieces import read_gate, read_step, texts_at, try_decode, written_at
 from fleetctl.playbook.secrets import check_secrets, read_secrets
 from fleetctl.playbook.source import BudgetText, PhaseText, PlaybookText
@@ -51,9 +52,11 @@ def from_document(document: Document, folder: str, sha256: str = "") -> Playbook
     phases = _read_phases(document, mistakes)
     _check_names(phases, mistakes)
     _check_needs(phases, _authored_names(document), mistakes)
+    checks: tuple[Check, ...] = ()
     if whole is not None:
         _check_whole(document, whole, mistakes)
         check_secrets(document, whole.secrets, phases, mistakes)
+        checks = read_checks(document, whole.doctor, mistakes)
     if mistakes.errors:
         raise _together(mistakes.errors)
     assert whole is not None
@@ -66,6 +69,7 @@ def from_document(document: Document, folder: str, sha256: str = "") -> Playbook
         folder=folder,
         sha256=sha256,
         secrets=read_secrets(document, whole.secrets, folder),
+        checks=checks,
     )
 
 

@@ -14,7 +14,14 @@ from fleetctl.base.errors import InputError, Location
 from fleetctl.inventory.expression import Expression
 from fleetctl.inventory.model import Scalar
 from fleetctl.playbook.operations import SecretSource
-from fleetctl.playbook.source import BudgetText, GateOptions, PhaseText, RetryText, StepOptions
+from fleetctl.playbook.source import (
+    BudgetText,
+    CheckText,
+    GateOptions,
+    PhaseText,
+    RetryText,
+    StepOptions,
+)
 from fleetctl.playbook.units import Amount
 
 
@@ -73,6 +80,15 @@ class Phase(msgspec.Struct, frozen=True):
         return self.text.name
 
 
+class Check(msgspec.Struct, frozen=True):
+    """Something to look at on hosts before a push."""
+
+    text: CheckText
+    hosts: Expression
+    used: tuple[Used, ...]
+    written: Written
+
+
 class Playbook(msgspec.Struct, frozen=True):
     """A playbook, checked as far as it can be without a fleet."""
 
@@ -86,6 +102,7 @@ class Playbook(msgspec.Struct, frozen=True):
     """Absolute; relative paths of the author start here."""
     sha256: str
     secrets: Mapping[str, SecretSource] = msgspec.field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
 
 
 class Mistakes:

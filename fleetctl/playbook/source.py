@@ -11,7 +11,7 @@ import msgspec
 
 from fleetctl.inventory.model import Scalar
 from fleetctl.playbook.operations import Once
-from fleetctl.playbook.units import Amount, Ramp, Rate, Seconds, SomeSeconds, seconds
+from fleetctl.playbook.units import Amount, Bound, Ramp, Rate, Seconds, SomeSeconds, seconds
 
 Command = str | tuple[str, ...]
 """A text is POSIX sh; a list is an argv, each element one word."""
@@ -130,6 +130,26 @@ class PhaseText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Left out: the phase only asks its gates, of all its hosts at once."""
 
 
+class CheckText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something `fleetctl doctor` looks at on hosts, beside what it knows itself."""
+
+    name: str
+    run: Command
+    """Read-only. Without `warn` and `fail` its exit status counts; else the number it says last."""
+    hosts: str = "all"
+    warn: Bound | None = None
+    fail: Bound | None = None
+    unit: str = ""
+    """For people: what the number counts."""
+    timeout: SomeSeconds = seconds(10)
+
+
+class DoctorText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `fleetctl doctor` is told by the playbook."""
+
+    checks: tuple[CheckText, ...] = ()
+
+
 class PlaybookText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A playbook as it stands in the file."""
 
@@ -137,4 +157,5 @@ class PlaybookText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     variables: dict[str, Scalar] = {}
     secrets: dict[str, SecretText] = {}
     budget: Amount | None = None
+    doctor: DoctorText | None = None
     phases: tuple[Any, ...]

@@ -6,6 +6,7 @@ Kinds of steps and gates use them as field types; `decode_unit` is msgspec's `de
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -95,12 +96,34 @@ class Ramp(tuple[Amount, ...]):
         return ramp
 
 
+class Bound(str):
+    """A number that is not to be passed: `30` or `> 30` upwards, `< 5` downwards."""
+
+    __slots__ = ()
+
+    @classmethod
+    def read(cls, value: Any) -> Bound:
+        text = str(value) if isinstance(value, (int, float)) else value
+        found = _BOUND.fullmatch(text.strip()) if isinstance(text, str) else None
+        if found is None or isinstance(value, bool):
+            raise ValueError('expected a number not to be passed, such as 30, "> 30" or "< 5"')
+        return cls(f"{found[1] or '>'} {found[2]}")
+
+    def passed_by(self, number: float) -> bool:
+        """Whether `number` is beyond it; to be at it is fine."""
+        sign, _, bound = self.partition(" ")
+        return number < float(bound) if sign == "<" else number > float(bound)
+
+
+_BOUND = re.compile(r"([<>])?\s*(-?[0-9]+(?:\.[0-9]+)?)")
+
+
 def decode_unit(kind: type, value: Any) -> Any:
     """msgspec's `dec_hook` for every unit of this module; raises ValueError on what is none.
 
     NotImplementedError is msgspec's word for a type the hook does not know.
     """
-    if kind in (Seconds, SomeSeconds, Amount, Rate, Ramp):
+    if kind in (Seconds, SomeSeconds, Amount, Rate, Ramp, Bound):
         return kind.read(value)
     raise NotImplementedError(f"no unit: {kind}")
 
@@ -123,6 +146,10 @@ _SCHEMAS: dict[type, dict[str, Any]] = {
     },
     Amount: _AMOUNT_SCHEMA,
     Rate: {"type": "string", "description": "starts in a time: 30/min, 2/s, 100/h"},
+    Bound: {
+        "anyOf": [{"type": "number"}, {"type": "string", "pattern": _BOUND.pattern}],
+        "description": "a number not to be passed: 30, > 30, < 5",
+    },
     Ramp: {
         "anyOf": [_AMOUNT_SCHEMA, {"type": "array", "items": _AMOUNT_SCHEMA, "minItems": 1}],
         "description": "sizes of the batches in turn, the last one repeated",

@@ -16,7 +16,9 @@ from fleetctl.playbook.model import Playbook
 from tests.plan.fleets import artifact, measure, no_text
 
 ROOT = Path(__file__).resolve().parents[2]
-GUIDES = "".join((ROOT / "docs" / name).read_text() for name in ("playbook.md", "secrets.md"))
+GUIDES = "".join(
+    (ROOT / "docs" / name).read_text() for name in ("playbook.md", "secrets.md", "doctor.md")
+)
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", GUIDES, re.DOTALL)
 
 
