@@ -32,6 +32,24 @@ class Outcome(StrEnum):
 LOST = frozenset({Outcome.FAILED, Outcome.UNREACHABLE, Outcome.TIMED_OUT, Outcome.UNKNOWN})
 
 
+_SEVERITY = (
+    Outcome.SKIPPED,
+    Outcome.OK,
+    Outcome.CHANGED,
+    Outcome.UNREACHABLE,
+    Outcome.TIMED_OUT,
+    Outcome.FAILED,
+    Outcome.UNKNOWN,
+)
+
+
+def worse(one: Outcome | None, other: Outcome | None) -> Outcome | None:
+    """The one of two ends of a host that needs a person sooner; None (no end yet) outranks all."""
+    if one is None or other is None:
+        return None
+    return max(one, other, key=_SEVERITY.index)
+
+
 def exit_code_of(outcomes: Iterable[Outcome]) -> ExitCode:
     """The exit code for a run that went to its end with these host outcomes.
 

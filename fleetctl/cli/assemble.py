@@ -109,7 +109,7 @@ def assemble(wish: Wish) -> Assembled:
             live=knowledge.live,
             variables=_variables(wish.var),
             overrides=_overrides(wish),
-            durations=knowledge.durations,
+            history=knowledge.history,
         )
     )
     plan = msgspec.structs.replace(plan, inputs=inputs_of(plan, sources))

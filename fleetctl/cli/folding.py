@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from fleetctl.base.hostrange import fold
 from fleetctl.base.outcome import Outcome
-from fleetctl.cli.output import printable
+from fleetctl.base.plaintext import printable
 from fleetctl.cli.progress import RunView
 
 RULE_WIDTH = 15  # as clush draws it

@@ -20,6 +20,7 @@ from fleetctl.cli.releases import open_store
 from fleetctl.inventory.load import find_inventory, read_inventory
 from fleetctl.inventory.model import Fleet
 from fleetctl.plan.digest import hash_of
+from fleetctl.plan.history import History
 from fleetctl.plan.model import Plan
 from fleetctl.playbook.kinds import Artifact
 from fleetctl.playbook.operations import Put
@@ -33,8 +34,7 @@ class Knowledge(msgspec.Struct, frozen=True):
 
     live: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Host -> release last read back."""
-    durations: Mapping[tuple[str, str], float] = msgspec.field(default_factory=dict)
-    """(step title, tier) -> seconds."""
+    history: History = msgspec.field(default_factory=History)
 
 
 def read_knowledge(journal: str | None, fleet: str) -> Knowledge:
@@ -43,10 +43,8 @@ def read_knowledge(journal: str | None, fleet: str) -> Knowledge:
         return Knowledge()
     with open_journal(journal) as opened:
         live = {host: known.release for host, known in opened.live(fleet).items()}
-        from statistics import median
-
-        durations = {key: median(times) for key, times in opened.durations(fleet).items()}
-    return Knowledge(live, durations)
+        history = History(opened.times(fleet))
+    return Knowledge(live, history)
 
 
 class Sources:

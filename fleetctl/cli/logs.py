@@ -9,8 +9,9 @@ from fleetctl.base.durations import format_duration
 from fleetctl.base.errors import UsageError
 from fleetctl.base.hostrange import expand
 from fleetctl.base.names import did_you_mean
+from fleetctl.base.plaintext import printable
 from fleetctl.cli.account import Account
-from fleetctl.cli.output import printable, quoted
+from fleetctl.cli.output import quoted
 from fleetctl.cli.telling import back_words, word_words
 from fleetctl.cli.watching import stamped
 from fleetctl.rollout.records import StepSettled, ViewDropped, WordTaken

@@ -10,6 +10,7 @@ from typing import Any, TextIO, TypeVar
 
 import click
 
+from fleetctl.base.plaintext import printable as printable
 from fleetctl.cli.endings import silence_stdout
 
 FORMATS = ("table", "json", "jsonl", "yaml")
@@ -103,15 +104,6 @@ def cell_text(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ",".join(str(item) for item in value) or "-"
     return printable(str(value))
-
-
-def printable(text: str) -> str:
-    """`text` without the power to move a terminal's cursor; tabs and newlines stay."""
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text
-    )
 
 
 def colour_wanted(stream: TextIO | None = None, environ: Mapping[str, str] | None = None) -> bool:

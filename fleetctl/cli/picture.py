@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from fleetctl.base.durations import format_duration
-from fleetctl.base.outcome import LOST, Outcome
-from fleetctl.cli.output import printable, quoted
+from fleetctl.base.outcome import LOST
+from fleetctl.base.plaintext import hosts_word as hosts_word
+from fleetctl.base.plaintext import printable
+from fleetctl.cli.output import quoted
 from fleetctl.cli.progress import HostView, PhaseView, RunView, remaining_s
-
-LOST_ORDER = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.UNREACHABLE, Outcome.UNKNOWN)
-OUTCOME_ORDER = (Outcome.CHANGED, Outcome.OK, Outcome.SKIPPED, *LOST_ORDER)
+from fleetctl.report.accounting import counts_text as counts_text
 
 
 class Line(NamedTuple):
@@ -68,19 +68,9 @@ def safe_line(view: RunView, glance: Glance) -> str:
     return mid + (f", about {format_duration(slowest)}" if slowest > 0 else ", longer than before")
 
 
-def hosts_word(count: int) -> str:
-    """`1 host`, `3 hosts`."""
-    return f"{count} host" + ("" if count == 1 else "s")
-
-
 def wall_text(wall_s: float) -> str:
     """A Unix time as local date and time."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall_s))
-
-
-def counts_text(counts: Mapping[Outcome, int]) -> str:
-    """`40 changed, 3 ok, 1 failed`, in that order always."""
-    return ", ".join(f"{counts[word]} {word}" for word in OUTCOME_ORDER if counts.get(word))
 
 
 def eta_s(view: RunView, now_s: float) -> float | None:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
-from fleetctl.base.outcome import Outcome
+from fleetctl.base.outcome import Outcome, worse
 from fleetctl.plan.model import Plan, PlanPhase
 from fleetctl.rollout import records as r
 
@@ -317,7 +317,7 @@ class RunView:
             for host in (host for batch in phase.batches for host in batch):
                 view = self.hosts.get((phase.name, host))
                 now = _outcome(view, ended)
-                worst[host] = _worse(worst[host], now) if host in worst else now
+                worst[host] = worse(worst[host], now) if host in worst else now
         return worst
 
     def to_do(self, only_failed: bool) -> list[str]:
@@ -349,23 +349,6 @@ def remaining_s(view: HostView, expected_s: Mapping[str, float], now_s: float) -
     if len(known) < len(view.pending):
         return None
     return sum(known) - (now_s - view.sent_s)
-
-
-_SEVERITY = (
-    Outcome.SKIPPED,
-    Outcome.OK,
-    Outcome.CHANGED,
-    Outcome.UNREACHABLE,
-    Outcome.TIMED_OUT,
-    Outcome.FAILED,
-    Outcome.UNKNOWN,
-)
-
-
-def _worse(one: Outcome | None, other: Outcome | None) -> Outcome | None:
-    if one is None or other is None:
-        return None
-    return max(one, other, key=_SEVERITY.index)
 
 
 def _outcome(view: HostView | None, ended: bool) -> Outcome | None:

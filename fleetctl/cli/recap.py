@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from fleetctl.base.durations import format_duration
@@ -15,8 +14,16 @@ from fleetctl.cli.owing import owed_lines
 from fleetctl.cli.picture import counts_text, hosts_word, wall_text
 from fleetctl.cli.progress import HostView, RunView
 from fleetctl.cli.telling import last_lines, stop_words, word_words
-
-LAST_LINES = 5
+from fleetctl.report.accounting import (
+    Accounting,
+    HostEnd,
+    account_for,
+    accounted_words,
+    code_of,
+    read_back_words,
+    unaccounted_lines,
+)
+from fleetctl.report.causes import LAST_LINES, Loss, fold_losses
 
 
 class Failure(NamedTuple):
@@ -47,16 +54,17 @@ def brief(view: RunView) -> list[str]:
     return [accounted(view), *_unaccounted(view), *owed_lines(view), *_ending(view)]
 
 
+def accounting(view: RunView) -> Accounting:
+    """What is known of every host."""
+    ends = (HostEnd(one.phase, one.host, one.settled, one.steps) for one in view.hosts.values())
+    return account_for(view.plan, view.outcomes(), ends, view.check_only)
+
+
 def accounted(view: RunView) -> str:
     """`44 of 44 accounted for: 40 changed, 3 ok, 1 failed`."""
-    outcomes = view.outcomes()
-    known = [outcome for outcome in outcomes.values() if outcome is not None]
-    unknown = sum(outcome is Outcome.UNKNOWN for outcome in known)
-    sure = len(known) - unknown
-    counts = counts_text(Counter(known))
-    text = f"{sure} of {len(outcomes)} accounted for" + (f": {counts}" if counts else "")
     begun = _begun_only(view)
-    return text + (f"; {len(begun)} of them not through every phase" if begun else "")
+    more = f"; {len(begun)} of them not through every phase" if begun else ""
+    return accounted_words(accounting(view)) + more
 
 
 def _begun_only(view: RunView) -> list[str]:
@@ -74,43 +82,30 @@ def _begun_only(view: RunView) -> list[str]:
 
 def exit_code(view: RunView) -> ExitCode:
     """What the run answers its caller; never OK while a host is not accounted for."""
-    if view.ended is None:
-        return ExitCode.UNKNOWN
-    code = ExitCode(view.ended.exit_code)
-    if code is ExitCode.OK and any(outcome is None for outcome in view.outcomes().values()):
-        return ExitCode.UNKNOWN
-    return code
+    return code_of(view.ended, accounting(view))
 
 
 def failures(view: RunView) -> list[Failure]:
     """Lost hosts folded by how they were lost, the largest group first."""
-    groups: dict[tuple[str, Outcome, str, str], list[HostView]] = {}
+    folded = []
+    for group in fold_losses(_losses(view)):
+        first = group[0]
+        hosts = tuple(view.hosts[(first.phase, loss.host)] for loss in group)
+        title = view.titles.get(first.key, first.key)
+        folded.append(Failure(first.phase, first.outcome, title, first.cause, hosts))
+    return folded
+
+
+def _losses(view: RunView) -> Iterator[Loss]:
     for host in view.hosts.values():
         end = host.settled
         if end is None or not end.outcome.lost:
             continue
-        groups.setdefault((host.phase, end.outcome, end.key, _fingerprint(view, host)), []).append(
-            host
-        )
-    folded = []
-    for (phase, outcome, key, _), hosts in groups.items():
-        end = hosts[0].settled
-        assert end is not None
-        ordered = tuple(sorted(hosts, key=lambda host: host.host))
-        folded.append(Failure(phase, outcome, view.titles.get(key, key), end.cause, ordered))
-    return sorted(folded, key=lambda one: (-len(one.hosts), one.phase, one.hosts[0].host))
-
-
-def _fingerprint(view: RunView, host: HostView) -> str:
-    """What hosts lost in the same way have in common: their words without names and numbers."""
-    assert host.settled is not None
-    step = host.steps.get(host.settled.key)
-    said = "\n".join(last_lines(step, LAST_LINES)) if step is not None else ""
-    text = f"{host.settled.cause}\n{said}".replace(host.host, "{host}")
-    planned = view.plan.hosts.get(host.host)
-    if planned is not None and planned.address:
-        text = text.replace(planned.address, "{host}")
-    return re.sub(r"\d+", "#", text)
+        step = host.steps.get(end.key)
+        said = tuple(last_lines(step, LAST_LINES)) if step is not None else ()
+        planned = view.plan.hosts.get(host.host)
+        address = planned.address if planned is not None else ""
+        yield Loss(host.phase, host.host, end.outcome, end.key, end.cause, said, address)
 
 
 def _failure_lines(view: RunView, failure: Failure) -> list[str]:
@@ -157,14 +152,10 @@ def _release_words(view: RunView, host: HostView, wanted: str) -> str:
 
 
 def _unaccounted(view: RunView) -> list[str]:
-    outcomes = view.outcomes()
-    lines = []
-    missing = [host for host, outcome in outcomes.items() if outcome is None]
-    unknown = [host for host, outcome in outcomes.items() if outcome is Outcome.UNKNOWN]
-    if missing:
-        lines.append(f"  no outcome: {fold(missing)} ({len(missing)})")
-    if unknown:
-        lines.append(f"  unknown, sent but not answered: {fold(unknown)} ({len(unknown)})")
+    known = accounting(view)
+    lines = [f"  {line}" for line in unaccounted_lines(known)]
+    if read := read_back_words(known):
+        lines.append(f"  {read}")
     for cause, hosts in _untouched(view).items():
         lines.append(f"  {cause}: {fold(hosts)} ({len(hosts)})")
     begun = _begun_only(view)

@@ -26,6 +26,7 @@ from fleetctl.cli.selection import open_fleet
 from fleetctl.cli.vault import open_vault
 from fleetctl.cli.veil import veil
 from fleetctl.cli.watching import Follower, JsonLines, PlainLines
+from fleetctl.plan.history import History
 from fleetctl.rollout.controls import Controls
 from fleetctl.rollout.driver import Opening, RunResult, Wanted, push, resume
 from fleetctl.rollout.observers import is_any_blocked
@@ -216,15 +217,13 @@ def _farewell(observer: Follower) -> str:
 
 def expected_s(journal: Journal, plan: Plan) -> dict[str, float]:
     """Step key -> seconds it should take: the median of earlier runs on hosts of that tier."""
-    # Not worth its import, a fiftieth of a push's start, in a module every push loads.
-    from statistics import median
-
-    known = journal.durations(plan.fleet)
+    history = History(journal.times(plan.fleet))
     expected = {}
     for phase in plan.phases:
         tiers = {plan.hosts[host].tier for batch in phase.batches for host in batch}
         for step in phase.steps:
-            times = [seconds for tier in tiers for seconds in known.get((step.title, tier), ())]
+            known = [history.expected_s(step.title, tier) for tier in tiers]
+            times = [seconds for seconds in known if seconds is not None]
             if times:
-                expected[step.key] = median(times)
+                expected[step.key] = max(times)
     return expected

@@ -11,9 +11,10 @@ import click
 
 from fleetctl.base.errors import ExitCode, UsageError
 from fleetctl.base.outcome import Outcome, exit_code_of
+from fleetctl.base.plaintext import printable
 from fleetctl.cli.asking import Answer, ask_hosts
 from fleetctl.cli.journal import journal_option, open_journal
-from fleetctl.cli.output import emit, output_option, printable, tell
+from fleetctl.cli.output import emit, output_option, tell
 from fleetctl.cli.picture import hosts_word, wall_text
 from fleetctl.cli.selection import Choice, selection_options
 from fleetctl.inventory.model import Fleet

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from fleetctl.base.durations import format_duration
 from fleetctl.base.hostrange import fold
 from fleetctl.base.outcome import Outcome
-from fleetctl.cli.output import printable, quoted
+from fleetctl.base.plaintext import last_lines_of, printable
+from fleetctl.cli.output import quoted
 from fleetctl.cli.picture import counts_text, hosts_word
 from fleetctl.cli.progress import RunView
 from fleetctl.rollout import records as r
@@ -178,8 +179,7 @@ def last_line(record: r.StepSettled) -> str:
 
 def last_lines(record: r.StepSettled, count: int) -> list[str]:
     """The last lines of a step's stderr, or of its stdout when that is empty; safe to print."""
-    text = (record.stderr.strip() or record.stdout.strip()).decode("utf-8", "replace")
-    return [printable(line.replace("\t", " ")) for line in text.splitlines()[-count:]]
+    return last_lines_of(record.stderr, record.stdout, count)
 
 
 def _exit_words(status: int | None) -> str:

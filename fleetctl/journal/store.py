@@ -29,8 +29,10 @@ from fleetctl.journal.rows import (
     checksum,
 )
 from fleetctl.journal.runrows import OPENED, StoredRun, Unsealed, fault, run_query, stored_run
+from fleetctl.plan.history import Sample
 from fleetctl.plan.model import Plan
 
+_NUMBER_MAX = 2**63 - 1
 RUNS_PER_DURATION = 10
 """How many runs are kept of each step's duration on a host."""
 
@@ -209,18 +211,17 @@ class Journal(JournalFile):
             self._see_sealed(f"table live, row {fleet}, {values[0]}", crc, fleet, *values)
         return {row[0]: LiveRelease(*row[:4]) for row in rows}
 
-    def durations(self, fleet: str) -> dict[tuple[str, str], list[float]]:
-        """(step title, tier) -> how long it took on hosts in the last runs, in seconds."""
+    def times(self, fleet: str, before: str = "") -> list[Sample]:
+        """How long steps took in the fleet's last runs; `before`: ahead of that run."""
         rows = self._rows(
             "SELECT d.title, d.tier, d.host, d.run, d.seconds, d.crc FROM durations d"
-            " JOIN runs r ON r.number = d.run WHERE r.fleet = ? ORDER BY d.title, d.tier, d.run",
-            (fleet,),
+            " JOIN runs r ON r.number = d.run WHERE r.fleet = ? AND d.run < ?"
+            " ORDER BY d.title, d.tier, d.host, d.run",
+            (fleet, self._number(before) if before else _NUMBER_MAX),
         )
-        found: dict[tuple[str, str], list[float]] = {}
         for *values, crc in rows:
             self._see_sealed(f"table durations, row {values[:4]}", crc, *values)
-            found.setdefault((values[0], values[1]), []).append(values[4])
-        return found
+        return [Sample(*row[:5]) for row in rows]
 
     # ---- room on the disk
 

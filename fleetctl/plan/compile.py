@@ -151,7 +151,7 @@ def carriers_of(fleet: Fleet, tiers: Iterable[str]) -> tuple[str, ...]:
 
 
 def _with_estimate(plan: Plan, request: PlanRequest) -> Plan:
-    return msgspec.structs.replace(plan, estimate_s=estimate_s(plan, request.durations))
+    return msgspec.structs.replace(plan, estimate_s=estimate_s(plan, request.history))
 
 
 def _with_bastions(hosts: Mapping[str, Host], names: set[str]) -> dict[str, Host]:

@@ -5,28 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from fleetctl.plan.history import History
 from fleetctl.plan.model import Plan, PlanPhase, PlanStep
 from fleetctl.playbook.operations import Approval, Pause
 
-Durations = Mapping[tuple[str, str], float]
-"""(step title, tier) -> seconds."""
 
-
-def estimate_s(plan: Plan, durations: Durations) -> float | None:
+def estimate_s(plan: Plan, history: History) -> float | None:
     """Seconds the plan will take without waits for people; None when a step was never timed."""
     total = 0.0
     for phase in plan.phases:
-        phase_s = _phase_s(plan, phase, durations)
+        phase_s = _phase_s(plan, phase, history)
         if phase_s is None:
             return None
         total += phase_s
     return total
 
 
-def _phase_s(plan: Plan, phase: PlanPhase, durations: Durations) -> float | None:
+def _phase_s(plan: Plan, phase: PlanPhase, history: History) -> float | None:
     by_tier: dict[str, float] = {}
     for tier in {plan.hosts[name].tier for batch in phase.batches for name in batch}:
-        steps = [_step_s(step, tier, durations) for step in phase.steps]
+        steps = [_step_s(step, tier, history) for step in phase.steps]
         if None in steps:
             return None
         by_tier[tier] = sum(seconds for seconds in steps if seconds is not None)
@@ -51,7 +49,7 @@ def _batch_s(
     return max(in_turn_s, (len(batch) - 1) * 60 / phase.throttle_per_min + slowest)
 
 
-def _step_s(step: PlanStep, tier: str, durations: Durations) -> float | None:
+def _step_s(step: PlanStep, tier: str, history: History) -> float | None:
     if isinstance(step.operation, Pause):
         return step.operation.seconds
-    return durations.get((step.title, tier))
+    return history.expected_s(step.title, tier)

@@ -8,6 +8,7 @@ import msgspec
 
 from fleetctl.inventory.model import Fleet
 from fleetctl.inventory.select import ReadFile
+from fleetctl.plan.history import History
 from fleetctl.playbook.kinds import Artifact
 from fleetctl.playbook.model import Playbook
 from fleetctl.playbook.units import Amount, Ramp
@@ -53,5 +54,5 @@ class PlanRequest(msgspec.Struct, frozen=True):
     overrides: Overrides = msgspec.field(default_factory=Overrides)
     inputs: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Label -> hash of what else went in; see `Plan.inputs`."""
-    durations: Mapping[tuple[str, str], float] = msgspec.field(default_factory=dict)
-    """(step title, tier) -> seconds it took lately."""
+    history: History = msgspec.field(default_factory=History)
+    """How long steps took lately."""

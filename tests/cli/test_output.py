@@ -8,7 +8,8 @@ import json
 import pytest
 import yaml
 
-from fleetctl.cli.output import colour_wanted, emit, printable, quoted
+from fleetctl.base.plaintext import printable
+from fleetctl.cli.output import colour_wanted, emit, quoted
 
 ROWS: list[dict[str, object]] = [
     {"name": "db001", "tier": "db", "tags": {"zone": "a"}, "via": "bastion001", "extra": 1},

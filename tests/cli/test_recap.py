@@ -22,6 +22,7 @@ def test_the_recap_of_a_good_run() -> None:
     """Few words when all is well."""
     assert recap(_all_done().tell(r.RunEnded(0)).view()) == [
         "20 of 20 accounted for: 20 changed",
+        "  live releases read back: 16 run r2",
         "",
         "db     1 min 00 s  16 changed",
         "web         5.0 s  4 changed",
@@ -42,7 +43,9 @@ def test_failures_are_folded_by_cause() -> None:
     assert len(said) == 1
     text = "\n".join(lines).replace(said[0], "    | db003: no space on /srv")
     assert text == (
-        "20 of 20 accounted for: 2 changed, 15 skipped, 3 failed\n"
+        "19 of 20 accounted for: 2 changed, 15 skipped, 3 failed\n"
+        "  release not read back: db005 (1); ask them: fleetctl status\n"
+        "  live releases read back: 2 run r2\n"
         "  not touched: db[006-016],web[001-004] (15)\n"
         "\n"
         "2 hosts failed at `schema upgrade`, same error: db[003-004]\n"

@@ -54,7 +54,7 @@ def content(path: Path) -> dict[str, Any]:
             "records": [list(journal.records(row.id)) for row in runs],
             "orders": [journal.orders(row.id) for row in runs],
             "live": journal.live("test"),
-            "durations": journal.durations("test"),
+            "durations": journal.times("test"),
             "fence": journal.take_fence(0.0),
         }
 

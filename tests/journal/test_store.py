@@ -12,6 +12,7 @@ from fleetctl.journal.errors import JournalFull, JournalUnusable
 from fleetctl.journal.rows import RunRow, StepTime, StoredRecord
 from fleetctl.journal.schema import FORMAT
 from fleetctl.journal.store import Journal
+from fleetctl.plan.history import Sample
 from tests.rollout.builders import a_phase, a_plan, a_step
 
 PLAN = a_plan(a_phase([["web001"]], [a_step("one")]))
@@ -177,7 +178,7 @@ def test_what_runs_teach_is_kept(path: Path) -> None:
         times = [StepTime("restart", "web", "web001", 2.5)]
         journal.append("r1", 4, 9.0, [b"x"], live={"web001": "rel-2"}, times=times, ended=0)
         assert journal.live("test")["web001"].release == "rel-2"
-        assert journal.durations("test") == {("restart", "web"): [2.5]}
+        assert journal.times("test") == [Sample("restart", "web", "web001", 1, 2.5)]
         assert journal.find("r1").exit_code == 0
         journal.reopen("r1", 5, 10.0, [b"y"])
         assert journal.find("r1").exit_code is None

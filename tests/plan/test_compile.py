@@ -8,6 +8,7 @@ import pytest
 
 from fleetctl.base.errors import FleetError, InputError, InputErrors, UsageError
 from fleetctl.plan.compile import compile_plan
+from fleetctl.plan.history import History, Sample
 from fleetctl.plan.model import Budget
 from fleetctl.plan.request import Overrides
 from fleetctl.playbook.operations import Exec, Put, Retry
@@ -247,7 +248,7 @@ def test_the_estimate_needs_every_step_to_be_timed() -> None:
     """Known durations add up over batches; one unknown makes all unknown."""
     text = phase(DB + "\nbatches: [1, 50%]\nlimit: 2\ngates: [{soak: {for: 5s}}]")
     assert plan_of(text).estimate_s is None
-    timed = plan_of(text, durations={("uptime", "db"): 10.0})
+    timed = plan_of(text, history=History([Sample("uptime", "db", "db001", 1, 10.0)]))
     sizes = [len(batch) for batch in timed.phases[0].batches]
     assert timed.estimate_s == sum(-(-size // 2) * 10.0 + 5.0 for size in sizes)
 

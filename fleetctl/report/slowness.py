@@ -1,0 +1,76 @@
+"""Hosts that took much longer over a step than they use to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from fleetctl.base.durations import format_duration
+from fleetctl.base.outcome import Outcome
+from fleetctl.plan.history import SAMPLES_MIN, History, Usual, is_slow, median
+from fleetctl.rollout.records import StepSettled
+
+PEERS_MIN = 5
+"""Hosts of a tier it takes in one run to say that one of them is slow, when nothing is known of
+earlier runs."""
+
+
+class Timed(NamedTuple):
+    """A step that did something on a host, and how long it took."""
+
+    phase: str
+    host: str
+    tier: str
+    title: str
+    seconds: float
+
+
+class Slow(NamedTuple):
+    """A step that took a host much longer than usual."""
+
+    timed: Timed
+    usual: Usual
+
+    @property
+    def factor(self) -> float:
+        return self.timed.seconds / self.usual.seconds if self.usual.seconds else 0.0
+
+    @property
+    def words(self) -> str:
+        """`repo007: 4x its own median at "deploy" (12 s -> 48 s)`."""
+        times = f"{self.factor:.0f}x" if self.factor >= 1.5 else "far beyond"
+        before, now = map(format_duration, (self.usual.seconds, self.timed.seconds))
+        return (
+            f"{self.timed.host}: {times} {self.usual.whose} median at `{self.timed.title}` "
+            f"({before} -> {now})"
+        )
+
+
+def timed_step(record: StepSettled, tier: str, title: str) -> Timed | None:
+    """What a step's end says about its time; None when it did nothing, or failed."""
+    if record.outcome is not Outcome.CHANGED or record.replayed or record.undo:
+        return None
+    return Timed(record.phase, record.host, tier, title, record.duration_s)
+
+
+def slow_steps(timed: Iterable[Timed], history: History) -> list[Slow]:
+    """The slow ones, the worst first."""
+    steps = list(timed)
+    peers: dict[tuple[str, str], list[float]] = {}
+    for one in steps:
+        peers.setdefault((one.title, one.tier), []).append(one.seconds)
+    found = []
+    for one in steps:
+        usual = history.usual(one.title, one.tier, one.host) or _of_peers(one, peers, history)
+        if usual is not None and is_slow(one.seconds, usual):
+            found.append(Slow(one, usual))
+    return sorted(found, key=lambda slow: (-slow.factor, slow.timed.host, slow.timed.title))
+
+
+def _of_peers(
+    one: Timed, peers: Mapping[tuple[str, str], list[float]], history: History
+) -> Usual | None:
+    times = peers[one.title, one.tier]
+    if len(times) < max(PEERS_MIN, SAMPLES_MIN):
+        return None
+    return Usual(median(times), len(times), "the others'")
