@@ -26,6 +26,12 @@ KEEPERS = 3
 def compile_plan(request: PlanRequest) -> Plan:
     """The plan; raises InputError(s) for the playbook's mistakes, UsageError for the request's."""
     check_given(request.variables, request)
+    if request.playbook.selection == "required" and request.hosts is None:
+        raise UsageError(
+            "this playbook works on the hosts you name, and none are named",
+            where=request.playbook.file,
+            hint="say --tier, --host, --tag or --limit",
+        )
     mistakes = Mistakes()
     chosen = _choose(request, mistakes)
     if not mistakes.errors and not chosen:

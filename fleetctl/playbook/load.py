@@ -70,6 +70,7 @@ def from_document(document: Document, folder: str, sha256: str = "") -> Playbook
         sha256=sha256,
         secrets=read_secrets(document, whole.secrets, folder),
         checks=checks,
+        selection=whole.selection,
     )
 
 

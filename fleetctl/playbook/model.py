@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -103,6 +103,7 @@ class Playbook(msgspec.Struct, frozen=True):
     sha256: str
     secrets: Mapping[str, SecretSource] = msgspec.field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+    selection: Literal["free", "required"] = "free"
 
 
 class Mistakes:

@@ -154,6 +154,8 @@ class PlaybookText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A playbook as it stands in the file."""
 
     title: str
+    selection: Literal["free", "required"] = "free"
+    """required: whoever runs it says on which hosts, with --tier, --host, --tag or --limit."""
     variables: dict[str, Scalar] = {}
     secrets: dict[str, SecretText] = {}
     budget: Amount | None = None

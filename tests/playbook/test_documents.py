@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
+from fleetctl.base.errors import UsageError
 from fleetctl.inventory.load import load_fleet
 from fleetctl.plan.compile import compile_plan
 from fleetctl.plan.model import Plan
@@ -22,12 +24,12 @@ GUIDES = "".join(
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", GUIDES, re.DOTALL)
 
 
-def _plan(playbook: Playbook) -> Plan:
+def _plan(playbook: Playbook, hosts: Collection[str] | None = None) -> Plan:
     fleet = load_fleet(ROOT / "inventory/phacility.yaml")
     return compile_plan(
         PlanRequest(
             fleet=fleet, playbook=playbook, measure=measure, read_file=no_text, artifact=artifact,
-            releases=dict.fromkeys(fleet.tiers, "2026-11-22-aa"),
+            releases=dict.fromkeys(fleet.tiers, "2026-11-22-aa"), hosts=hosts,
         )
     )  # fmt: skip
 
@@ -41,6 +43,22 @@ def test_every_example_of_the_guide_compiles(example: str) -> None:
 def test_the_guide_shows_enough() -> None:
     """The examples are found, and use every kind."""
     assert len(EXAMPLES) >= 6
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "playbooks").glob("*.yaml")))
+def test_every_playbook_we_ship_compiles(name: str) -> None:
+    """For one repo host of the fleet we ship, as somebody would use it at night."""
+    plan = _plan(load_playbook(ROOT / "playbooks" / name), ["repo007"])
+    assert {host for phase in plan.phases for batch in phase.batches for host in batch} == {
+        "repo007"
+    }
+
+
+@pytest.mark.parametrize("name", ["hotfix.yaml", "replace-host.yaml"])
+def test_a_playbook_may_ask_to_be_told_its_hosts(name: str) -> None:
+    """A fix for one tier and an empty host's first deploy are never meant for everybody."""
+    with pytest.raises(UsageError, match="none are named"):
+        _plan(load_playbook(ROOT / "playbooks" / name))
 
 
 def _deployed(plan: Plan) -> list[str]:
