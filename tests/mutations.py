@@ -75,7 +75,7 @@ MUTATIONS = (
     Mutation("a step has no deadline", "7", "fleetctl/transport/runner.sh",
              '    [ "$_NOW" -ge "$_now_deadline" ] || continue', "    continue", _WAITS),
     Mutation("what hosts say is kept whole", "7", "fleetctl/transport/runner.sh",
-             'elif [ "$_SIZE" -gt $((2 * _BOUND)) ]; then', "elif false; then", _WAITS),
+             'elif [ "$_SIZE" -gt $((2 * _keep)) ]; then', "elif false; then", _WAITS),
     # 8. No secret leaves.
     Mutation("details are told as they are", "8", "fleetctl/transport/veil.py",
              "return change(event, detail=redactor.text(event.detail, cut=True))", "return event",

@@ -6,9 +6,10 @@ import time
 
 import msgspec
 
-from fleetctl.transport.frames import KEPT_BYTES, quote
+from fleetctl.transport.frames import KEPT_BYTES
 from fleetctl.transport.protocol import Kill, Killed, Look, Looked, Output
 from fleetctl.transport.session import SHELL, program
+from fleetctl.transport.shelltexts import quote
 from fleetctl.transport.wire import STDERR, STDOUT, Broken, Channel, Silent, Wire
 
 _KILL_S = 15.0

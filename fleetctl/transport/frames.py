@@ -8,18 +8,23 @@ from typing import Literal, cast, get_args
 
 import msgspec
 
-from fleetctl.playbook.operations import Put, SecretExec
+from fleetctl.playbook.operations import Exec, Put, SecretExec
 from fleetctl.transport.protocol import (
     Ask,
     Output,
+    Round,
     RunSegment,
     StepEnd,
     StepOrder,
     StepResult,
 )
+from fleetctl.transport.rounds import encode_round
+from fleetctl.transport.shelltexts import checked, quote
 
 KEPT_BYTES = 32 * 1024
 """Of the head and of the tail of a stream each; the runner's BOUND."""
+WHOLE_BYTES = 1024 * 1024
+"""As KEPT_BYTES, for a step whose output matters as a whole; the runner's WHOLE."""
 _BODY_MAX = 4 * KEPT_BYTES
 _NOISE_MAX = 4096
 _LINE_MAX = 64 * 1024
@@ -80,13 +85,6 @@ Frame = Hello | Began | Ended | Need | Done | RefusedFrame
 # --- orders -------------------------------------------------------------------------------------
 
 
-def quote(text: str) -> str:
-    """`text` as one word of POSIX sh; raises ValueError for what sh cannot hold."""
-    if "\0" in text:
-        raise ValueError("a text for the host holds a NUL byte")
-    return "'" + text.replace("'", "'\\''") + "'"
-
-
 def partner_of(key: str) -> str:
     """The key whose later success takes this one's back: a step and its undo."""
     return key.removesuffix(".undo") if key.endswith(".undo") else f"{key}.undo"
@@ -129,6 +127,16 @@ def _encode_step(step: StepOrder) -> str:
             raise ValueError(f"step {step.key} lays down a file and has no undo")
         mode = f"{operation.mode:04o}"
         return f"_put {words} {_word(operation.sha256)} {quote(operation.dest)} {mode}"
+    head = f"_step {words} {_hundredths(step.timeout_s)}"
+    if isinstance(operation, Round):
+        text = encode_round(operation, keep_output=step.keep_output)
+        return f"{head} {'-lw' if step.wipe else '-l'} {quote(text)}"
+    flags, text = _encode_exec(step, operation)
+    return f"{head} {flags} {quote(text)}"
+
+
+def _encode_exec(step: StepOrder, operation: Exec) -> tuple[str, str]:
+    """The flags and the text of a step that is one command."""
     if isinstance(operation, SecretExec):
         raise ValueError(f"step {step.key} was not given its secrets")
     flags = "-"
@@ -138,9 +146,11 @@ def _encode_step(step: StepOrder) -> str:
     text = f"set --\neval {quote(operation.undo if step.undo else operation.act)}"
     if operation.check and not step.undo:
         flags += "c"
-        text = _checked(operation.check, operation.act)
+        text = checked(operation.check, operation.act)
     if not step.keep_output:
         flags += "s"
+    elif step.whole:
+        flags += "l"
     if step.wipe:
         # In one eval, so that sh has read all of its script when that is emptied.
         flags += "aw"
@@ -149,18 +159,7 @@ def _encode_step(step: StepOrder) -> str:
         f"{operation.check}\n{operation.undo if step.undo else operation.act}"
     ):
         flags += "a"
-    return f"_step {words} {_hundredths(step.timeout_s)} {flags} {quote(text)}"
-
-
-def _checked(check: str, act: str) -> str:
-    """A script that acts only when its check fails; keeps the output of the deciding part.
-
-    Its arguments: the files of its two streams, and the file that tells it was the check.
-    """
-    return (
-        f'if (eval {quote(check)}); then echo checked >"$3"; exit 0; fi\n'
-        f'[ ! -f "$1" ] || : >"$1"\n[ ! -f "$2" ] || : >"$2"\nset --\neval {quote(act)}\n'
-    )
+    return flags, text
 
 
 def _word(text: str) -> str:
@@ -259,7 +258,9 @@ class FrameReader(msgspec.Struct):
 
     def _read_body(self, body: _Body) -> Frame | bool | None:
         mark = "end" if body.stdout is not None else "err"
-        taken = self._take(f"\n{self.token} {mark}\n".encode(), _BODY_MAX)
+        told = body.out_size if body.stdout is None else body.err_size
+        most = _BODY_MAX + min(told, 2 * WHOLE_BYTES)
+        taken = self._take(f"\n{self.token} {mark}\n".encode(), most)
         if taken is None:
             return None
         if body.stdout is None:

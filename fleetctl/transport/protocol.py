@@ -12,14 +12,42 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from fleetctl.playbook.operations import Exec, Put
+from fleetctl.playbook.operations import Exec, Put, SecretUse
+
+
+class ItemOrder(msgspec.Struct, frozen=True):
+    """One item of a round."""
+
+    name: str
+    try_no: int = 1
+    """A higher number may run again after a failure, or after an end nobody saw."""
+
+
+class Round(msgspec.Struct, frozen=True):
+    """Some items of a foreach step, each done by itself, `concurrency` at once.
+
+    The host keeps a record of each item under `key`, over all rounds of a run: an item recorded as
+    ended is told from it, one that still runs is waited for.
+    """
+
+    key: str
+    """Of the foreach step, whichever try of it this round is."""
+    act: str
+    check: str
+    items: tuple[ItemOrder, ...]
+    concurrency: int
+    timeout_s: float
+    """Of each item."""
+    lose: int
+    """More items lost than this: no further one of the round begins."""
+    secrets: tuple[SecretUse, ...] = ()
 
 
 class StepOrder(msgspec.Struct, frozen=True):
     """One step, rendered for one host."""
 
     key: str
-    operation: Exec | Put
+    operation: Exec | Put | Round
     timeout_s: float
     undo: bool = False
     """Run the operation's `undo` instead of its act; recorded under `key` + `.undo`."""
@@ -28,6 +56,8 @@ class StepOrder(msgspec.Struct, frozen=True):
     keep_output: bool = True
     wipe: bool = False
     """It holds secrets: nothing of its text and output stays on the host once it is told."""
+    whole: bool = False
+    """What it says matters as a whole: it is bounded by far more than other steps' output."""
 
 
 class RunSegment(msgspec.Struct, frozen=True, tag="segment"):
@@ -61,6 +91,8 @@ class Ask(msgspec.Struct, frozen=True, tag="ask"):
     wait_s: float
     """How long to wait for a step that still runs before answering `running`."""
     under: str = ""
+    rounds: tuple[str, ...] = ()
+    """Those of the keys that are rounds: their items are told as well."""
 
 
 class Look(msgspec.Struct, frozen=True, tag="look"):
@@ -140,6 +172,19 @@ running: still at it after `wait_s`. interrupted: it began, and its process is g
 record of its end (reboot, KILL): the effect is unknown. absent: it never began."""
 
 
+class ItemEnd(msgspec.Struct, frozen=True):
+    """What became of one item of a round."""
+
+    name: str
+    end: StepEnd
+    """running: nothing could end it, and it is left alone. Never absent."""
+    exit_status: int | None = None
+    duration_s: float = 0.0
+    said: Output = Output()
+    """The last of both its streams; nothing when it is told from the host's record."""
+    replayed: bool = False
+
+
 class StepResult(msgspec.Struct, frozen=True):
     """What became of one step on one host."""
 
@@ -152,6 +197,10 @@ class StepResult(msgspec.Struct, frozen=True):
     replayed: bool = False
     """Answered from the host's record; it did not run now."""
     detail: str = ""
+    items: tuple[ItemEnd, ...] = ()
+    """Of a round: those that have an end, or began and have none. With `all_told` the others of it
+    were not begun; without, nobody knows yet."""
+    all_told: bool = False
 
 
 class StepEnded(msgspec.Struct, frozen=True, tag="ended"):

@@ -33,6 +33,7 @@ trap : INT TERM       # a step may signal its group
 _NL='
 '
 _BOUND=32768        # bytes kept of the head and of the tail of a stream
+_WHOLE=1048576      # the same for a stream that matters as a whole (flag l)
 _FLOOD=134217728    # bytes of a stream on disk at which its middle is thrown away while it runs
 _KEPT_RUNS=32
 _SHORT=3000         # a step's timeout in hundredths of a second that an idle guard's nap is too long for
@@ -180,10 +181,10 @@ _slurp() { # FILE SIZE -> TEXT, by builtins; false when it holds NUL or is not t
 _pour() { # FILE SIZE: a stream, bounded
   if [ "$2" -le 0 ] || ! [ -e "$1" ]; then
     :
-  elif [ "$2" -le $((2 * _BOUND)) ]; then
-    head -c "$2" "$1"
-  else
+  elif [ -e "$1.head" ]; then
     cat "$1.head" "$1.tail"
+  else
+    head -c "$2" "$1"
   fi
 }
 
@@ -226,12 +227,12 @@ _measure() { # FD FILE -> SIZE: bytes written to the stream; its file is cut to 
   read -r _ _SIZE </proc/$$/fdinfo/"$1"
   [ ! -s "$2.cut" ] || { read -r _cut <"$2.cut"; rm -f "$2.cut"; }
   if [ "$_cut" -gt 0 ]; then
-    cat "$2.tail" "$2" | tail -c $_BOUND >"$2.last"
+    cat "$2.tail" "$2" | tail -c $_keep >"$2.last"
     mv "$2.last" "$2.tail"
     : >"$2"
-  elif [ "$_SIZE" -gt $((2 * _BOUND)) ]; then
-    head -c $_BOUND "$2" >"$2.head"
-    tail -c $_BOUND "$2" >"$2.tail"
+  elif [ "$_SIZE" -gt $((2 * _keep)) ]; then
+    head -c $_keep "$2" >"$2.head"
+    tail -c $_keep "$2" >"$2.tail"
     : >"$2"
   fi
   _SIZE=$((_SIZE + _cut))
@@ -278,7 +279,7 @@ _wipe() { # PREFIX: of the run whose step `_key` had secrets: neither they nor w
   done
 }
 
-# KEY PARTNER TRY TIMEOUT FLAGS SCRIPT; flags: a apart, c has a check, s keeps no output, w has secrets
+# KEY PARTNER TRY TIMEOUT FLAGS SCRIPT; flags: a apart, c has a check, l keeps much more output, s none, w has secrets
 _step() {
   [ "$_GO" != full ] || _refuse disk "cannot write in $_F"
   [ "$_GO" = yes ] || return
@@ -316,7 +317,8 @@ _finish() { # TRY FLAGS: find out how the step ended, note it, tell it
     return
   fi
   _clock
-  _SPENT=$((_NOW - _started)) _OUT_SIZE=0 _ERR_SIZE=0
+  _SPENT=$((_NOW - _started)) _OUT_SIZE=0 _ERR_SIZE=0 _keep=$_BOUND
+  case $2 in *l*) _keep=$_WHOLE ;; esac
   case $2 in
     *as* | *sa*) : >"${_D}script" ;;
     *s*) ;;
@@ -472,7 +474,8 @@ _depart() { # the connection is gone, or done with; our claim is free, or void f
     printf '%s %s\n' "$_number" "${_old_run#"$_F/ledger/run."}"
   done | sort -rn | tail -n +$((_KEPT_RUNS + 1)) |
     while read -r _ _old_run; do
-      _step_lives "$_old_run" || rm -rf "$_F/ledger/run.${_old_run:?}" "$_F/runs/$_old_run="*
+      _step_lives "$_old_run" ||
+        rm -rf "$_F/ledger/run.${_old_run:?}" "$_F/ledger/items.$_old_run" "$_F/runs/$_old_run="*
     done
 }
 

@@ -10,13 +10,14 @@ import time
 import msgspec
 
 from fleetctl.playbook.operations import Put
-from fleetctl.transport import frames, upload
+from fleetctl.transport import frames, rounds, upload
 from fleetctl.transport.protocol import (
     Answered,
     Ask,
     Connected,
     Event,
     Refused,
+    Round,
     RunSegment,
     SegmentEnded,
     Sink,
@@ -84,6 +85,8 @@ class HostSession:
         self._channel: Channel | None = None
         self._boot = ""
         self._ready: list[frames.Frame] = []
+        self._knows_rounds = False
+        """Whether the host was sent what rounds need on this channel."""
 
     def do(self, order: RunSegment | Ask) -> None:
         """Tell the order and every event up to its final one; raises Broken when none can come."""
@@ -105,7 +108,8 @@ class HostSession:
         left = list(order.steps)
         staged: set[str] = set()
         while True:
-            self._send(frames.encode_segment(order, left, self._patience.lock_s))
+            text = frames.encode_segment(order, left, self._patience.lock_s)
+            self._send(text, rounds_in=any(isinstance(s.operation, Round) for s in left))
             need = self._follow(order, left)
             if need is None:
                 return
@@ -130,6 +134,8 @@ class HostSession:
             limit_s = (left[0].timeout_s if left else 0.0) + extra_s + self._patience.grace_s
             match self._watch_frame(order, left, limit_s):
                 case frames.Ended(result):
+                    if left and isinstance(left[0].operation, Round):
+                        result = rounds.with_items(result)
                     left[:1] = []
                     extra_s = 0.0
                     self._tell(StepEnded(order.ticket, self._host, result))
@@ -172,7 +178,8 @@ class HostSession:
         while True:
             match self._frame(order.ticket, order.wait_s + self._patience.grace_s):
                 case frames.Ended(result):
-                    results.append(result)
+                    known = result.key in order.rounds
+                    results.append(rounds.with_items(result) if known else result)
                 case frames.RefusedFrame() as frame:
                     self._tell_refused(order.ticket, frame)
                     return
@@ -184,7 +191,10 @@ class HostSession:
 
     # --- the channel
 
-    def _send(self, text: bytes) -> None:
+    def _send(self, text: bytes, *, rounds_in: bool = False) -> None:
+        if rounds_in and not self._knows_rounds:
+            text = program(rounds.PROGRAM).encode() + text
+            self._knows_rounds = True
         if self._channel is None:
             self._channel = self._wire.start(SHELL, merged=True, timeout_s=self._patience.open_s)
             text = f"_T={self._token}\n{program(*RUNNER)}".encode() + text

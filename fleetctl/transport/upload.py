@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from fleetctl.playbook.operations import Put
-from fleetctl.transport.frames import quote
+from fleetctl.transport.shelltexts import quote
 from fleetctl.transport.wire import Channel, Silent, Wire
 
 _CHUNK_BYTES = 128 * 1024

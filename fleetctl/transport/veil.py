@@ -17,6 +17,7 @@ from fleetctl.transport.protocol import (
     Order,
     Output,
     Refused,
+    Round,
     RunSegment,
     Said,
     Sink,
@@ -68,6 +69,10 @@ class VeiledTransport:
 
     def _with_values(self, step: StepOrder) -> StepOrder:
         found = step.operation
+        if isinstance(found, Round) and found.secrets:
+            act = handed(found.act, found.secrets, self._vault.value)
+            given = msgspec.structs.replace(found, act=act, secrets=())
+            return msgspec.structs.replace(step, operation=given, wipe=True)
         if not isinstance(found, SecretExec):
             return step
         value = self._vault.value
@@ -101,6 +106,10 @@ def _result(result: StepResult, redactor: Redactor) -> StepResult:
         stdout=_output(result.stdout, redactor),
         stderr=_output(result.stderr, redactor),
         detail=redactor.text(result.detail, cut=True),
+        items=tuple(
+            msgspec.structs.replace(item, said=_output(item.said, redactor))
+            for item in result.items
+        ),
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from fleetctl.transport.frames import quote
 from fleetctl.transport.lanes import Lanes
 from fleetctl.transport.protocol import Said, Sink
+from fleetctl.transport.shelltexts import quote
 from fleetctl.transport.wire import Broken, Channel, Silent, Wire
 
 AFTER_S = 1.5

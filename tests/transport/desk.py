@@ -71,10 +71,11 @@ class Desk:
         return self.results(ticket)
 
     def ask(self, *keys: str, host: str = "h1", run: str = "run-1", fence: int = 10,
-            wait_s: float = 30.0) -> Sequence[StepResult]:  # fmt: skip
+            wait_s: float = 30.0, rounds: tuple[str, ...] = ()
+            ) -> Sequence[StepResult]:  # fmt: skip
         """The answer to Ask."""
         ticket = next(self.tickets)
-        self.transport.submit(Ask(ticket, host, run, fence, keys, wait_s))
+        self.transport.submit(Ask(ticket, host, run, fence, keys, wait_s, rounds=rounds))
         final = self.final(ticket)
         assert isinstance(final, Answered), final
         return final.results

@@ -13,6 +13,7 @@ from fleetctl.playbook.operations import Exec, Put
 from fleetctl.transport import frames
 from fleetctl.transport.frames import Began, Done, Ended, FrameReader, Hello, Need, RefusedFrame
 from fleetctl.transport.protocol import Ask, RunSegment, StepOrder
+from fleetctl.transport.shelltexts import quote
 
 TOKEN = "f00d"
 _STREAMS = st.binary(max_size=300).filter(lambda data: TOKEN.encode() not in data)
@@ -87,7 +88,7 @@ def test_endless_greeting_is_noise_of_bounded_size() -> None:
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0")))
 def test_quoted_text_is_one_word_of_sh(text: str) -> None:
     """sh reads back exactly the text that was quoted."""
-    script = f"printf %s {frames.quote(text)}".encode()
+    script = f"printf %s {quote(text)}".encode()
     said = subprocess.run(["sh"], input=script, capture_output=True, check=True).stdout
     assert said == text.encode()
 
