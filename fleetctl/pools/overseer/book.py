@@ -1,0 +1,163 @@
+"""What the records say: applying one changes a pool, and nothing else does.
+
+So the state can be had again from the log, live and after a crash alike.
+"""
+
+from __future__ import annotations
+
+from fleetctl.pools.overseer import failures
+from fleetctl.pools.overseer.pools import GONE, NEVER, RUN, Life, Pool, Slot, Trouble
+from fleetctl.pools.overseer.states import (
+    BACKOFF,
+    BUSY,
+    ERRORS,
+    FAILED,
+    LIVE,
+    NAP,
+    RETRY,
+    SPENT,
+    STARTING,
+    after,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Record = dict[str, Any]
+
+ERRORS_KEPT = 1000
+ERRORS_WITHIN_S = 900.0
+
+
+class Book:
+    """All pools, and what happened lately."""
+
+    __slots__ = ("errors", "pools")
+
+    def __init__(self) -> None:
+        self.pools: dict[str, Pool] = {}
+        self.errors: dict[str, list[float]] = {}
+        """Pool -> when its errors were, newest last; only pools that had some."""
+
+    def apply(self, record: Record) -> None:
+        """Take a record's word. Records of pools nobody knows any more are passed over."""
+        pool = self.pools.get(record.get("p", ""))
+        if pool is not None:
+            _APPLY[record["e"]](self, pool, record)
+
+    def errors_lately(self, name: str, now: float) -> int:
+        """How many errors a pool had in the last 15 minutes."""
+        return sum(time > now - ERRORS_WITHIN_S for time in self.errors.get(name, ()))
+
+    def blame(self, name: str, now: float, count: int = 1) -> None:
+        """Count errors of a pool."""
+        known = [time for time in self.errors.get(name, ()) if time > now - ERRORS_WITHIN_S]
+        self.errors[name] = (known + [now] * min(count, ERRORS_KEPT))[-ERRORS_KEPT:]
+
+
+def _move(book: Book, pool: Pool, record: Record) -> None:
+    """A slot goes from one state to the next."""
+    slot = pool.slot(record["n"])
+    before, trigger, now = slot.state, record["x"], record["t"]
+    slot.state = after(before, trigger)
+    slot.cause = record.get("c", "")
+    slot.since = now
+    slot.until = record.get("u", NEVER)
+    if slot.state == STARTING:
+        slot.life = Life(record["g"], now)
+        pool.cover()
+    elif slot.state not in LIVE:
+        slot.life = None
+    if slot.state == BUSY:
+        pool.cover()
+    if trigger == NAP:
+        _nap(pool, slot, record)
+    _reckon(slot, trigger, now)
+    if slot.state in (BACKOFF, FAILED) and trigger != SPENT and slot.cause in ERRORS:
+        book.blame(pool.name, now)
+
+
+def _nap(pool: Pool, slot: Slot, record: Record) -> None:
+    """A daemon will look once more after this, or told up to where it has looked."""
+    assert slot.life is not None
+    slot.life.announced = record.get("for", 0.0)
+    if "seen" in record:
+        pool.seen = max(pool.seen, record["seen"])
+        slot.life.cursor = True
+    else:
+        pool.cover()
+
+
+def _reckon(slot: Slot, trigger: str, now: float) -> None:
+    """Failures in a row, the times of the latest, probes in vain."""
+    if trigger == RETRY:
+        slot.trouble = None
+    elif trigger == SPENT:
+        slot.trouble = slot.trouble or Trouble()
+        slot.trouble.probes += 1
+    elif slot.state in (BACKOFF, FAILED):
+        trouble = slot.trouble = slot.trouble or Trouble()
+        trouble.attempt += 1
+        trouble.times = [*failures.within(trouble.times, now), now]
+        trouble.probes += slot.state == FAILED
+    elif slot.state not in LIVE and slot.trouble is not None:
+        # It ended well. Failures within the window still count, or a pool that naps between two
+        # failures would never spend its budget.
+        slot.trouble.times = failures.within(slot.trouble.times, now)
+        if not slot.trouble.times:
+            slot.trouble = None
+
+
+def _born(_: Book, pool: Pool, record: Record) -> None:
+    """A process is in the slot."""
+    life = pool.slot(record["n"]).life
+    if life is not None:
+        life.pid, life.born = record["pid"], record["born"]
+
+
+def _stable(_: Book, pool: Pool, record: Record) -> None:
+    """It has been well for long enough: its failures are forgotten."""
+    pool.slot(record["n"]).trouble = None
+
+
+def _attention(_: Book, pool: Pool, record: Record) -> None:
+    """Somebody says there is work."""
+    pool.latest = max(pool.latest, record.get("seq", 0))
+    pool.hint = pool.hint or "seq" not in record
+    pool.wanted_at = pool.wanted_at or record["t"]
+
+
+def _intent(_: Book, pool: Pool, record: Record) -> None:
+    """An operator, or the specs, want it otherwise."""
+    pool.intent = record["to"]
+    usual = pool.intent in (RUN, GONE)
+    pool.note = None if usual else (record.get("u", NEVER), record.get("by", ""), record["why"])
+
+
+def _target(_: Book, pool: Pool, record: Record) -> None:
+    """An operator wants other numbers than the kind's."""
+    pool.target = (record["least"], record["most"]) if "least" in record else None
+
+
+def _forgotten(book: Book, pool: Pool, _: Record) -> None:
+    """No specs name it and no process is left of it."""
+    del book.pools[pool.name]
+    book.errors.pop(pool.name, None)
+
+
+def _said(_: Book, __: Pool, ___: Record) -> None:
+    """Something worth telling that changes nothing."""
+
+
+_APPLY: dict[str, Callable[[Book, Pool, Record], None]] = {
+    "move": _move,
+    "born": _born,
+    "stable": _stable,
+    "attention": _attention,
+    "intent": _intent,
+    "target": _target,
+    "forgotten": _forgotten,
+    "said": _said,
+}

@@ -1,0 +1,130 @@
+"""What daemons say of themselves, and what others say of a pool's work."""
+
+from __future__ import annotations
+
+from fleetctl.pools.overseer import states
+from fleetctl.pools.overseer.core import deadline
+from fleetctl.pools.overseer.pools import DRAINED
+from fleetctl.pools.overseer.states import BUSY, IDLE, LEAVING, NAPPING, STARTING, STOPPING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fleetctl.pools.overseer.core import Core
+    from fleetctl.pools.overseer.pools import Life, Pool, Slot
+
+TEXT_MOST = 200
+SLEEP_LEAST_S = 1.0
+
+
+def told(core: Core, slot: Slot, message: Mapping[str, str], now: float) -> None:
+    """One message of a slot's process, in the words of sd_notify and ours."""
+    life = slot.life
+    if life is None:
+        return
+    _remember(core, slot, life, message, now)
+    if slot.state == STOPPING:
+        return
+    state = message.get("X_FLEETCTL_STATE")
+    if slot.state == STARTING and (message.get("READY") == "1" or state or _parting(message)):
+        core.ready(slot, now)
+    if message.get("WATCHDOG") == "trigger" and slot.state in (IDLE, BUSY):
+        core.stop(slot, states.HANGS, states.HANG, now)
+    elif state == "busy" and slot.state in (IDLE, NAPPING, LEAVING):
+        core.move(slot, states.TAKES, now)
+        _one_less(slot.pool)
+    elif state == "idle" and slot.state in (BUSY, NAPPING, LEAVING):
+        core.move(slot, states.RESTS, now)
+    if _parting(message) and slot.state in (IDLE, BUSY):
+        _part(core, slot, message, now)
+    if slot.state == IDLE and (slot.pool.intent == DRAINED or slot.number >= slot.pool.most):
+        core.stop(slot, states.STOP, states.STOPPED, now)
+
+
+def _parting(message: Mapping[str, str]) -> bool:
+    """It says it will exit, on purpose."""
+    return "X_FLEETCTL_HIBERNATE_USEC" in message or "X_FLEETCTL_SCALE_DOWN" in message
+
+
+def _remember(core: Core, slot: Slot, life: Life, message: Mapping[str, str], now: float) -> None:
+    """What moves nothing."""
+    if message.get("WATCHDOG") == "1":
+        life.beat = now
+    if "STATUS" in message:
+        life.status = message["STATUS"][:TEXT_MOST]
+    if "X_FLEETCTL_TASK" in message:
+        life.task = message["X_FLEETCTL_TASK"][:TEXT_MOST]
+    more = _number(message, "X_FLEETCTL_ERRORS")
+    if more is not None:
+        core.book.blame(slot.pool.name, now, max(0, more - life.errors))
+        life.errors = max(life.errors, more)
+    extend = _number(message, "EXTEND_TIMEOUT_USEC")
+    if extend is not None and slot.state in (STARTING, STOPPING, NAPPING, LEAVING):
+        life.deadline = max(life.deadline, now + extend / 1e6)
+    elif extend is not None:
+        life.beat = max(life.beat, now + extend / 1e6 - slot.pool.kind.watchdog)
+    if deadline(slot) < slot.timer:
+        core.arm(slot)
+
+
+def _part(core: Core, slot: Slot, message: Mapping[str, str], now: float) -> None:
+    """It may sleep when it is the last, leave when it is not, and neither when it is needed."""
+    pool, life = slot.pool, slot.life
+    assert life is not None
+    others = sum(other.state in states.WORKING for other in pool.slots if other is not slot)
+    if others < pool.least:
+        core.say(pool, now, "asked to leave, but is needed")
+        return
+    if slot.state == BUSY:
+        core.move(slot, states.RESTS, now)
+    if others:
+        core.move(slot, states.LEAVE, now, states.SCALE_DOWN)
+    else:
+        more: dict[str, float | int] = {}
+        seen = _number(message, "X_FLEETCTL_SEEN")
+        if seen is not None:
+            more["seen"] = seen
+        sleep_us = _number(message, "X_FLEETCTL_HIBERNATE_USEC") or 0
+        more["for"] = max(sleep_us / 1e6, SLEEP_LEAST_S) if sleep_us else 0.0
+        core.move(slot, states.NAP, now, states.HIBERNATE, **more)
+    life.deadline = now + pool.kind.stop_grace
+    core.arm(slot)
+
+
+def _one_less(pool: Pool) -> None:
+    """A task that was counted has been taken since."""
+    if pool.claimable is not None:
+        counted_at, claimable, since = pool.claimable
+        pool.claimable = (counted_at, max(0, claimable - 1), since)
+
+
+def _number(message: Mapping[str, str], key: str) -> int | None:
+    """A whole number of a message; anything else is as if it were not there."""
+    text = message.get(key, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+def attention(
+    core: Core, pool: Pool, now: float, *, seq: int = 0, asked_at: float | None = None
+) -> None:
+    """Somebody says a pool has work: `seq` numbers it, where the source can; 0 is a mere hint.
+
+    `asked_at` is when the work came to be, in the overseer's own time, if the source knows.
+    """
+    if seq and seq <= max(pool.seen, pool.latest):
+        return
+    if seq or not pool.hint:
+        record = {"t": now if asked_at is None else asked_at, "e": "attention", "p": pool.name}
+        core.note({**record, "seq": seq} if seq else record)
+    if core.may_start(pool) and not any(slot.state in states.LIVE for slot in pool.slots):
+        core.rouse(pool, now)
+
+
+def counted(core: Core, pool: Pool, now: float, claimable: int) -> None:
+    """Somebody counted the tasks of a pool that could be taken now."""
+    before = pool.claimable
+    since = before[2] if before and before[1] and claimable else now
+    pool.claimable = (now, claimable, since)
+    if claimable and not any(slot.state in states.LIVE for slot in pool.slots):
+        attention(core, pool, now)

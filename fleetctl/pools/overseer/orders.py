@@ -1,0 +1,190 @@
+"""What operators and the specs ask of pools."""
+
+from __future__ import annotations
+
+from fleetctl.pools.overseer import kinds, states
+from fleetctl.pools.overseer.pools import DRAINED, GONE, NEVER, PAUSED, RUN, Pool, Slot
+from fleetctl.pools.overseer.states import LIVE, STOPPING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fleetctl.pools.overseer.core import Core
+    from fleetctl.pools.overseer.kinds import Kind
+
+
+def configure(core: Core, wanted: Mapping[str, Kind], now: float) -> dict[str, int]:
+    """Make the pools those of the specs; only what differs is touched. Counts what was done."""
+    done = {"added": 0, "changed": 0, "removed": 0, "same": 0}
+    known = core.book.pools
+    for name, kind in wanted.items():
+        pool = known.get(name)
+        if pool is None or pool.intent == GONE:
+            _add(core, name, kind, now)
+            done["added"] += 1
+        elif pool.kind.generation != kind.generation:
+            _retune(core, pool, kind, now)
+            done["changed"] += 1
+        else:
+            done["same"] += 1
+    for name in [name for name in known if name not in wanted]:
+        if known[name].intent != GONE:
+            remove(core, known[name], now)
+            done["removed"] += 1
+    return done
+
+
+def _add(core: Core, name: str, kind: Kind, now: float) -> None:
+    """A pool nobody had, or one that was on its way out and is wanted again."""
+    pool = core.book.pools.get(name)
+    if pool is None:
+        pool = core.book.pools[name] = Pool(name, kind)
+    else:
+        core.note({"t": now, "e": "intent", "p": name, "to": RUN, "why": "in the specs again"})
+        pool.kind = kind
+    if kind.at_start == kinds.ASLEEP and not kind.min and not pool.slots:
+        lay_down(core, pool, now)
+    core.settle(pool, now)
+    if not kind.min and kind.at_start == kinds.RUN and not pool.live():
+        core.rouse(pool, now)
+
+
+def lay_down(core: Core, pool: Pool, now: float) -> None:
+    """Asleep from the start, without a record: it follows from the specs.
+
+    The times they are let look are spread, or all would look at once.
+    """
+    slot = pool.slot(0)
+    slot.state, slot.cause, slot.since = states.HIBERNATING, states.HIBERNATE, now
+    place = len(core.book.pools) % 9973 / 9973
+    slot.until = now + pool.kind.max_sleep * (0.5 + place / 2)
+    core.arm(slot)
+
+
+def _retune(core: Core, pool: Pool, kind: Kind, now: float) -> None:
+    """Its kind changed: sleepers sleep on, errors are forgiven, processes are replaced in turn."""
+    pool.kind = kind
+    _trim(core, pool, now)
+    for slot in pool.slots[: pool.most]:
+        if slot.state == states.HIBERNATING:
+            until = min(slot.until, now + kind.max_sleep)
+            core.move(slot, states.RETUNED, now, states.HIBERNATE, u=until)
+        elif slot.state in states.TROUBLED:
+            core.want(slot, states.RETRY, states.RELOADED, now)
+        elif slot.state in LIVE:
+            core.want(slot, states.RELOAD, states.RELOADED, now)
+    core.settle(pool, now)
+
+
+def _trim(core: Core, pool: Pool, now: float) -> None:
+    """Clear the places above the maximum; who may hold a task keeps its place until it rests."""
+    for slot in pool.slots[pool.most :]:
+        if slot.state in LIVE and slot.state != states.BUSY:
+            core.stop(slot, states.STOP, states.SCALE_DOWN, now)
+        elif slot.state not in LIVE and slot.state != states.EMPTY:
+            core.move(slot, states.STOP, now, states.SCALE_DOWN)
+
+
+def remove(core: Core, pool: Pool, now: float) -> None:
+    """No specs name it any more."""
+    core.note({"t": now, "e": "intent", "p": pool.name, "to": GONE, "why": "not in the specs"})
+    core.bounded.pop(pool, None)
+    halt(core, pool, now, states.STOPPED)
+    core.settle(pool, now)
+
+
+def pause(
+    core: Core, pool: Pool, now: float, why: str, *, by: str = "", until: float = NEVER
+) -> None:
+    """Start nothing for it; what runs goes on. What asks for it is remembered."""
+    _intend(core, pool, PAUSED, now, why, by=by, until=until)
+
+
+def drain(
+    core: Core, pool: Pool, now: float, why: str, *, by: str = "", until: float = NEVER
+) -> None:
+    """As pause; and idle processes are ended now, busy ones when they rest."""
+    _intend(core, pool, DRAINED, now, why, by=by, until=until)
+    for slot in pool.slots:
+        if slot.state in LIVE:
+            empty(core, slot, now)
+
+
+def empty(core: Core, slot: Slot, now: float) -> None:
+    """End a process unless it may hold a task."""
+    if slot.state not in (states.BUSY, STOPPING):
+        core.stop(slot, states.STOP, states.STOPPED, now)
+
+
+def _intend(
+    core: Core, pool: Pool, to: str, now: float, why: str, *, by: str, until: float
+) -> None:
+    """Remember what is wanted of a pool."""
+    record = {"t": now, "e": "intent", "p": pool.name, "to": to, "why": why, "by": by}
+    core.bounded.pop(pool, None)
+    if until < NEVER:
+        record["u"] = until
+        core.bounded[pool] = until
+    core.note(record)
+    for slot in pool.slots:
+        core.starts.drop(slot)
+
+
+def resume(core: Core, pool: Pool, now: float, why: str, *, by: str = "") -> None:
+    """Back to the usual; what was asked for in between is done now."""
+    if pool.intent not in (PAUSED, DRAINED):
+        return
+    was_drained = pool.intent == DRAINED
+    _intend(core, pool, RUN, now, why, by=by, until=NEVER)
+    for slot in pool.slots:
+        fell_due = slot.state not in LIVE and slot.until == NEVER
+        if fell_due and slot.state != states.EMPTY:
+            core.want(slot, states.STARTERS[slot.state], slot.cause, now)
+    core.settle(pool, now)
+    if was_drained and not pool.live():
+        core.rouse(pool, now)
+
+
+def hibernate(core: Core, pool: Pool, now: float) -> int:
+    """Put idle processes to sleep; counts those left alone because they may hold a task."""
+    busy = 0
+    for slot in pool.slots:
+        if slot.state in (states.STARTING, states.IDLE):
+            core.stop(slot, states.STOP, states.HIBERNATE, now)
+        elif slot.state == states.BUSY:
+            busy += 1
+    return busy
+
+
+def retry(core: Core, pool: Pool, now: float) -> None:
+    """Forget its errors and try again now."""
+    for slot in pool.slots:
+        if slot.state in states.TROUBLED:
+            core.want(slot, states.RETRY, slot.cause, now)
+
+
+def scale(core: Core, pool: Pool, now: float, bounds: tuple[int, int] | None) -> None:
+    """Other least and most processes than the kind's; None is the kind's again."""
+    record: dict[str, object] = {"t": now, "e": "target", "p": pool.name}
+    if bounds is not None:
+        record["least"], record["most"] = bounds
+    core.note(record)
+    _trim(core, pool, now)
+    core.settle(pool, now)
+
+
+def halt(core: Core, pool: Pool, now: float, cause: str) -> None:
+    """End every process of a pool, and its rests."""
+    for slot in pool.slots:
+        if slot.state in LIVE and not (slot.state == STOPPING and slot.cause == cause):
+            core.stop(slot, states.STOP, cause, now)
+        elif slot.state not in LIVE and slot.state != states.EMPTY:
+            core.move(slot, states.STOP, now, cause)
+
+
+def close(core: Core, now: float) -> None:
+    """The overseer ends and takes its daemons along: nothing starts after this."""
+    core.closing = True
+    for pool in list(core.awake):
+        halt(core, pool, now, states.STOPPED)

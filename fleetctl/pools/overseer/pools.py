@@ -1,0 +1,165 @@
+"""Pools and their slots: plain records, as small as can be, for most of them only sleep."""
+
+from __future__ import annotations
+
+from fleetctl.pools.overseer.states import EMPTY, LIVE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fleetctl.pools.overseer.kinds import Kind
+
+NEVER = float("inf")
+
+RUN = "run"
+PAUSED = "paused"
+DRAINED = "drained"
+GONE = "gone"
+"""No specs name it any more; it is forgotten when its last process has ended."""
+
+
+class Life:
+    """What is known of the process in a slot; gone with it."""
+
+    __slots__ = (
+        "announced",
+        "beat",
+        "born",
+        "cursor",
+        "deadline",
+        "errors",
+        "generation",
+        "pid",
+        "pidfd",
+        "ready_at",
+        "status",
+        "step",
+        "struck",
+        "task",
+    )
+
+    def __init__(self, generation: str, now: float) -> None:
+        self.generation = generation
+        self.pid = 0
+        self.pidfd = -1
+        self.born = 0
+        """When the kernel started it, in its own ticks: with the pid, a name nobody else gets."""
+        self.beat = now
+        """When it last said it is alive."""
+        self.ready_at = NEVER
+        self.deadline = NEVER
+        """When patience ends: with its start, its nap or the step of a stop."""
+        self.step = 0
+        """How far a stop has got."""
+        self.struck = False
+        """We sent it a signal that kills."""
+        self.announced = 0.0
+        """How long it said it will sleep, in seconds; 0 is until it is woken."""
+        self.cursor = False
+        """It told up to where it had looked when it announced its nap."""
+        self.status = ""
+        self.task = ""
+        self.errors = 0
+
+
+class Trouble:
+    """A slot's recent failures; there is none while all is well."""
+
+    __slots__ = ("attempt", "probes", "times")
+
+    def __init__(self) -> None:
+        self.attempt = 0
+        self.probes = 0
+        self.times: list[float] = []
+
+
+class Slot:
+    """A numbered place of a pool for at most one process."""
+
+    __slots__ = ("cause", "life", "number", "pool", "since", "state", "timer", "trouble", "until")
+
+    def __init__(self, pool: Pool, number: int) -> None:
+        self.pool = pool
+        self.number = number
+        self.state = EMPTY
+        self.cause = ""
+        self.since = 0.0
+        self.until = NEVER
+        """When something is due although nothing happens."""
+        self.timer = NEVER
+        """The earliest entry for this slot in the heap of timers."""
+        self.life: Life | None = None
+        self.trouble: Trouble | None = None
+
+
+class Pool:
+    """The daemons of one kind of one instance."""
+
+    __slots__ = (
+        "claimable",
+        "hint",
+        "intent",
+        "kind",
+        "latest",
+        "name",
+        "note",
+        "seen",
+        "slots",
+        "target",
+        "wanted_at",
+    )
+
+    def __init__(self, name: str, kind: Kind) -> None:
+        self.name = name
+        """`instance/kind`"""
+        self.kind = kind
+        self.intent = RUN
+        self.note: tuple[float, str, str] | None = None
+        """Until when (monotonic), who and why, for an intent that is not the usual one."""
+        self.seen = 0
+        """The attention of this number and below has been looked at."""
+        self.latest = 0
+        self.hint = False
+        """Somebody said there is work, without a number, and nobody has looked since."""
+        self.wanted_at = 0.0
+        """Since when there is attention nobody has looked at; 0 is none."""
+        self.claimable: tuple[float, int, float] | None = None
+        """When the queue was counted, how many tasks could be taken, since when there are any."""
+        self.target: tuple[int, int] | None = None
+        """Least and most processes an operator asked for, instead of the kind's."""
+        self.slots: list[Slot] = []
+
+    @property
+    def instance(self) -> str:
+        """Whose pool it is."""
+        return self.name.partition("/")[0]
+
+    @property
+    def least(self) -> int:
+        """Processes kept even when there is nothing to do."""
+        return self.target[0] if self.target else self.kind.min
+
+    @property
+    def most(self) -> int:
+        """Processes there may be at once."""
+        return self.target[1] if self.target else self.kind.max
+
+    @property
+    def pending(self) -> bool:
+        """There is attention no daemon has looked at."""
+        return self.hint or self.latest > self.seen
+
+    def slot(self, number: int) -> Slot:
+        """The slot of this number, made on first use."""
+        while len(self.slots) <= number:
+            self.slots.append(Slot(self, len(self.slots)))
+        return self.slots[number]
+
+    def live(self) -> list[Slot]:
+        """Slots with a process."""
+        return [slot for slot in self.slots if slot.state in LIVE]
+
+    def cover(self) -> None:
+        """A daemon looks at the queue after this: whatever is pending, it will see."""
+        self.seen = max(self.seen, self.latest)
+        self.hint = False
+        self.wanted_at = 0.0

@@ -1,0 +1,126 @@
+"""What operators and the specs ask for: done at once, remembered, and never more than asked."""
+
+from __future__ import annotations
+
+from fleetctl.pools.overseer import orders
+from fleetctl.pools.overseer.kinds import Kind
+from tests.pools.overseer.world import BUSY, IDLE, NAP, READY, World, working
+
+SEEN = {**NAP, "X_FLEETCTL_SEEN": "0"}
+
+
+def test_work_that_comes_while_a_daemon_is_put_to_sleep_wakes_it() -> None:
+    """`hibernate` ends the process; a wake in between is not forgotten."""
+    world = World()
+    pool = world.add()
+    slot = working(world, pool)
+    orders.hibernate(world.core, pool, world.now)
+    world.attention(pool)
+    world.exited(slot)
+    assert slot.state == "starting"
+
+
+def test_work_a_daemon_took_does_not_wake_it_a_second_time() -> None:
+    """A hint is done with when the daemon becomes busy after it."""
+    world = World()
+    pool = world.add()
+    slot = working(world, pool)
+    world.attention(pool)
+    world.told(slot, BUSY, IDLE, SEEN)
+    world.exited(slot)
+    assert slot.state == "hibernating"
+
+
+def test_hibernate_leaves_a_busy_daemon_alone() -> None:
+    """Whoever may hold a task is not signalled, and is counted."""
+    world = World()
+    pool = world.add()
+    working(world, pool, busy=True)
+    assert orders.hibernate(world.core, pool, world.now) == 1
+    assert not world.strikes
+
+
+def test_a_drained_pool_ends_a_busy_daemon_when_it_rests() -> None:
+    """Not before; and nothing starts until it is resumed."""
+    world = World()
+    pool = world.add(min=1)
+    slot = working(world, pool, busy=True)
+    orders.drain(world.core, pool, world.now, "keys change", by="ann")
+    world.pass_s(100)
+    assert not world.strikes
+    world.told(slot, IDLE)
+    assert slot.state == "stopping"
+    world.exited(slot)
+    world.pass_s(1000)
+    assert slot.state == "empty"
+    assert pool.note is not None
+    assert pool.note[1:] == ("ann", "keys change")
+
+
+def test_a_pause_keeps_what_falls_due_and_ends_by_itself() -> None:
+    """A slot in backoff is not started while paused, and is as soon as the pause is over."""
+    world = World()
+    pool = world.add()
+    slot = working(world, pool)
+    world.exited(slot, 1)
+    orders.pause(world.core, pool, world.now, "look at it", until=world.now + 50)
+    world.pass_s(49)
+    assert slot.state == "backoff"
+    world.pass_s(3)
+    assert slot.state == "starting"
+    assert pool.intent == "run"
+
+
+def test_a_smaller_maximum_takes_slots_out_of_the_line() -> None:
+    """What stood in line for a place that is gone does not start."""
+    world = World(tokens=1)
+    pool = world.add(min=3, max=3)
+    assert len(world.processes) == 1
+    orders.scale(world.core, pool, world.now, (1, 1))
+    world.told(pool.slot(0), READY)
+    world.pass_s(10)
+    assert len(world.processes) == 1
+    orders.scale(world.core, pool, world.now, None)
+    world.pass_s(10)
+    assert [slot.number for slot in world.processes] == [0, 1, 2]
+
+
+def test_only_what_differs_is_touched_by_new_specs() -> None:
+    """Same kind: not a signal. Changed kind: in turn, by tokens. Gone: stopped and forgotten."""
+    world = World(tokens=1)
+    kinds = {f"i{n}/task": Kind("task", {"command": ("a",)}) for n in range(3)}
+    world.configure(kinds)
+    for _ in range(3):
+        for slot in list(world.processes):
+            world.told(slot, READY)
+    assert world.configure(kinds) == {"added": 0, "changed": 0, "removed": 0, "same": 3}
+    assert not world.strikes
+    changed = {
+        "i0/task": kinds["i0/task"],
+        "i1/task": Kind("task", {"command": ("b",)}),
+    }
+    assert world.configure(changed) == {"added": 0, "changed": 1, "removed": 1, "same": 1}
+    assert [(name, signal) for name, _, signal in world.strikes] == [("i2/task", 2), ("i1/task", 2)]
+    for slot in [slot for slot in world.processes if slot.state == "stopping"]:
+        world.exited(slot)
+    assert set(world.core.book.pools) == {"i0/task", "i1/task"}
+    life = world.core.book.pools["i1/task"].slot(0).life
+    assert life is not None
+    assert life.generation == changed["i1/task"].generation
+
+
+def test_replacing_daemons_goes_by_tokens() -> None:
+    """Ten daemons of a changed kind are not all down at once: one at a time, with one token."""
+    world = World(tokens=1)
+    old = {f"i{n}/task": Kind("task", {"command": ("a",)}) for n in range(10)}
+    world.configure(old)
+    while any(slot.state == "starting" for slot in world.processes):
+        for slot in list(world.processes):
+            world.told(slot, READY)
+    world.configure({name: Kind("task", {"command": ("b",)}) for name in old})
+    for _ in range(10):
+        down = [slot for slot in world.processes if slot.state == "stopping"]
+        assert len(down) == 1
+        world.exited(down[0])
+        world.told(down[0], READY)
+    assert not [slot for slot in world.processes if slot.state == "stopping"]
