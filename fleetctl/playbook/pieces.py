@@ -45,14 +45,21 @@ def gate_shape(word: str) -> type[GateOptions]:
 def _shape(options: type[T], kind: StepKind | GateKind) -> type[T]:
     """`options` with one required field more; where an option has the kind's word, without it."""
     assert issubclass(options, msgspec.Struct)
+    field = _field(kind.word)
     return msgspec.defstruct(  # type: ignore[return-value]
-        f"{kind.word.capitalize()}{options.__name__.removesuffix('Options')}",
-        [(kind.word, kind.model)],
+        f"{field.capitalize()}{options.__name__.removesuffix('Options')}",
+        [(field, kind.model)],
         bases=(options,),
+        rename={field: kind.word},
         frozen=True,
         kw_only=True,
         forbid_unknown_fields=True,
     )
+
+
+def _field(word: str) -> str:
+    """The word of a kind as Python can name a field."""
+    return word.replace("-", "_")
 
 
 def read_step(document: Document, path: Path, mistakes: Mistakes) -> Step | None:
@@ -71,7 +78,7 @@ def read_step(document: Document, path: Path, mistakes: Mistakes) -> Step | None
             why="a step that is tried again must be able to run twice without harm",
             hint="add `idempotent: true` if it is, else take retry away",
         )
-    return Step(word, getattr(shape, word), shape, retry, written)
+    return Step(word, getattr(shape, _field(word)), shape, retry, written)
 
 
 def _read_retry(

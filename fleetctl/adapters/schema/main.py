@@ -1,9 +1,11 @@
 """The words of the program.
 
     schema KEY=VALUE... pending           names of active instances not current, one a line
+    schema KEY=VALUE... has NAME          says yes when the list has it, in any state
     schema KEY=VALUE... status            one line of JSON: how many are where
     schema KEY=VALUE... upgrade NAME      apply what is pending there; exit 0: it is current
     schema KEY=VALUE... check NAME        exit 0: it is current
+    schema KEY=VALUE... locate NAME       its database; nothing when it is current or asleep
     schema KEY=VALUE... mark NAME NUMBER  a person's word: it is as after that number
 
 The keys: `kind` (mariadb, sqlite), `migrations` (a folder), `upto` (a number), one of `file`,
@@ -115,6 +117,13 @@ def check(shard: Shard, name: str) -> int:
     return 0 if not instance.active or standing.word(shard.wanted) == "current" else 1
 
 
+def locate(shard: Shard, name: str) -> int:
+    """The database that is about to be upgraded; for who makes a backup of it before."""
+    if check(shard, name):
+        sys.stdout.write(f"{shard.instance(name).database}\n")
+    return 0
+
+
 def upgrade(shard: Shard, name: str) -> int:
     """Apply what is pending, under the database's lock."""
     instance = shard.instance(name)
@@ -179,8 +188,13 @@ def _do(shard: Shard, words: list[str]) -> int:
             return tell_pending(shard)
         case ["status"]:
             return tell_status(shard)
+        case ["has", name]:
+            sys.stdout.write("yes\n" if shard.instances(name) else "")
+            return 0
         case ["check", name]:
             return check(shard, name)
+        case ["locate", name]:
+            return locate(shard, name)
         case ["upgrade", name]:
             return upgrade(shard, name)
         case ["mark", name, number] if number.isdecimal():
