@@ -23,7 +23,8 @@ def kinds_sections() -> list[str]:
 
 def kind_section(folder: str, kind: StepKind | GateKind) -> list[str]:
     """What one kind says of itself, and the models only it uses."""
-    module = importlib.import_module(f"fleetctl.playbook.{folder}.{kind.word}")
+    word = kind.word.replace("-", "_")
+    module = importlib.import_module(f"fleetctl.playbook.{folder}.{word}")
     paragraphs = (module.__doc__ or "").rstrip().split("\n\n")
     lines = [f"#### {kind.word}", ""]
     for text in paragraphs:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from fleetctl.base.hostrange import fold
 from fleetctl.plan.digest import SHORT, digest_of
 from fleetctl.plan.model import Plan, PlanPhase, PlanStep
+from fleetctl.plan.skew import schema_words
 from fleetctl.plan.words import (
     budget_words,
     estimate_words,
@@ -80,6 +81,7 @@ def _phase_lines(plan: Plan, number: int, phase: PlanPhase) -> Iterator[str]:
     yield from _labelled(
         "budget", [text for text in (budget_words(phase.budget, size), items_words(phase)) if text]
     )
+    yield from _labelled("schema", [text for text in (schema_words(plan, phase),) if text])
     before = [gate_words(gate) for gate in phase.gates if gate.when == "before"]
     yield from _labelled("before", before)
     yield from _batch_lines(plan, phase)

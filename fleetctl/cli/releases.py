@@ -54,6 +54,8 @@ def releases() -> None:
 @click.option("--git", "repository", metavar="REPO", help="A git repository instead of PATH.")
 @click.option("--ref", metavar="REF", help="The tag, branch or commit of it.  [default: HEAD]")
 @click.option("--id", "id", metavar="ID", help="Its name; else made from its day and content.")
+@click.option("--schema", type=click.IntRange(1), metavar="NUMBER", default=None,
+              help="The migration all instances must have before it runs.")  # fmt: skip
 @releases_option
 @output_option
 def add(
@@ -61,12 +63,13 @@ def add(
     repository: str | None,
     ref: str | None,
     id: str | None,
+    schema: int | None,
     releases_dir: str | None,
     output: str,
 ) -> None:
     """Make a release of PATH, a folder or a tar archive, or of a commit of a git repository."""
     source = _source(path, repository, ref)
-    added = open_store(releases_dir).add(source, id, by=_who())
+    added = open_store(releases_dir).add(source, id, by=_who(), schema=schema or 0)
     if not added.new:
         tell(f"already here as {added.id}: the same content")
     elif added.twins:
@@ -155,7 +158,7 @@ def _tiers_named(text: str, tiers: Collection[str], file: Path) -> list[str]:
 
 
 _WHOLE = ("id", "added", "by", "size", "unpacked", "files", "pinned", "origin", "commit",
-          "content", "sha256")  # fmt: skip
+          "schema", "content", "sha256")  # fmt: skip
 
 
 def _row(info: ReleaseInfo, pinned: list[str]) -> dict[str, object]:

@@ -17,6 +17,7 @@ from fleetctl.plan.names import check_given
 from fleetctl.plan.phases import Chosen, make_phase
 from fleetctl.plan.render import text_of
 from fleetctl.plan.request import PlanRequest
+from fleetctl.plan.skew import check_order
 from fleetctl.playbook.model import Mistakes, Phase
 
 KEEPERS = 3
@@ -46,6 +47,7 @@ def compile_plan(request: PlanRequest) -> Plan:
         make_phase(request, each, _needs(each[1].name, request, kept), run_size, mistakes)
         for each in chosen
     ]
+    check_order(request.playbook.phases, made, mistakes)
     if mistakes.errors:
         errors = mistakes.errors
         raise errors[0] if len(errors) == 1 else InputErrors(errors)

@@ -62,6 +62,16 @@ class Budget(msgspec.Struct, frozen=True):
     where none may, so that plans without such steps keep their digest."""
 
 
+class SchemaGuard(msgspec.Struct, frozen=True):
+    """What a phase has to do with the schemas of instances; numbers are those of migrations."""
+
+    needs: int = 0
+    """Its release runs on this and later; 0: it does not say."""
+    upgrades: bool = False
+    to: int = 0
+    """Where it brings instances; 0: to the newest there is."""
+
+
 class PlanPhase(msgspec.Struct, frozen=True):
     """One phase: its hosts in batches, each host worked through all steps."""
 
@@ -82,6 +92,8 @@ class PlanPhase(msgspec.Struct, frozen=True):
     """The release this phase deploys; empty when it deploys none."""
     already: tuple[str, ...] = ()
     """Hosts last known to run `release`: shown as no-ops; they are checked all the same."""
+    schema: SchemaGuard | msgspec.UnsetType = msgspec.UNSET
+    """Left out where the phase says nothing of schemas, so that other plans keep their digest."""
 
 
 class TierGuard(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from fleetctl.plan.drafts import Making, make_gates, make_steps
 from fleetctl.plan.model import PlanPhase, PlanStep
 from fleetctl.plan.names import check_names, same_everywhere
 from fleetctl.plan.request import PlanRequest
+from fleetctl.plan.skew import guard_of
 from fleetctl.playbook.kinds import Artifact, KindContext, step_kinds
 from fleetctl.playbook.model import Mistakes, Phase
 
@@ -42,6 +43,7 @@ def make_phase(
     known = same_everywhere(phase, hosts, request)
     making = Making(phase, number, context, timeout_s, known, mistakes, request.playbook.secrets)
     steps, gates = make_steps(making), make_gates(making)
+    guard = guard_of(phase, artifact, mistakes)
     if len(mistakes.errors) > before:
         return None
     release = artifact.release if artifact else ""
@@ -60,6 +62,7 @@ def make_phase(
         on_failure=phase.text.on_failure,
         release=release,
         already=tuple(n for n in names if release and request.live.get(n) == release),
+        schema=guard,
     )
 
 

@@ -91,7 +91,10 @@ def _may_name_item(step: dict[str, object], key: str) -> bool:
     kind = step_kinds().get(key)
     if kind is not None:
         return kind.fans_out or "foreach" in step
-    return "foreach" in step and key in _ITEM_PARTS
+    fans_out = "foreach" in step or any(
+        word in step for word, one in step_kinds().items() if one.fans_out
+    )
+    return fans_out and key in _ITEM_PARTS
 
 
 def _check_none(document: Document, path: tuple[str | int, ...], mistakes: Mistakes) -> None:

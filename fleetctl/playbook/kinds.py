@@ -9,7 +9,7 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -28,6 +28,8 @@ class Artifact(msgspec.Struct, frozen=True):
     size: int
     content: str = ""
     """sha256 of what is in it, the same on every machine that made it from the same files."""
+    schema: int = 0
+    """The number of the newest migration it needs; 0: none is said."""
 
 
 class KindContext(msgspec.Struct, frozen=True):
@@ -66,6 +68,21 @@ class GateDraft(msgspec.Struct, frozen=True):
     soak_s: float = 0.0
 
 
+RELEASE: Literal["release"] = "release"
+"""In place of a number of a migration: the one the release says it needs."""
+SchemaNumber = Annotated[int, msgspec.Meta(ge=1)] | Literal["release"]
+
+
+class SchemaWords(msgspec.Struct, frozen=True):
+    """What a step says of the schema of instances."""
+
+    needs: SchemaNumber | None = None
+    """The code it puts in place runs on this and later; None: it does not say."""
+    upgrades: bool = False
+    to: SchemaNumber | None = None
+    """Where it brings instances; None: to the newest there is."""
+
+
 class StepKind(msgspec.Struct, frozen=True):
     """A kind of step: its word in the playbook, the shape of its value, and what it comes down to.
 
@@ -80,6 +97,7 @@ class StepKind(msgspec.Struct, frozen=True):
     fans_out: bool = False
     """It compiles to a Listing (part `list`) and a Foreach after it: its texts may name
     `{{item}}`."""
+    schema: Callable[[Any], SchemaWords] | None = None
 
 
 class GateKind(msgspec.Struct, frozen=True):

@@ -48,6 +48,8 @@ class ReleaseInfo(msgspec.Struct, frozen=True, kw_only=True):
     files: int
     origin: str
     commit: str = ""
+    schema: int = 0
+    """The number of the newest migration it needs; 0: not said."""
     added: str
     """When, UTC, ISO 8601."""
     by: str = ""
@@ -69,7 +71,13 @@ class ReleaseStore:
         self.folder = folder.absolute()
 
     def add(
-        self, source: Source, id: str | None = None, *, at_s: float | None = None, by: str = ""
+        self,
+        source: Source,
+        id: str | None = None,
+        *,
+        at_s: float | None = None,
+        by: str = "",
+        schema: int = 0,
     ) -> Added:
         """Make `source` a release, durably; `at_s` is Unix time, None means now.
 
@@ -83,6 +91,7 @@ class ReleaseStore:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._locked(), self._half_done() as half:
                 info = _build(source, half, id, moment, by)
+                info = msgspec.structs.replace(info, schema=schema)
                 return self._keep(info, half, named=id is not None)
         except OSError as error:
             raise Refused(f"cannot make a release of {source}", why=str(error)) from error
@@ -112,7 +121,7 @@ class ReleaseStore:
         if found != (info.sha256, info.size):
             why = f"sha256 is {found[0][:12]}..., was {info.sha256[:12]}... when it was added"
             raise _damaged(info, path, why)
-        return Artifact(info.id, str(path), info.sha256, info.size, info.content)
+        return Artifact(info.id, str(path), info.sha256, info.size, info.content, info.schema)
 
     def _keep(self, info: ReleaseInfo, half: Path, *, named: bool) -> Added:
         """Give the built release its place, unless it is there already."""
@@ -121,6 +130,11 @@ class ReleaseStore:
         earlier = next((one for one in same if one.id == info.id or not named), None)
         if earlier is not None:
             self.artifact(earlier.id)
+            if info.schema and info.schema != earlier.schema:
+                raise Refused(
+                    f'this content is here as "{earlier.id}", which needs schema {earlier.schema}',
+                    hint="a release never changes: give it another --id",
+                )
             twins = tuple(one.id for one in same if one.id != earlier.id)
             return Added(**msgspec.structs.asdict(earlier), new=False, twins=twins)
         if place.exists():

@@ -19,7 +19,8 @@ from tests.plan.fleets import artifact, measure, no_text
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = "".join(
-    (ROOT / "docs" / name).read_text() for name in ("playbook.md", "secrets.md", "doctor.md")
+    (ROOT / "docs" / name).read_text()
+    for name in ("playbook.md", "secrets.md", "doctor.md", "schema.md")
 )
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", GUIDES, re.DOTALL)
 

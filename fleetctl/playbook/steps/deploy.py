@@ -16,7 +16,14 @@ from typing import Annotated, Any
 import msgspec
 
 from fleetctl.playbook import releasetree as tree
-from fleetctl.playbook.kinds import Artifact, KindContext, StepDraft, StepKind
+from fleetctl.playbook.kinds import (
+    Artifact,
+    KindContext,
+    SchemaNumber,
+    SchemaWords,
+    StepDraft,
+    StepKind,
+)
 from fleetctl.playbook.operations import Exec, Put, Retry
 from fleetctl.playbook.substitute import check_shell, names_in, shell_template_of
 from fleetctl.playbook.units import Seconds, seconds
@@ -27,6 +34,13 @@ trying again at once would mend nothing but only wait for bad health twice."""
 MARGIN_S = 30.0
 """What a part that watches for a while gets on top, for its last look."""
 _URL = re.compile(r"https?://")
+
+
+class Requires(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What must be so elsewhere before this release runs here."""
+
+    schema: SchemaNumber | None = None
+    """The migration all instances must have: its number, or `release`: the one the release says."""
 
 
 class Deploy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,6 +58,7 @@ class Deploy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long `health` and `live` may take to come right."""
     live: str = ""
     """sh text whose last line says which release the running application is."""
+    requires: Requires = Requires()
 
 
 def compile_deploy(deploy: Deploy, context: KindContext) -> tuple[StepDraft, ...]:
@@ -53,7 +68,13 @@ def compile_deploy(deploy: Deploy, context: KindContext) -> tuple[StepDraft, ...
     return tuple(part for part in _parts(texts) if part is not None)
 
 
-KIND = StepKind(word="deploy", model=Deploy, compile=compile_deploy, needs_release=True)
+KIND = StepKind(
+    word="deploy",
+    model=Deploy,
+    compile=compile_deploy,
+    needs_release=True,
+    schema=lambda value: SchemaWords(needs=value.requires.schema),
+)
 
 
 class _Texts:

@@ -24,7 +24,15 @@ import msgspec
 
 from fleetctl.playbook.command import shell_of
 from fleetctl.playbook.foreach import CONCURRENCY_MAX, LIST_PART
-from fleetctl.playbook.kinds import KindContext, StepDraft, StepKind
+from fleetctl.playbook.kinds import (
+    RELEASE,
+    Artifact,
+    KindContext,
+    SchemaNumber,
+    SchemaWords,
+    StepDraft,
+    StepKind,
+)
 from fleetctl.playbook.operations import Exec, Foreach, Listing, Put, Retry
 from fleetctl.playbook.schemaprogram import Program
 from fleetctl.playbook.source import Command
@@ -66,8 +74,9 @@ class SchemaUpgrade(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engine: Literal["mariadb", "mysql", "sqlite", ""] = ""
     migrations: str = ""
     """The folder of numbered SQL files on the host."""
-    to: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """The number the instances are at afterwards; left out: the newest in the folder."""
+    to: SchemaNumber | None = None
+    """The number the instances are at afterwards, or `release`: the one the release of the phase
+    says it needs; left out: the newest in the folder."""
     instances: Instances = Instances()
     databases: str = "{name}"
     """An instance's database where the list does not say: `app_{name}`, `/srv/data/{name}.db`."""
@@ -87,6 +96,7 @@ class SchemaUpgrade(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def compile_upgrade(value: SchemaUpgrade, context: KindContext) -> tuple[StepDraft, ...]:
     """The program laid down and unpacked, the list, the upgrades; raises ValueError."""
     _check_whole(value)
+    value = _with_number(value, context.artifact)
     if not value.engine:
         return (_listing(shell_of(value.pending)), _foreach(value, _own_upgrade(value), None))
     program = program_of(value)
@@ -100,7 +110,13 @@ def compile_upgrade(value: SchemaUpgrade, context: KindContext) -> tuple[StepDra
     )
 
 
-KIND = StepKind(word="schema-upgrade", model=SchemaUpgrade, compile=compile_upgrade, fans_out=True)
+KIND = StepKind(
+    word="schema-upgrade",
+    model=SchemaUpgrade,
+    compile=compile_upgrade,
+    fans_out=True,
+    schema=lambda value: SchemaWords(upgrades=True, to=value.to),
+)
 
 
 def program_of(value: SchemaUpgrade) -> Program:
@@ -156,6 +172,19 @@ def _backup(value: SchemaUpgrade) -> str:
         f"(\n{shell_of(value.backup)}\n) || "
         "{ echo 'the backup failed, so the instance was not upgraded' >&2; exit 1; }"
     )
+
+
+def _with_number(value: SchemaUpgrade, artifact: Artifact | None) -> SchemaUpgrade:
+    if value.to != RELEASE:
+        return value
+    if artifact is None:
+        raise ValueError("to: release, but this phase deploys none; name a number")
+    if not artifact.schema:
+        raise ValueError(
+            f"to: release, but {artifact.release} does not say which schema it needs; "
+            "add it with `fleetctl releases add ... --schema NUMBER`"
+        )
+    return msgspec.structs.replace(value, to=artifact.schema)
 
 
 def _check_whole(value: SchemaUpgrade) -> None:
