@@ -244,7 +244,7 @@ class _Scanner:
 
     def _at_word_start(self) -> bool:
         before = self._before
-        while before.endswith("\\\n"):
+        while before.endswith("\\\n") and _odd_backslashes(before[:-1]):
             before = before[:-2]
         return not before or (before[-1] in _WORD_ENDS and not _odd_backslashes(before[:-1]))
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fleetctl.playbook.substitute import check_shell, fill_shell, shell_template_of
@@ -146,6 +146,9 @@ AROUND = (
     st.lists(st.tuples(st.integers(0, 200), st.sampled_from("'\"\\$(){}`#\n ;<")), max_size=2),
     st.sampled_from(INJECTIONS),
 )  # fmt: skip
+@example(
+    ["x \\' \\\" \\\\\n"], "# it's a comment with \"quotes\nprintf '%s\\n' {{var.x}}", [], "$(pwn)"
+)
 def test_no_value_is_ever_run(
     around: list[str], place: str, slips: list[tuple[int, str]], value: str
 ) -> None:
