@@ -27,6 +27,7 @@ from fleetctl.cli.telling import Teller, answer_with
 from fleetctl.cli.watching import Follower, stamped
 from fleetctl.rollout import records as r
 from fleetctl.rollout.observers import STUCK_S
+from fleetctl.rollout.questions import BOX
 
 TICK_S = 0.2
 CLOSE_S = 1.0
@@ -35,7 +36,7 @@ Answer = Callable[[str, str, str], None]
 
 _WORTH_A_LINE = (
     *(r.StepSettled, r.OrderLost, r.GateSettled, r.PhaseBegan, r.PhaseEnded),
-    *(r.QuestionAsked, r.QuestionAnswered),
+    *(r.QuestionAsked, r.BoxTicked, r.QuestionAnswered),
     *(r.WordTaken, r.ViewDropped, r.StopOrdered, r.RunOpened, r.RunResumed, r.FoundDown),
 )
 
@@ -139,24 +140,27 @@ class Screen(Follower):
         """Ask on the terminal until answered here, or elsewhere, or the run ends."""
         question = asked.question
         prompt = Prompt(question)
+        ticked = set(self.view.boxes.get(question.key, ()))
+        elsewhere = answer_with(self.view.run, question)
         _forget_typed()
         self._console.print(self._picture())
-        self._console.print(
-            f"\n{prompt.heading}\n(or elsewhere: {answer_with(self.view.run, question)})\n"
-            f"{prompt.choices}: ",
-            end="",
-        )
+        self._console.print("\n" + "\n".join(prompt.lines(ticked, elsewhere)))
+        self._console.print(f"{prompt.choices}: ", end="")
         while self._question() == asked and not self._closing.is_set():
-            typed = _typed_line(TICK_S)
-            if typed is None:
+            line = _typed_line(TICK_S)
+            if line is None:
                 continue
-            answer = prompt.read(typed)
-            if answer is None:
-                self._console.print(f"please type {prompt.choices}: ", end="")
+            typed = prompt.read(line, ticked | self.view.boxes.get(question.key, set()))
+            if typed.trouble:
+                self._console.print(f"{typed.trouble}: ", end="")
+                continue
+            self._answer(question.key, typed.choice, typed.why)
+            if typed.choice.startswith(BOX):
+                ticked.add(int(typed.choice.removeprefix(BOX)))
+                self._console.print(f"{prompt.choices}: ", end="")
                 continue
             self._asked.add((question.key, asked.asked_s))
             self._console.print()
-            self._answer(question.key, *answer)
 
 
 def _forget_typed() -> None:

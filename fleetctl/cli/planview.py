@@ -22,7 +22,7 @@ from fleetctl.plan.words import (
     secret_words,
     secrets_of,
 )
-from fleetctl.playbook.operations import Foreach
+from fleetctl.playbook.operations import Foreach, Manual
 
 COLUMNS = ("phase", "batch", "host", "tier", "from", "to", "noop", "steps")
 WIDTH = 110
@@ -77,6 +77,10 @@ def plan_rows(plan: Plan) -> Iterator[dict[str, object]]:
 def _phase_lines(plan: Plan, number: int, phase: PlanPhase) -> Iterator[str]:
     size = sum(map(len, phase.batches))
     needs = f", after {', '.join(phase.needs)}" if phase.needs else ""
+    if not size:
+        yield f"{number}. {phase.name}: a person does it{needs}"
+        yield from _labelled("steps", [gate.title for gate in phase.gates])
+        return
     yield f"{number}. {phase.name}: {_count(size, 'host')}, {pace_words(phase)}{needs}"
     yield from _labelled(
         "budget", [text for text in (budget_words(phase.budget, size), items_words(phase)) if text]
@@ -123,6 +127,8 @@ def _steps_words(phase: PlanPhase) -> str:
 def _step_words(steps: Sequence[PlanStep]) -> str:
     last = steps[-1]
     marks = [f"once a {last.once}"] if last.once else []
+    if isinstance(last.operation, Manual):
+        marks = ["a person", *(marks or ["for each host"])]
     if len(steps) == 1 and last.retry is not None and last.retry.attempts > 1:
         marks.append(f"up to {last.retry.attempts} tries")
     if given := given_words(last):

@@ -110,6 +110,8 @@ class RunView:
         self.gates: dict[tuple[str, int, str], r.GateSettled] = {}
         self.asked: dict[str, Asked] = {}
         """What a person is asked now, by the questions' keys."""
+        self.boxes: dict[str, set[int]] = {}
+        """Question -> its boxes that are ticked."""
         self.answers: list[tuple[float, r.QuestionAsked, r.QuestionAnswered]] = []
         """What people chose, and which defaults were taken, with the Unix time."""
         self.stop: r.StopOrdered | None = None
@@ -248,6 +250,9 @@ class RunView:
     def _question_asked(self, record: r.QuestionAsked) -> None:
         self.asked[record.key] = Asked(record, self.now_s)
 
+    def _box_ticked(self, record: r.BoxTicked) -> None:
+        self.boxes.setdefault(record.key, set()).add(record.box)
+
     def _question_answered(self, record: r.QuestionAnswered) -> None:
         asked = self.asked.pop(record.key, None)
         if asked is not None:
@@ -282,6 +287,7 @@ class RunView:
         r.GateAsked: _gate_asked,
         r.GateSettled: _gate_settled,
         r.QuestionAsked: _question_asked,
+        r.BoxTicked: _box_ticked,
         r.QuestionAnswered: _question_answered,
         r.WordTaken: _word,
         r.ViewDropped: _word,
@@ -333,6 +339,12 @@ class RunView:
                 if taken:
                     names[host] = None
         return list(names)
+
+    def undone(self) -> list[str]:
+        """Phases without hosts that did not end well: a person has something to do in them."""
+        return [
+            n for n, phase in self.phases.items() if not phase.plan.batches and not phase.passed
+        ]
 
     def untouched(self) -> list[str]:
         """Hosts of the plan that no phase has begun."""

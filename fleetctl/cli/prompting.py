@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Set
+from typing import NamedTuple
+
 from fleetctl.base.durations import format_duration
 from fleetctl.cli.output import printable
+from fleetctl.rollout.questions import BOX, DONE
 from fleetctl.rollout.records import QuestionAsked
 
-_YES_NO = {"approve": "yes", "refuse": "no"}
+_TYPED = {"approve": ("yes",), "refuse": ("no",), "skipped": ("skip", "skipped")}
 """Choices that are typed as another word."""
+_WITH_WHY = frozenset({"skipped", "failed"})
+"""Choices that say why."""
+
+
+class Typed(NamedTuple):
+    """What a line means: a choice (or a box), what is added to it, or why it is no answer."""
+
+    choice: str = ""
+    why: str = ""
+    trouble: str = ""
 
 
 class Prompt:
@@ -15,26 +29,52 @@ class Prompt:
 
     def __init__(self, question: QuestionAsked) -> None:
         self._question = question
-        self._typed = {_YES_NO.get(choice, choice): choice for choice in question.choices}
+        self._choices = {
+            word: choice for choice in question.choices for word in _TYPED.get(choice, (choice,))
+        }
 
-    @property
-    def heading(self) -> str:
-        """What is asked, and what happens when nobody answers."""
+    def lines(self, ticked: Set[int], elsewhere: str) -> Iterator[str]:
+        """What is asked, how it is answered, and what happens when nobody does."""
         question = self._question
-        word = "APPROVAL" if question.about == "gate" else "QUESTION"
         about = f" ({question.host})" if question.host else ""
-        left = format_duration(question.within_s)
-        default = _YES_NO.get(question.default, question.default)
-        return f"{word}{about}  {printable(question.text)}\nwithout an answer in {left}: {default}"
+        who = f"  [for {printable(question.who)}]" if question.who else ""
+        first, *more = printable(question.text).splitlines()
+        yield f"{self._heading()}{about}  {first}{who}"
+        yield from more
+        yield from (f"    {line}" for line in printable(question.command).splitlines())
+        for number, box in enumerate(question.boxes, 1):
+            yield f"  [{'x' if number in ticked else ' '}] {number} {printable(box)}"
+        default = _TYPED.get(question.default, (question.default,))[-1]
+        yield f"without an answer in {format_duration(question.within_s)}: {default}"
+        yield f"(or elsewhere: {elsewhere})"
 
     @property
     def choices(self) -> str:
         """`yes or no`, `retry, rollback or stop`."""
-        *most, last = self._typed
+        words = ["a box's number"] if self._question.boxes else []
+        for choice in self._question.choices:
+            words.append(_TYPED.get(choice, (choice,))[0] + (" WHY" if choice in _WITH_WHY else ""))
+        *most, last = words
         return f"{', '.join(most)} or {last}" if most else last
 
-    def read(self, typed: str) -> tuple[str, str] | None:
-        """The choice and what is added to it (`stop not today`); None: it is no answer."""
+    def read(self, typed: str, ticked: Set[int]) -> Typed:
+        """What the line means."""
         word, _, rest = typed.partition(" ")
-        choice = self._typed.get(word.lower())
-        return None if choice is None else (choice, rest.strip())
+        boxes = range(1, len(self._question.boxes) + 1)
+        if word.isdigit() and int(word) in boxes:
+            return Typed(f"{BOX}{int(word)}")
+        choice = self._choices.get(word.lower())
+        if choice is None:
+            return Typed(trouble=f"please type {self.choices}")
+        open_ = [str(box) for box in boxes if box not in ticked]
+        if choice == DONE and open_:
+            return Typed(trouble=f"not ticked yet: {', '.join(open_)}")
+        if choice in _WITH_WHY and not rest.strip():
+            return Typed(trouble=f"say why: {word} WHY")
+        return Typed(choice, rest.strip())
+
+    def _heading(self) -> str:
+        choices = self._question.choices
+        if "approve" in choices:
+            return "APPROVAL"
+        return "TO DO BY HAND" if DONE in choices else "QUESTION"

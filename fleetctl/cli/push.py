@@ -32,7 +32,8 @@ def going_options(command: Any) -> Any:
     """`--check`, `--yes`, `--no-lease`, `--no-carry` and `--output`, passed as `going`."""
     command = gather("going", Going)(command)
     command = carry_option(lease_option(output_option(command)))
-    yes = "Do not ask for the number of hosts; for scripts. Approval gates still ask."
+    yes = "Do not ask for the number of hosts; for scripts. Approvals and manual steps "
+    yes += "still ask."
     command = click.option("--yes", is_flag=True, help=yes)(command)
     check = "Run only checks and read-only probes; change nothing."
     return click.option("--check", "--dry-run", "check", is_flag=True, help=check)(command)
@@ -58,18 +59,29 @@ def push(
 
 def go(plan: Plan, going: Going, journal: str | None) -> ExitCode:
     """Show the plan, have it confirmed, run it, tell how it went."""
-    from fleetctl.cli.confirm import confirm
     from fleetctl.cli.output import tell
-    from fleetctl.cli.planview import hosts_of, plan_lines
+    from fleetctl.cli.planview import plan_lines
     from fleetctl.cli.session import Manner, start_run
 
     tell("\n".join(plan_lines(plan)))
     if not going.check:
-        confirm(len(hosts_of(plan)), going.yes)
+        confirm_plan(plan, going.yes)
     leased = not going.no_lease
     return start_run(
         plan, Manner(going.output, journal, going.check, leased=leased, carried=going.carry)
     )
+
+
+def confirm_plan(plan: Plan, yes: bool) -> None:
+    """The number of hosts is typed; of a plan without hosts that of its steps."""
+    from fleetctl.cli.confirm import confirm
+    from fleetctl.cli.planview import hosts_of
+
+    hosts = len(hosts_of(plan))
+    if hosts:
+        confirm(hosts, yes)
+    else:
+        confirm(sum(len(phase.gates) for phase in plan.phases), yes, things="steps")
 
 
 def _made_plan(wish: Wish) -> Plan:

@@ -44,6 +44,61 @@ def answer(run: str, choice: str, question: str | None, why: str, journal: str |
     give_answer(run, choice, question, why, journal)
 
 
+@click.command()
+@run_argument
+@click.argument("step", metavar="[STEP]", required=False)
+@click.option("--host", metavar="HOST", help="Which, when it is asked for each host.")
+@click.option("--box", type=click.IntRange(1), multiple=True, help="Tick this box, no more.")
+@click.option("--skip", metavar="WHY", help="It is left out; the run goes on.")
+@click.option("--failed", metavar="WHY", help="It could not be done.")
+@journal_option
+def tick(
+    run: str, step: str | None, host: str | None, box: tuple[int, ...], skip: str | None,
+    failed: str | None, journal: str | None,
+) -> None:  # fmt: skip
+    """Say that the manual step a live run asks for is done, from another terminal.
+
+    STEP is its key, its title or its text. With boxes, each is ticked (--box) before it is done.
+    """
+    if sum(bool(given) for given in (box, skip, failed)) > 1:
+        raise UsageError("--box, --skip and --failed exclude each other")
+    from fleetctl.cli.identity import whoami
+    from fleetctl.rollout.controls import write_answer
+    from fleetctl.rollout.questions import BOX, DONE
+
+    with open_journal(journal) as opened:
+        row = opened.find(run)
+        live_holder(opened, row)
+        view = read_account(opened, row.id).view
+        question = open_question(view, DONE, step, host)
+        if box:
+            for number in box:
+                if number > len(question.boxes):
+                    raise UsageError(f"it has no box {number}", why=f"boxes: {len(question.boxes)}")
+                answer = write_answer(question.key, f"{BOX}{number}")
+                opened.give_order(row.id, "answer", whoami(), answer)
+            tell(f"ticked {', '.join(map(str, box))} of {quoted(question.text)} of run {row.id}")
+            return
+        choice = "skipped" if skip else "failed" if failed else DONE
+        if choice == DONE:
+            _refuse_unticked(view, question)
+        answer = write_answer(question.key, choice, skip or failed or "")
+        opened.give_order(row.id, "answer", whoami(), answer)
+    about = f" on {question.host}" if question.host else ""
+    tell(f"{choice}: {quoted(question.text)}{about} of run {row.id}")
+
+
+def _refuse_unticked(view: RunView, question: QuestionAsked) -> None:
+    ticked = view.boxes.get(question.key, set())
+    left = [(n, box) for n, box in enumerate(question.boxes, 1) if n not in ticked]
+    if left:
+        raise Refused(
+            f"{len(left)} of {len(question.boxes)} boxes are not ticked",
+            why="; ".join(f"{n}: {box}" for n, box in left),
+            hint=" ".join(["tick them with:", *(f"--box {n}" for n, _ in left)]),
+        )
+
+
 def give_answer(run: str, choice: str, named: str | None, why: str, journal: str | None) -> None:
     """Order the run's controller to take this choice."""
     from fleetctl.cli.identity import whoami
@@ -58,9 +113,15 @@ def give_answer(run: str, choice: str, named: str | None, why: str, journal: str
     tell(f"answered {choice} to {quoted(question.text)} of run {row.id}")
 
 
-def open_question(view: RunView, choice: str, named: str | None) -> QuestionAsked:
+def open_question(
+    view: RunView, choice: str, named: str | None, host: str | None = None
+) -> QuestionAsked:
     """The open question that is meant; raises Refused or UsageError when it is not clear."""
-    every = [asked.question for asked in view.asked.values()]
+    open_ = [asked.question for asked in view.asked.values()]
+    every = [question for question in open_ if host is None or question.host == host]
+    if open_ and not every:
+        hint = did_you_mean(host or "", [question.host for question in open_])
+        raise UsageError(f"nobody is asked about {host} now", hint=hint)
     if not every:
         raise Refused(f"run {view.run} asks nobody anything now")
     fitting = [question for question in every if choice in question.choices]
@@ -70,16 +131,21 @@ def open_question(view: RunView, choice: str, named: str | None) -> QuestionAske
             f'no open question has the choice "{choice}"',
             hint=did_you_mean(choice, choices) or f"choices: {', '.join(choices)}",
         )
-    if named is None and len(fitting) == 1:
-        return fitting[0]
-    names = [question.key for question in fitting]
-    if named is None:
-        raise UsageError("several questions are open", hint=f"name one of: {', '.join(names)}")
-    for question in fitting:
-        titles = (question.key, question.text, view.titles.get(question.key))
-        if named in titles:
-            return question
-    raise UsageError(f'no question "{named}" is open', hint=did_you_mean(named, names))
+    meant = [q for q in fitting if named is None or named in _names_of(view, q)]
+    if len(meant) == 1:
+        return meant[0]
+    names = list(dict.fromkeys(q.key.partition("/")[0] for q in fitting))
+    if not meant:
+        raise UsageError(f'no question "{named}" is open', hint=did_you_mean(named or "", names))
+    if len({q.key.partition("/")[0] for q in meant}) == 1 and meant[0].host:
+        hosts = ", ".join(question.host for question in meant)
+        raise UsageError("it is asked for several hosts", hint=f"add --host, one of: {hosts}")
+    raise UsageError("several questions are open", hint=f"name one of: {', '.join(names)}")
+
+
+def _names_of(view: RunView, question: QuestionAsked) -> tuple[str, ...]:
+    key = question.key.partition("/")[0]
+    return (question.key, key, question.text, view.titles.get(key, key))
 
 
 def live_holder(journal: Journal, row: RunRow) -> str:

@@ -13,7 +13,7 @@ from fleetctl.cli.output import quoted
 from fleetctl.cli.owing import owed_lines
 from fleetctl.cli.picture import counts_text, hosts_word, wall_text
 from fleetctl.cli.progress import HostView, RunView
-from fleetctl.cli.telling import last_lines, stop_words, word_words
+from fleetctl.cli.telling import answer_words, last_lines, stop_words, word_words
 from fleetctl.report.accounting import (
     Accounting,
     HostEnd,
@@ -44,6 +44,10 @@ def recap(view: RunView) -> list[str]:
         lines += ["", *_failure_lines(view, failure)]
     lines += ["", *_phase_lines(view), "", *owed_lines(view)]
     lines += [f"{wall_text(wall_s)} {word_words(word)}" for wall_s, word in view.words]
+    lines += [
+        f"{wall_text(wall_s)} {answer_words(asked, answered)}"
+        for wall_s, asked, answered in view.answers
+    ]
     if view.stop is not None:
         lines.append(stop_words(view.stop))
     return lines + _ending(view)
@@ -192,7 +196,8 @@ def _phase_lines(view: RunView) -> list[str]:
     lines = []
     for name, phase in view.phases.items():
         if phase.began_s is None:
-            lines.append(f"{name:<{width}}  not begun ({hosts_word(phase.hosts)})")
+            what = hosts_word(phase.hosts) if phase.hosts else "a person does it"
+            lines.append(f"{name:<{width}}  not begun ({what})")
             continue
         took = format_duration(max(0.0, (phase.ended_s or view.now_s) - phase.began_s))
         lines.append(f"{name:<{width}}  {took:>12}  {counts_text(view.counts(name))}".rstrip())

@@ -87,7 +87,8 @@ def resume(run: str, yes: bool, how: Resuming) -> ExitCode:
         account = read_account(opened, row.id)
         told = _told(account, how)
         hosts = account.view.to_do(failed)
-        if not hosts and (failed or account.view.ended is not None):
+        ended = account.view.ended is not None and not account.view.undone()
+        if not hosts and (failed or ended):
             raise _nothing_left(account, failed)
         tell(accounted(account.view))
         if hosts:

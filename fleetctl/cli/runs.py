@@ -10,7 +10,7 @@ from fleetctl.cli.journal import journal_option, open_journal
 from fleetctl.cli.logs import LOG_COLUMNS, log_lines, log_rows, pick_logs
 from fleetctl.cli.output import emit, output_option, tell, write
 from fleetctl.cli.picture import wall_text
-from fleetctl.cli.questions import answer, approve, live_holder
+from fleetctl.cli.questions import answer, approve, live_holder, tick
 from fleetctl.cli.report import report
 from fleetctl.cli.resume import resume
 from fleetctl.cli.upkeep import backup, verify
@@ -35,6 +35,7 @@ runs.add_command(backup)
 runs.add_command(approve)
 runs.add_command(answer)
 runs.add_command(report)
+runs.add_command(tick)
 
 
 @runs.command("list")

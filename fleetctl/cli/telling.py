@@ -93,7 +93,13 @@ class Teller:
     def _question_asked(self, record: r.QuestionAsked) -> str:
         default = f"{format_duration(record.within_s)} without an answer means {record.default}"
         how = answer_with(self._view.run, record)
-        return f"a person is asked: {printable(record.text)}; {default}; answer with: {how}"
+        about = f"{record.host}: " if record.host else ""
+        return f"a person is asked: {about}{question_text(record)}; {default}; answer with: {how}"
+
+    def _box_ticked(self, record: r.BoxTicked) -> str:
+        asked = self._view.asked.get(record.key)
+        box = printable(asked.question.boxes[record.box - 1]) if asked else str(record.box)
+        return f"ticked by {record.by}: {box}"
 
     def _question_answered(self, record: r.QuestionAnswered) -> str:
         _, asked, _ = self._view.answers[-1]
@@ -133,6 +139,7 @@ class Teller:
         r.ViewDropped: _word,
         r.StopOrdered: _stop_ordered,
         r.QuestionAsked: _question_asked,
+        r.BoxTicked: _box_ticked,
         r.QuestionAnswered: _question_answered,
         r.RestoreBegan: _restore_began,
     }
@@ -148,16 +155,26 @@ def word_words(record: r.WordTaken | r.ViewDropped) -> str:
 
 def answer_with(run: str, question: r.QuestionAsked) -> str:
     """The command that answers the question from another terminal."""
-    if question.about == "gate":
+    if "approve" in question.choices:
         return f"fleetctl runs approve {run}"
+    if "done" in question.choices:
+        host = f" --host {question.host}" if question.host else ""
+        return f"fleetctl runs tick {run} {question.key.partition('/')[0]}{host}"
     return f"fleetctl runs answer {run} {'|'.join(question.choices)}"
+
+
+def question_text(question: r.QuestionAsked) -> str:
+    """What is asked, on one line, the command to be typed with it."""
+    text = " ".join(printable(question.text).split())
+    return f"{text} {quoted(printable(question.command))}" if question.command else text
 
 
 def answer_words(asked: r.QuestionAsked, answered: r.QuestionAnswered) -> str:
     """`approve by ann@desk 42: Go on?`, or which default was taken."""
+    about = f"{asked.host}: " if asked.host else ""
     by = "taken by default" if answered.defaulted else f"by {answered.by}"
     why = f" ({printable(answered.why)})" if answered.why else ""
-    return f"{answered.choice} {by}{why}: {printable(asked.text)}"
+    return f"{answered.choice} {by}{why}: {about}{question_text(asked)}"
 
 
 def back_words(record: r.StepSettled) -> str:

@@ -12,6 +12,7 @@ from fleetctl.inventory.model import Fleet, Host
 from fleetctl.inventory.select import pick
 from fleetctl.plan.bounds import guards_of, run_budget
 from fleetctl.plan.estimate import estimate_s
+from fleetctl.plan.manual import make_hostless, reached_of
 from fleetctl.plan.model import Plan, PlanPhase
 from fleetctl.plan.names import check_given
 from fleetctl.plan.phases import Chosen, make_phase
@@ -44,7 +45,9 @@ def compile_plan(request: PlanRequest) -> Plan:
     run_size = len({name for _, _, names in chosen for name in names})
     kept = {phase.name for _, phase, _ in chosen}
     made = [
-        make_phase(request, each, _needs(each[1].name, request, kept), run_size, mistakes)
+        (make_phase if each[2] else make_hostless)(
+            request, each, _needs(each[1].name, request, kept), run_size, mistakes
+        )
         for each in chosen
     ]
     check_order(request.playbook.phases, made, mistakes)
@@ -68,6 +71,8 @@ def _choose(request: PlanRequest, mistakes: Mistakes) -> list[Chosen]:
         picked = _pick(request, phase, mistakes)
         if only is not None and phase.name not in only:
             continue
+        if phase.hosts is None and restriction is None:
+            chosen.append((number, phase, []))
         hosts = picked if restriction is None else [h for h in picked if h in restriction]
         if hosts:
             chosen.append((number, phase, hosts))
@@ -76,6 +81,8 @@ def _choose(request: PlanRequest, mistakes: Mistakes) -> list[Chosen]:
 
 def _pick(request: PlanRequest, phase: Phase, mistakes: Mistakes) -> list[str]:
     """The hosts of the phase's selector; a selector that picks none is a mistake."""
+    if phase.hosts is None:
+        return []
     place = phase.written.at("hosts")
     try:
         hosts = pick(request.fleet, phase.hosts, request.read_file)
@@ -109,7 +116,7 @@ def _needs(name: str, request: PlanRequest, kept: set[str]) -> tuple[str, ...]:
 def _assemble(request: PlanRequest, phases: Sequence[PlanPhase], run_size: int) -> Plan:
     fleet = request.fleet
     names = {name for phase in phases for batch in phase.batches for name in batch}
-    tiers = {fleet.hosts[name].tier for name in names}
+    tiers = {fleet.hosts[name].tier for name in reached_of(phases)}
     guards = guards_of(fleet, tiers)
     looked_at = {host for guard in guards if guard.floor > 0 for host in guard.hosts}
     keepers = keepers_of(fleet, tiers)

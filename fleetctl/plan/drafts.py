@@ -21,9 +21,18 @@ from fleetctl.playbook.kinds import (
     step_kinds,
 )
 from fleetctl.playbook.model import Gate, Mistakes, Phase, Step
-from fleetctl.playbook.operations import Exec, Foreach, Listing, Put, Retry, SecretSource
+from fleetctl.playbook.operations import (
+    Exec,
+    Foreach,
+    Listing,
+    Manual,
+    Once,
+    Put,
+    Retry,
+    SecretSource,
+)
 from fleetctl.playbook.secrets import with_secrets
-from fleetctl.playbook.substitute import check_shell, parse
+from fleetctl.playbook.substitute import check_shell, names_in, parse
 
 
 class Making(msgspec.Struct, frozen=True):
@@ -65,7 +74,7 @@ def _make_step(making: Making, place: int, step: Step) -> Sequence[PlanStep]:
                 operation=_operation(making, step, draft),
                 timeout_s=_timeout_s(making, step, draft),
                 retry=_retry(step, draft),
-                once=step.options.once or draft.once,
+                once=_once(making, step, draft),
                 barrier=making.phase.text.lockstep or (step.options.barrier and index == last),
                 reads_release=draft.reads_release,
                 expects=draft.expects,
@@ -105,6 +114,8 @@ def _check_templates(draft: StepDraft) -> None:
 
 def _options_fit(making: Making, step: Step, drafts: Sequence[StepDraft]) -> bool:
     """Whether the step's own options can be laid over what its kind made."""
+    if isinstance(drafts[0].operation, Manual) and not _fits_person(making, step, drafts[0]):
+        return False
     acts = [draft for draft in drafts if not isinstance(draft.operation, Listing)]
     alone = len(acts) == 1 and isinstance(acts[0].operation, Exec)
     for word in ("check", "undo", "restore", "secrets"):
@@ -116,6 +127,37 @@ def _options_fit(making: Making, step: Step, drafts: Sequence[StepDraft]) -> boo
             )
             return False
     return True
+
+
+def _fits_person(making: Making, step: Step, draft: StepDraft) -> bool:
+    """Whether a person can be asked this, with these options."""
+    for word in ("idempotent", "secret"):
+        if getattr(step.options, word):
+            place = step.written.at(word)
+            making.mistakes.add(f"a step a person does takes no {word}", place)
+            return False
+    varying = _varying(making, draft)
+    if step.options.once and varying:
+        making.mistakes.add(
+            f"asked once a {step.options.once}, it names {{{{{varying[0]}}}}} of a host",
+            step.written.at("once"),
+            hint="take once away: it is asked for each host then",
+        )
+        return False
+    return True
+
+
+def _once(making: Making, step: Step, draft: StepDraft) -> Once:
+    """What a person does is done once, unless it names the host."""
+    if isinstance(draft.operation, Manual) and not _varying(making, draft):
+        return step.options.once or "fleet"
+    return step.options.once or draft.once
+
+
+def _varying(making: Making, draft: StepDraft) -> list[str]:
+    """Names in what a person is told that are not the same on all hosts of the phase."""
+    assert isinstance(draft.operation, Manual)
+    return sorted(names_in(draft.operation.texts) - making.known.keys())
 
 
 def _operation(making: Making, step: Step, draft: StepDraft) -> Any:

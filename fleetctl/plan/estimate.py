@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from fleetctl.plan.history import History
 from fleetctl.plan.model import Plan, PlanPhase, PlanStep
-from fleetctl.playbook.operations import Approval, Pause
+from fleetctl.playbook.operations import Approval, Manual, Pause
 
 
 def estimate_s(plan: Plan, history: History) -> float | None:
@@ -52,4 +52,6 @@ def _batch_s(
 def _step_s(step: PlanStep, tier: str, history: History) -> float | None:
     if isinstance(step.operation, Pause):
         return step.operation.seconds
+    if isinstance(step.operation, Manual):
+        return 0.0
     return history.expected_s(step.title, tier)

@@ -35,6 +35,19 @@ def check_names(
             _tell(used, without, hosts, known, mistakes)
 
 
+def check_names_without_hosts(phase: Phase, request: PlanRequest, mistakes: Mistakes) -> None:
+    """Note every name that has a value on a host only."""
+    for used in dict.fromkeys(phase.used):
+        root, _, key = used.name.partition(".")
+        if used.name == "fleet.name" or (root == "var" and _given(key, request)):
+            continue
+        mistakes.add(
+            f"{{{{{used.name}}}}} has no value: phase {phase.name} names no hosts",
+            used.location,
+            hint="add `hosts: SELECTOR` to the phase, or give the variable in the playbook",
+        )
+
+
 def _given(key: str, request: PlanRequest) -> bool:
     return key in request.playbook.variables or key in request.variables
 
@@ -88,7 +101,7 @@ def same_everywhere(phase: Phase, hosts: Sequence[Host], request: PlanRequest) -
             found = {host.variables.get(key) for host in hosts}
         else:
             continue
-        value = found.pop()
+        value = found.pop() if found else None
         if value is not None and not found:
             known[name] = text_of(value)
     return known

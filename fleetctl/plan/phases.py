@@ -15,6 +15,7 @@ from fleetctl.plan.request import PlanRequest
 from fleetctl.plan.skew import guard_of
 from fleetctl.playbook.kinds import Artifact, KindContext, step_kinds
 from fleetctl.playbook.model import Mistakes, Phase
+from fleetctl.playbook.operations import Manual
 
 Chosen = tuple[int, Phase, list[str]]
 """A phase that has hosts: its number in the playbook, itself, its hosts in inventory order."""
@@ -35,7 +36,7 @@ def make_phase(
     before = len(mistakes.errors)
     check_names(phase, hosts, request, mistakes)
     _check_shards(phase, hosts, mistakes)
-    if phase.steps:
+    if any(step.kind != "manual" for step in phase.steps):
         _check_caps(request, phase, batch_caps(tiers), mistakes)
     artifact = _artifact(request, phase, list(tiers), mistakes)
     context = KindContext(request.playbook.folder, artifact, request.measure)
@@ -78,8 +79,9 @@ def _pace(
         return (tuple(host.name for host in hosts),), len(hosts), 0.0
     each = list(tiers.values())
     ramp = request.overrides.batch or phase.text.batches or ()
+    by_hand = all(isinstance(step.operation, Manual) for step in steps)
     return (
-        divide(hosts, ramp, batch_caps(tiers)),
+        divide(hosts, ramp, {} if by_hand else batch_caps(tiers)),
         phase_limit(phase, steps, len(hosts), each, request.overrides),
         throttle_per_min(phase, each, request.overrides),
     )

@@ -17,6 +17,7 @@ from fleetctl.playbook.operations import (
     HostProbe,
     HttpProbe,
     LocalProbe,
+    Manual,
     Pause,
     Probe,
     Put,
@@ -27,12 +28,16 @@ from fleetctl.playbook.substitute import Values, fill_argv, fill_plain, fill_she
 SSH_PORT = 22
 
 
-def render_step(plan: Plan, phase: PlanPhase, step: PlanStep, host: str) -> Exec | Put | Pause:
+def render_step(
+    plan: Plan, phase: PlanPhase, step: PlanStep, host: str
+) -> Exec | Put | Pause | Manual:
     """The step's operation for `host`."""
     operation = step.operation
     if isinstance(operation, Pause):
         return operation
     values = values_of(plan, plan.hosts[host])
+    if isinstance(operation, Manual):
+        return _filled(operation, values)
     if isinstance(operation, Put):
         return msgspec.structs.replace(operation, dest=fill_plain(operation.dest, values))
     return msgspec.structs.replace(
@@ -68,9 +73,20 @@ def render_probe(plan: Plan, gate: Gate, host: str | None) -> Probe:
             if port == OF_LOGIN and host is not None:
                 port = plan.hosts[host].login.port or SSH_PORT
             return TcpProbe(port, fill_plain(template, values))
+        case Manual():
+            return _filled(probe, values)
         case Approval():
             question = fill_plain(probe.question, values)
             return msgspec.structs.replace(probe, question=question)
+
+
+def _filled(operation: Manual, values: Values) -> Manual:
+    return msgspec.structs.replace(
+        operation,
+        text=fill_plain(operation.text, values),
+        boxes=tuple(fill_plain(box, values) for box in operation.boxes),
+        command=fill_plain(operation.command, values),
+    )
 
 
 def values_of(plan: Plan, host: Host | None) -> Values:

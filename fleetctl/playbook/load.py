@@ -14,6 +14,7 @@ from fleetctl.inventory.expression import Expression
 from fleetctl.inventory.expression import parse as parse_selector
 from fleetctl.playbook.checks import read_checks
 from fleetctl.playbook.foreach import check_items_named
+from fleetctl.playbook.hostless import check_hostless
 from fleetctl.playbook.model import Check, Mistakes, Phase, Playbook, Used, Written
 from fleetctl.playbook.pieces import read_gate, read_step, texts_at, try_decode, written_at
 from fleetctl.playbook.secrets import check_secrets, read_secrets
@@ -116,10 +117,12 @@ def _read_phase(document: Document, index: int, before: str, mistakes: Mistakes)
     check_items_named(document, path, mistakes)
     budget = _read_budget(document, index, mistakes)
     hosts = _read_selector(pieces.get("hosts"), document.location((*path, "hosts")), mistakes)
-    if text is None or hosts is None:
+    if text is None or (hosts is None and "hosts" in pieces):
         return None
     written = written_at(document, path)
     _check_phase(text, written, mistakes)
+    if hosts is None:
+        check_hostless(text, steps, pieces, written, mistakes)
     return Phase(
         text=text,
         hosts=hosts,

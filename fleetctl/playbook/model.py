@@ -67,7 +67,8 @@ class Phase(msgspec.Struct, frozen=True):
     """A phase, checked as far as it can be without a fleet."""
 
     text: PhaseText
-    hosts: Expression
+    hosts: Expression | None
+    """None: a person does all of it, and no host is meant."""
     needs: tuple[str, ...]
     budget: BudgetText
     gates: tuple[Gate, ...]

@@ -93,7 +93,26 @@ class Pause(msgspec.Struct, frozen=True, tag="pause"):
     seconds: float
 
 
-Operation = Exec | SecretExec | Listing | Foreach | Put | Pause
+class Manual(msgspec.Struct, frozen=True, tag="manual"):
+    """A person does it and says so; nothing is sent."""
+
+    text: str
+    boxes: tuple[str, ...] = ()
+    """All of them are ticked before it is done."""
+    command: str = ""
+    """Shown to be copied."""
+    who: str = ""
+    """Who is to do it, in the author's words."""
+    default: Literal["failed", "skipped"] = "failed"
+    """What holds when nobody has answered in time; never that it was done."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every template of it."""
+        return (self.text, self.command, *self.boxes)
+
+
+Operation = Exec | SecretExec | Listing | Foreach | Put | Pause | Manual
 
 
 class HostProbe(msgspec.Struct, frozen=True, tag="host"):
@@ -129,7 +148,7 @@ class TcpProbe(msgspec.Struct, frozen=True, tag="tcp"):
     """A template; empty means the host's address."""
 
 
-class Approval(msgspec.Struct, frozen=True, tag="approval"):
+class Approval(msgspec.Struct, frozen=True, omit_defaults=True, tag="approval"):
     """A person says yes."""
 
     question: str
@@ -137,7 +156,7 @@ class Approval(msgspec.Struct, frozen=True, tag="approval"):
     """What holds when nobody has answered in the gate's time."""
 
 
-Probe = HostProbe | LocalProbe | HttpProbe | TcpProbe | Approval
+Probe = HostProbe | LocalProbe | HttpProbe | TcpProbe | Approval | Manual
 
 Once = Literal["", "fleet", "batch", "shard"]
 

@@ -116,7 +116,8 @@ class PhaseText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A phase as it stands in the file."""
 
     name: str
-    hosts: str
+    hosts: str = ""
+    """Left out: only of a phase all of whose steps a person does, once."""
     needs: tuple[str, ...] | None = None
     """Left out: the phase before it."""
     batches: Ramp | None = None

@@ -75,7 +75,11 @@ def _move(desk: Desk) -> bool:
         return True
     if phase.state is PhaseState.PENDING:
         return _begin_phase(desk, phase)
-    if any(phase.unsettled) and not gatekeeping.pass_gates(desk, phase, BEFORE):
+    if not phase.batches and desk.state.only_failed:
+        desk.phase_at += 1  # there is no lost host in it; a plain resume asks for it
+        return True
+    to_do = any(phase.unsettled) or not phase.batches
+    if to_do and not gatekeeping.pass_gates(desk, phase, BEFORE):
         return False
     return _next_batch(desk, phase)
 
@@ -239,6 +243,10 @@ def ending(desk: Desk) -> tuple[ExitCode, str]:
             code = ExitCode.UNKNOWN
         return code, state.stop.cause
     code = exit_code_of(seen)
+    asked = [p for p in state.phases.values() if not p.batches]
+    undone = [p.plan.name for p in asked if p.state is not PhaseState.PASSED]
+    if code is ExitCode.OK and undone:
+        return ExitCode.STOPPED, f"{', '.join(undone)} is not done; `resume` goes on with it"
     if code is ExitCode.OK and accounts.halted:
         return ExitCode.STOPPED, f"{accounts.halted} hosts are not done; `resume` goes on with them"
     return code, ""

@@ -59,6 +59,8 @@ class BatchWork:
         """Stage -> hosts that may not enter it yet."""
         self.after_election: dict[tuple[str, str], list[HostRun]] = {}
         """Hosts whose next step runs once, on another."""
+        self.after_answer: dict[str, list[HostRun]] = {}
+        """Question -> hosts whose next step a person does."""
         self.opened = 0
         """The latest stage whose barrier is open."""
         self.entered: dict[str, int] = {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fleetctl.base.hostrange import fold
 from fleetctl.plan.model import Gate
 from fleetctl.plan.render import render_probe
-from fleetctl.playbook.operations import Approval, HostProbe, LocalProbe
-from fleetctl.rollout import questions
+from fleetctl.playbook.operations import Approval, HostProbe, LocalProbe, Manual
+from fleetctl.rollout import manual, questions
 from fleetctl.rollout.desk import Desk, Errand, GateWork
 from fleetctl.rollout.messages import ProbeAnswered, RunProbe
 from fleetctl.rollout.records import GateAsked, GateSettled, QuestionAnswered, QuestionAsked
@@ -69,7 +69,7 @@ def _ask(desk: Desk, work: GateWork) -> None:
     desk.gate = work
     desk.record(GateAsked(work.phase.plan.name, work.batch, gate.key))
     work.deadline_s = desk.now_s + gate.timeout_s
-    if isinstance(gate.probe, Approval):
+    if isinstance(gate.probe, (Approval, Manual)):
         _ask_person(desk, work)
     elif not work.hosts and not _asked_once(gate):
         _settle(desk, work, False, cause="no host is left that could be asked")
@@ -80,12 +80,9 @@ def _ask(desk: Desk, work: GateWork) -> None:
 def _ask_person(desk: Desk, work: GateWork) -> None:
     gate = work.gate
     probe = render_probe(desk.plan, gate, None)
-    assert isinstance(probe, Approval)
-    question = QuestionAsked(
-        gate.key, "gate", work.phase.plan.name, probe.question, ("approve", "refuse"),
-        probe.default, gate.timeout_s, work.batch,
-    )  # fmt: skip
-    questions.ask(desk, question)
+    assert isinstance(probe, (Approval, Manual))
+    place = ("gate", work.phase.plan.name, work.batch, "")
+    questions.ask(desk, manual.question_of(probe, gate.key, place, gate.timeout_s))
 
 
 def _asked_once(gate: Gate) -> bool:
@@ -105,7 +102,7 @@ def _send_probe(desk: Desk, work: GateWork, ticket: int, host: str) -> None:
     patience = desk.patience.probe_timeout_s
     left_s = max(work.deadline_s - desk.now_s, 1.0)
     probe = render_probe(desk.plan, work.gate, host or None)
-    assert not isinstance(probe, Approval)
+    assert not isinstance(probe, (Approval, Manual))
     if isinstance(probe, HostProbe):
         within_s = left_s if work.held_since_s is None else max(patience, work.gate.timeout_s)
         desk.send(Look(ticket, host, probe.script, within_s))
@@ -171,9 +168,13 @@ def take_choice(desk: Desk, asked: QuestionAsked, answered: QuestionAnswered) ->
     work = desk.gate
     if work is None or work.gate.key != asked.key:
         return
-    yes = answered.choice == "approve"
-    said = answered.why if yes or answered.why else "a person said no"
-    _settle(desk, work, yes, cause=said, by=answered.by)
+    passed = answered.choice in ("approve", questions.DONE, "skipped")
+    cause = answered.why
+    if answered.choice in manual.CHOICES:
+        cause = manual.in_words(answered) if answered.choice != questions.DONE else ""
+    elif not passed:
+        cause = cause or "a person said no"
+    _settle(desk, work, passed, cause=cause, by=answered.by)
 
 
 def abandon(desk: Desk) -> None:

@@ -171,8 +171,7 @@ class HostRun:
     def settle_step(self, record: StepSettled) -> None:
         index = self.recipe.index_of[record.key]
         if index not in self.open_steps:
-            self.steps[index] = STEP.advance(self.steps[index], StepEvent.PASS)
-            self._move_on()
+            self._settle_unsent(index, record)
             return
         self.open_steps.remove(index)
         if record.restore:
@@ -206,6 +205,15 @@ class HostRun:
     def _owe(self, index: int, outcome: Outcome) -> None:
         if outcome is not Outcome.SKIPPED:
             self.duties.owe(index, doubted=outcome is Outcome.UNKNOWN)
+
+    def _settle_unsent(self, index: int, record: StepSettled) -> None:
+        """A step of which nothing is sent: a pause, what ran elsewhere, what a person did."""
+        if record.outcome.lost:
+            self.steps[index] = STEP.advance(self.steps[index], StepEvent.FAIL)
+            self.fault = Fault(record.outcome, record.key, record.cause)
+            return
+        self.steps[index] = STEP.advance(self.steps[index], StepEvent.PASS)
+        self._move_on()
 
     def lose_order(self, record: OrderLost) -> None:
         if self.state is HostState.ASKED or record.sent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetctl.base.outcome import Outcome
 from fleetctl.playbook.operations import Pause, Retry
-from fleetctl.rollout import asking, mending, pacing, returning, segments
+from fleetctl.rollout import asking, manual, mending, pacing, returning, segments
 from fleetctl.rollout.desk import BatchWork, Desk
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.patience import chance, step_delay_s
@@ -29,6 +29,9 @@ def take_up(desk: Desk, work: BatchWork, run: HostRun) -> None:
     """Go on with a host in flight of which nothing is out: just begun, or found so on resume."""
     if desk.state.check_only:
         work.place(run, 0)
+        if not run.recipe.reaches_hosts:
+            settle(desk, run, Outcome.SKIPPED, "", "would ask a person")
+            return
         segments.send_check(desk, run)
         return
     work.place(run, stage_at(run))
@@ -78,6 +81,8 @@ def _enter_stage(desk: Desk, run: HostRun) -> bool:
         assert isinstance(operation, Pause)
         desk.set_timer(("pause", run.phase, run.host), operation.seconds)
         return False
+    if stage.kind == "manual":
+        return manual.enter(desk, work, run)
     if stage.kind == "once":
         return _enter_once(desk, work, run)
     segments.send_stage(desk, run, stage)

@@ -223,6 +223,21 @@ class QuestionAsked(msgspec.Struct, frozen=True, tag="question-asked"):
     """-1: before the phase."""
     host: str = ""
     """The one host it is about; empty: the phase or the batch."""
+    boxes: tuple[str, ...] = ()
+    """Ticked one by one; `done` is no answer before all are."""
+    command: str = ""
+    """Shown to be copied."""
+    who: str = ""
+    """Who is to answer, in the author's words."""
+
+
+class BoxTicked(msgspec.Struct, frozen=True, tag="box-ticked"):
+    """A person ticked a box of an open question; it stays ticked, also over a resume."""
+
+    key: str
+    box: int
+    """Counts from 1."""
+    by: str
 
 
 class QuestionAnswered(msgspec.Struct, frozen=True, tag="question-answered"):
@@ -291,7 +306,7 @@ class RunEnded(msgspec.Struct, frozen=True, tag="run-ended"):
 Record = (
     RunOpened | RunResumed | PhaseBegan | BatchBegan | FoundDown | HostBegan | SegmentSent
     | StepSettled | OrderLost | AskSent | AskAnswered | RetryPlanned | HostSettled
-    | GateAsked | GateSettled | QuestionAsked | QuestionAnswered | BatchEnded | PhaseEnded
-    | WordTaken | ViewDropped | StopOrdered | RunEnded
+    | GateAsked | GateSettled | QuestionAsked | BoxTicked | QuestionAnswered
+    | BatchEnded | PhaseEnded | WordTaken | ViewDropped | StopOrdered | RunEnded
     | RestoreBegan | HostReopened
 )  # fmt: skip

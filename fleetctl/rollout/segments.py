@@ -7,7 +7,7 @@ import shlex
 import msgspec
 
 from fleetctl.plan.render import render_step
-from fleetctl.playbook.operations import Exec, Pause, Put
+from fleetctl.playbook.operations import Exec, Manual, Pause, Put
 from fleetctl.rollout.desk import Desk, Errand
 from fleetctl.rollout.hostrun import HostRun, Tries, Way
 from fleetctl.rollout.records import AskSent, SegmentSent
@@ -96,7 +96,7 @@ def _send(desk: Desk, run: HostRun, indices: list[int], way: Way) -> None:
 def _order(desk: Desk, run: HostRun, index: int, way: Way) -> StepOrder:
     step, tries = run.recipe.steps[index], run.tries_of(index)
     operation = render_step(desk.plan, desk.state.phases[run.phase].plan, step, run.host)
-    assert not isinstance(operation, Pause)
+    assert not isinstance(operation, (Pause, Manual))
     name = name_on_host(step.key, tries)
     if way == "restore":
         assert isinstance(operation, Exec)
@@ -125,7 +125,7 @@ def _restore_name(run: HostRun, index: int) -> str:
     return f"{run.recipe.steps[index].key}.restore{tries if tries > 1 else ''}"
 
 
-def _check_script(operation: Exec | Put | Pause) -> str:
+def _check_script(operation: Exec | Put | Pause | Manual) -> str:
     if isinstance(operation, Exec):
         return operation.check
     if isinstance(operation, Put):

@@ -7,9 +7,9 @@ from typing import Literal
 import msgspec
 
 from fleetctl.plan.model import PlanPhase, PlanStep
-from fleetctl.playbook.operations import Exec, Pause
+from fleetctl.playbook.operations import Exec, Manual, Pause
 
-StageKind = Literal["segment", "pause", "once"]
+StageKind = Literal["segment", "pause", "once", "manual"]
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -35,6 +35,8 @@ class Recipe(msgspec.Struct, frozen=True):
     restores: dict[int, int]
     """Step that says how to put the host back -> the later step whose success ends that; -1: the
     end of the phase."""
+    reaches_hosts: bool
+    """Some step is sent; else a person does all of it."""
 
 
 def read_recipe(phase: PlanPhase) -> Recipe:
@@ -62,6 +64,7 @@ def read_recipe(phase: PlanPhase) -> Recipe:
             for index, step in enumerate(phase.steps)
             if isinstance(step.operation, Exec) and step.operation.restore
         },
+        reaches_hosts=any(not isinstance(step.operation, Manual) for step in phase.steps),
     )
 
 
@@ -72,4 +75,6 @@ def _cut_between(step: PlanStep, following: PlanStep) -> bool:
 def _kind_of(step: PlanStep) -> StageKind:
     if isinstance(step.operation, Pause):
         return "pause"
+    if isinstance(step.operation, Manual):
+        return "manual"
     return "once" if step.once else "segment"

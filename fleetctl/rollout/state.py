@@ -26,6 +26,7 @@ from fleetctl.rollout.tables import (
     GateState,
     LegEvent,
     PhaseEvent,
+    PhaseState,
     StepState,
 )
 
@@ -71,6 +72,8 @@ class RunState:
         """Questions open to a person, by their keys."""
         self.answered: dict[str, r.QuestionAnswered] = {}
         """The last answer to each question, also of earlier legs."""
+        self.boxes: dict[str, set[int]] = {}
+        """Question -> its boxes that are ticked, also of earlier legs."""
         self.last_ticket = 0
         self.questions: Counter[str] = Counter()
         """Host -> how often it was asked in this leg."""
@@ -154,6 +157,8 @@ class RunState:
         for batch, unsettled in enumerate(phase.unsettled):
             if unsettled:
                 phase.begin_anew(batch)
+        if not phase.batches and phase.state is PhaseState.FAILED:
+            phase.state = PHASE.initial
 
     def _take_up(self, run: HostRun) -> None:
         """A host in flight when its controller went."""
@@ -306,6 +311,9 @@ class RunState:
         self.asked[record.key] = record
         self.answered.pop(record.key, None)
 
+    def _tick(self, record: r.BoxTicked) -> None:
+        self.boxes.setdefault(record.key, set()).add(record.box)
+
     def _take_choice(self, record: r.QuestionAnswered) -> None:
         if self.asked.pop(record.key, None) is None:
             raise IllegalTransition(f"nobody was asked {record.key}")
@@ -344,6 +352,7 @@ class RunState:
         r.WordTaken: _note,
         r.ViewDropped: _note,
         r.QuestionAsked: _ask_person,
+        r.BoxTicked: _tick,
         r.QuestionAnswered: _take_choice,
         r.StopOrdered: _stop,
         r.RunEnded: _end,

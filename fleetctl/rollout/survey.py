@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from fleetctl.base.errors import LockHeld, Unreachable
 from fleetctl.base.hostrange import fold
-from fleetctl.playbook.operations import Pause
+from fleetctl.playbook.operations import Manual, Pause
 from fleetctl.rollout import results
 from fleetctl.rollout.desk import Desk
 from fleetctl.rollout.ground import Ground, Reply
@@ -240,7 +240,7 @@ def _names(run: HostRun) -> list[tuple[str, int]]:
     return [
         (name_on_host(step.key, run.tries_of(index)), index)
         for index, step in enumerate(run.recipe.steps)
-        if run.steps[index] in _OPEN and not isinstance(step.operation, Pause)
+        if run.steps[index] in _OPEN and not isinstance(step.operation, (Pause, Manual))
     ]
 
 

@@ -19,7 +19,7 @@ class StepState(StrEnum):
     DONE = "done"
     CHECKED = "checked"
     PASSED = "passed"
-    """Nothing was sent for it: a pause, or a step that ran once elsewhere."""
+    """Nothing was sent for it: a pause, what a person did, or a step that ran once elsewhere."""
     FAILED = "failed"
     UNKNOWN = "unknown"
     UNDOING = "undoing"
@@ -54,6 +54,7 @@ STEP: Machine[StepState, StepEvent] = Machine(
     {
         (StepState.TODO, StepEvent.SEND): StepState.SENT,
         (StepState.TODO, StepEvent.PASS): StepState.PASSED,
+        (StepState.TODO, StepEvent.FAIL): StepState.FAILED,
         (StepState.SENT, StepEvent.ACT): StepState.DONE,
         (StepState.SENT, StepEvent.CHECK): StepState.CHECKED,
         (StepState.SENT, StepEvent.FAIL): StepState.FAILED,

@@ -22,12 +22,14 @@ PATIENCE_S = 40.0
 class Program:
     """`fleetctl` with its own journal and releases, its inventory being a lab's."""
 
-    def __init__(self, folder: Path, lab: RunningLab) -> None:
+    def __init__(self, folder: Path, lab: RunningLab | Path) -> None:
+        """`lab`: or an inventory, where no host is to be reached."""
         self.folder = folder
-        self.lab = lab
+        if not isinstance(lab, Path):
+            self.lab = lab
         self.environ = {
             **os.environ,
-            "FLEETCTL_INVENTORY": str(lab.inventory),
+            "FLEETCTL_INVENTORY": str(lab if isinstance(lab, Path) else lab.inventory),
             "FLEETCTL_JOURNAL": str(folder / "journal.db"),
             "FLEETCTL_RELEASES": str(folder / "releases"),
             "XDG_STATE_HOME": str(folder / "state"),

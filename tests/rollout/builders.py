@@ -7,7 +7,7 @@ from typing import Literal
 
 from fleetctl.inventory.model import Host, Login
 from fleetctl.plan.model import Budget, Gate, Plan, PlanPhase, PlanStep, TierGuard
-from fleetctl.playbook.operations import Exec, Once, Pause, Retry
+from fleetctl.playbook.operations import Exec, Manual, Once, Pause, Retry
 
 
 def a_host(name: str, tier: str = "web", **tags: str) -> Host:
@@ -31,6 +31,24 @@ def a_step(
 
 def a_pause(key: str, seconds: float) -> PlanStep:
     return PlanStep(key, key, Pause(seconds), 60.0)
+
+
+def a_manual(
+    key: str, *boxes: str, once: Once = "fleet", command: str = "",
+    default: Literal["failed", "skipped"] = "failed", timeout_s: float = 600.0,
+    barrier: bool = False,
+) -> PlanStep:  # fmt: skip
+    operation = Manual(f"{key}, please", boxes, command, "", default)
+    return PlanStep(key, key, operation, timeout_s, once=once, barrier=barrier)
+
+
+def a_hostless(name: str, *steps: PlanStep, needs: Sequence[str] = ()) -> PlanPhase:
+    """A phase all of whose steps a person does."""
+    gates = []
+    for step in steps:
+        assert isinstance(step.operation, Manual)
+        gates.append(Gate(step.key, step.title, step.operation, "before", step.timeout_s))
+    return PlanPhase(name, tuple(needs), (), (), tuple(gates), Budget(), 1)
 
 
 def a_phase(

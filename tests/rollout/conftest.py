@@ -20,7 +20,9 @@ def make_sim(tmp_path: Path) -> Iterator[MakeSim]:
     made: list[Sim] = []
 
     def make(plan: Plan, script: Script | None = None) -> Sim:
-        sim = Sim(tmp_path, plan, World(plan.hosts, script))
+        folder = tmp_path / str(len(made))
+        folder.mkdir()
+        sim = Sim(folder, plan, World(plan.hosts, script))
         made.append(sim)
         return sim
 

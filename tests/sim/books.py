@@ -73,6 +73,7 @@ class PhaseBook:
         self.unsettled = [len(batch) for batch in plan.batches]
         self.touched = [0] * len(plan.batches)
         """Hosts of each batch that are settled and were not skipped."""
+        self.passed = False
         self.lost = 0
         self.lost_in_batch = [0] * len(plan.batches)
 

@@ -27,5 +27,5 @@ def fingerprint(state: RunState) -> object:
     )  # fmt: skip
     return (
         runs, groups, sums, dict(state.elections), state.leg, state.stop, state.fence,
-        dict(state.asked), dict(state.answered),
+        dict(state.asked), dict(state.answered), dict(state.boxes),
     )  # fmt: skip

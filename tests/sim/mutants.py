@@ -18,8 +18,10 @@ from fleetctl.rollout import (
     ends,
     gatekeeping,
     hosts,
+    manual,
     pacing,
     phaserun,
+    questions,
     reducer,
     results,
     segments,
@@ -27,7 +29,7 @@ from fleetctl.rollout import (
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.loop import Driver
 from fleetctl.rollout.messages import Outgoing
-from fleetctl.rollout.records import Record
+from fleetctl.rollout.records import QuestionAnswered, Record
 from fleetctl.rollout.settling import settle
 from fleetctl.rollout.stages import Recipe, read_recipe
 from fleetctl.rollout.state import RunState
@@ -92,6 +94,11 @@ def _resend_on_loss(desk: Any, run: HostRun) -> None:
     hosts.proceed(desk, run)
 
 
+def _pass_unasked(desk: Any, work: Any, run: HostRun) -> bool:
+    manual.end(desk, run, QuestionAnswered("", "done", "nobody"))
+    return True
+
+
 _carry_out = Driver._carry_out
 _take_answer = asking.take_answer
 
@@ -134,6 +141,10 @@ MUTANTS = (
     Mutant("what a host runs matters neither when read nor at its end", "5:", hosts, "_finish",
            lambda desk, run: settle(desk, run, Outcome.CHANGED),
            Mutant("", "", results, "_read_release", lambda *a: (Outcome.OK, ""))),
+    Mutant("manual steps need nobody", "1:", manual, "enter", _pass_unasked),
+    Mutant("boxes are not looked at", "1:", questions, "open_boxes", lambda *a: []),
+    Mutant("a person is asked again for what was done", "3:", manual, "answer_of",
+           lambda *a: None),
     Mutant("a connection shut out is kept", "7:", ends, "_hang_up_shut_out", lambda *a: None),
     Mutant("earlier phases are passed over after a resume", "2:", advance, "is_ahead",
            lambda desk: False,

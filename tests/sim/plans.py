@@ -16,7 +16,16 @@ from fleetctl.playbook.operations import (
     Retry,
     TcpProbe,
 )
-from tests.rollout.builders import a_host, a_pause, a_phase, a_plan, a_step, hosts_named
+from tests.rollout.builders import (
+    a_host,
+    a_hostless,
+    a_manual,
+    a_pause,
+    a_phase,
+    a_plan,
+    a_step,
+    hosts_named,
+)
 
 _TIERS = (("db", 16), ("repo", 16), ("web", 8), ("secure", 4))
 _BUDGETS = (0, 1, 2, 5, 10**6, 10**6, 10**6, 10**6)
@@ -28,6 +37,9 @@ def make_plan(chance: random.Random, size: int) -> Plan:
     tiers = sorted({host.tier for host in hosts.values()})
     phases = []
     for number in range(1, chance.choice((2, 2, 3, 4))):
+        if chance.random() < 0.1:
+            phases.append(_make_hostless(chance, number))
+            continue
         chosen = [tier for tier in tiers if chance.random() < 0.6] or tiers
         names = [n for n, h in hosts.items() if h.tier in chosen and chance.random() < 0.9]
         phases.append(_make_phase(chance, names or list(hosts), number))
@@ -79,6 +91,21 @@ def _make_phase(chance: random.Random, names: list[str], number: int) -> PlanPha
     )  # fmt: skip
 
 
+def _make_hostless(chance: random.Random, number: int) -> PlanPhase:
+    """A person does all of it."""
+    steps = [_make_manual(chance, f"p{number}s{n}") for n in range(chance.randint(1, 3))]
+    needs = [f"p{n}" for n in range(1, number) if chance.random() < 0.7]
+    return a_hostless(f"p{number}", *steps, needs=needs)
+
+
+def _make_manual(chance: random.Random, key: str, *, barrier: bool = False) -> PlanStep:
+    boxes = ("a box",) * chance.choice((0, 0, 2))
+    return a_manual(
+        key, *boxes, once=chance.choice(("", "fleet", "batch", "shard")), barrier=barrier,
+        default=chance.choice(("failed", "skipped")), timeout_s=60.0,
+    )  # fmt: skip
+
+
 def _divide(chance: random.Random, names: list[str]) -> list[list[str]]:
     """Ramps: all at once, one then a quarter then the rest, in equal parts, or anyhow."""
     ramp = chance.choice(("all", "careful", "equal", "anyhow"))
@@ -103,6 +130,8 @@ def _make_step(chance: random.Random, key: str, lockstep: bool) -> PlanStep:
     if kind < 0.08:
         return a_pause(key, chance.uniform(0.5, 20.0))
     barrier = lockstep or chance.random() < 0.1
+    if kind > 0.94:
+        return _make_manual(chance, key, barrier=barrier)
     if kind < 0.15:
         put = Put("/release.tar", "00" * 32, 10, "app/release.tar")
         return PlanStep(key, key, put, 60.0, barrier=barrier)

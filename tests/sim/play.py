@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from fleetctl.plan.model import Plan
 from fleetctl.rollout.controls import Command
+from fleetctl.rollout.records import QuestionAsked
 from fleetctl.rollout.state import RunState
 from fleetctl.transport.simulated import World
 from tests.sim.books import Violation
@@ -177,6 +179,7 @@ class Play:
     def _referee(self, run: str, plan: Plan) -> Referee:
         referee = Referee(run, plan, self.ledger)
         self.ledger.referees[run] = referee
+        referee.on_question = lambda question: self._answer(referee, question)
         return referee
 
     def _controller(
@@ -206,6 +209,23 @@ class Play:
     def _holds(self) -> bool:
         weather = self.case.weather
         return self.world.now_s() >= weather.ends_s or self.chance.random() >= weather.shut
+
+    def _answer(self, referee: Referee, question: QuestionAsked) -> None:
+        """A person ticks boxes and answers, or does not; now and then one answers twice."""
+        chance = random.Random(f"{self.case.seed} {question.key} {self.world.now_s()}")
+        choices = [f"box {n}" for n in range(1, len(question.boxes) + 1) if chance.random() < 0.9]
+        if question.about == "manual" or "done" in question.choices:
+            likely = ("done", "done", "done", "done", "skipped", "failed", "approve")
+            choices += chance.choices(likely, k=chance.choice((0, 1, 1, 1, 2)))
+        for choice in choices:
+            command = Command("answer", "tester", question.key, choice=choice)
+            self.world.at(chance.uniform(0.1, 50.0), partial(self._tell, referee, command))
+
+    def _tell(self, referee: Referee, command: Command) -> None:
+        for controller in self.controllers:
+            if controller.referee is referee:
+                self.faults[f"a person: {command.choice.split()[0]}"] += 1
+                controller.say(command)
 
     def _say(self, word: str) -> None:
         for controller in self.controllers:

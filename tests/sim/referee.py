@@ -7,7 +7,7 @@ from typing import Any
 
 from fleetctl.base.outcome import Outcome
 from fleetctl.plan.model import Plan, PlanStep
-from fleetctl.playbook.operations import Approval
+from fleetctl.playbook.operations import Approval, Manual
 from fleetctl.rollout import records as r
 from tests.sim.books import WELL, HostBook, PhaseBook, demand
 from tests.sim.ledger import Ledger
@@ -30,6 +30,10 @@ class Referee:
         self.ended: r.RunEnded | None = None
         self.gate_shut = ""
         self.asked: dict[str, r.QuestionAsked] = {}
+        self.chosen: dict[str, tuple[r.QuestionAsked, r.QuestionAnswered]] = {}
+        self.ticked: dict[str, set[int]] = {}
+        self.on_question: Callable[[r.QuestionAsked], None] = lambda question: None
+        """Told of each question, so that somebody may answer it."""
         self.sums = Sums(plan, self.phases)
         self.legs = 0
         self._takers: dict[type, Callable[[Any], None]] = {
@@ -38,7 +42,8 @@ class Referee:
             r.OrderLost: self._lose, r.AskAnswered: self._answer, r.RetryPlanned: self._retry,
             r.HostSettled: self._settle, r.FoundDown: self._find_down,
             r.GateSettled: self._gate, r.QuestionAsked: self._ask_person,
-            r.QuestionAnswered: self._choose, r.StopOrdered: self._stop, r.RunEnded: self._end,
+            r.QuestionAnswered: self._choose, r.BoxTicked: self._tick,
+            r.PhaseEnded: self._end_phase, r.StopOrdered: self._stop, r.RunEnded: self._end,
         }  # fmt: skip
 
     def take(self, record: r.Record) -> None:
@@ -93,6 +98,8 @@ class Referee:
                 demand(book.outcome is not None, "5: ended, and a host has no outcome", book)
                 outcomes.append(book.outcome)
         if record.exit_code == 0:
+            undone = [n for n, p in self.phases.items() if not (p.plan.batches or p.passed)]
+            demand(not undone, "5: success told, and nobody did", undone)
             bad = [o for o in outcomes if o not in (Outcome.OK, Outcome.CHANGED)]
             demand(not bad, "5: success told, but", bad)
         self.ledger.compare(self)
@@ -124,14 +131,45 @@ class Referee:
             meant = record.by != "" or gate.probe.default == "approve"
             demand(meant, "1: an approval by nobody", record)
 
+    def _end_phase(self, record: r.PhaseEnded) -> None:
+        phase = self.phases[record.phase]
+        phase.passed = record.passed
+        if record.passed and not phase.plan.batches:
+            shut = [g.key for g in phase.plan.gates if not phase.gates.get((-1, g.key))]
+            demand(not shut, "1: passed, and nobody did", shut)
+
     def _ask_person(self, record: r.QuestionAsked) -> None:
+        again = self.chosen.get(record.key)
+        demand(
+            record.about != "manual" or again is None or again[1].choice == "failed",
+            "3: a person is asked again for what was done", record,
+        )  # fmt: skip
         demand(self.stop is None, "1: a person is asked after a stop", record)
         self.asked[record.key] = record
+        self.on_question(record)
 
     def _choose(self, record: r.QuestionAnswered) -> None:
         asked = self.asked.pop(record.key)
         demand(record.choice in asked.choices, "1: no choice of the question", record)
+        boxes = self.ticked.get(record.key, set())
+        left = len(asked.boxes) - len(boxes)
+        demand(record.choice != "done" or not left, "1: done with open boxes", record, left)
+        self.chosen[record.key] = (asked, record)
         demand(bool(record.by) or record.choice == asked.default, "1: not the default", record)
+
+    def _tick(self, record: r.BoxTicked) -> None:
+        self.ticked.setdefault(record.key, set()).add(record.box)
+
+    def _check_manual(self, book: HostBook, record: r.StepSettled) -> None:
+        """What a person does ends as a person said, of this host or of all it was asked for."""
+        choice = {Outcome.OK: "done", Outcome.SKIPPED: "skipped"}.get(record.outcome, "failed")
+        said = [
+            answered
+            for asked, answered in self.chosen.values()
+            if asked.key.partition("/")[0] == record.key and asked.host in ("", book.host)
+        ]
+        told = any(answered.choice == choice for answered in said)
+        demand(told, "1: a manual step ends as nobody said", record, said)
 
     # ---- promise 3: what is sent
 
@@ -197,6 +235,8 @@ class Referee:
     def _settle_step(self, record: r.StepSettled) -> None:
         book = self.book(record.phase, record.host)
         key = record.key + (".undo" if record.undo else "")
+        if isinstance(self.steps[record.key].operation, Manual):
+            self._check_manual(book, record)
         if key in book.open:
             self.ledger.check_truth(self, book, key, record)
             del book.open[key]

@@ -14,15 +14,15 @@ PATIENCE_S = 24 * 3600.0
 """A person may be away; every wait is finite all the same."""
 
 
-class ApprovalGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ApprovalText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`default`: what holds when nobody has answered within the gate's `timeout` (24h)."""
 
     question: str
     default: Literal["refuse", "approve"] = "refuse"
 
 
-def _compile(value: str | ApprovalGate, context: KindContext) -> tuple[GateDraft, ...]:
-    wanted = ApprovalGate(value) if isinstance(value, str) else value
+def _compile(value: str | ApprovalText, context: KindContext) -> tuple[GateDraft, ...]:
+    wanted = ApprovalText(value) if isinstance(value, str) else value
     question = wanted.question.strip()
     if not question:
         raise ValueError("the question is empty")
@@ -35,4 +35,4 @@ def _compile(value: str | ApprovalGate, context: KindContext) -> tuple[GateDraft
     return (GateDraft(probe=probe, title=f"a person approves: {question}", timeout_s=PATIENCE_S),)
 
 
-KIND = GateKind(word="approval", model=str | ApprovalGate, compile=_compile)
+KIND = GateKind(word="approval", model=str | ApprovalText, compile=_compile)
