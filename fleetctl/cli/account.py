@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from fleetctl.cli.progress import RunView
+from fleetctl.plan.history import History
 
 if TYPE_CHECKING:
     from fleetctl.journal.store import Journal
@@ -29,3 +30,8 @@ def read_account(journal: Journal, run: str) -> Account:
 
     entries = list(read_records(journal, run))
     return Account(RunView(journal.plan_of(run)).take(entries), entries)
+
+
+def earlier_than(journal: Journal, view: RunView) -> History:
+    """What steps took in the fleet's runs before this one."""
+    return History(journal.times(view.plan.fleet, before=view.run))

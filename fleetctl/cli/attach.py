@@ -151,6 +151,7 @@ class _Watch:
         if not sys.stderr.isatty() or view.ended is not None:
             return PlainLines(view, len(entries))
         from fleetctl.cli.live import Screen
+        from fleetctl.plan.history import History
 
         class Onlooker(Screen):
             """Asks nobody anything: approvals are given where the run is driven."""
@@ -158,7 +159,7 @@ class _Watch:
             def _question(self) -> None:
                 return None
 
-        screen = Onlooker(view, lambda key, choice, why: None, {}, len(entries))
+        screen = Onlooker(view, lambda key, choice, why: None, History(), len(entries))
         screen.start()
         return screen
 

@@ -13,7 +13,7 @@ import termios
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.live import Live
@@ -21,10 +21,11 @@ from rich.text import Text
 
 from fleetctl.cli.output import colour_wanted
 from fleetctl.cli.picture import Glance, draw
-from fleetctl.cli.progress import Asked, RunView
+from fleetctl.cli.progress import Asked, RunView, expected_s
 from fleetctl.cli.prompting import Prompt
 from fleetctl.cli.telling import Teller, answer_with
 from fleetctl.cli.watching import Follower, stamped
+from fleetctl.plan.history import History
 from fleetctl.rollout import records as r
 from fleetctl.rollout.observers import STUCK_S
 from fleetctl.rollout.questions import BOX
@@ -46,12 +47,11 @@ class Screen(Follower):
 
     name = "the live picture"
 
-    def __init__(
-        self, view: RunView, answer: Answer, expected_s: Mapping[str, float], seq: int = 0
-    ) -> None:
+    def __init__(self, view: RunView, answer: Answer, history: History, seq: int = 0) -> None:
         super().__init__(view, seq)
         self._answer = answer
-        self._expected_s = expected_s
+        self._history = history
+        self._expected_s = expected_s(view.plan, history)
         self._teller = Teller(view)
         self._lines: deque[str] = deque()
         self._asked: set[tuple[str, float]] = set()
@@ -121,7 +121,7 @@ class Screen(Follower):
 
     def _picture(self) -> Text:
         width, height = self._console.size
-        glance = Glance(time.time(), width, height, self._expected_s)
+        glance = Glance(time.time(), width, height, self._expected_s, self._history)
         with self.guard:
             lines = draw(self.view, glance)
         text = Text(no_wrap=True, overflow="ellipsis")

@@ -15,6 +15,7 @@ from fleetctl.base.plaintext import hosts_word as hosts_word
 from fleetctl.base.plaintext import printable
 from fleetctl.cli.output import quoted
 from fleetctl.cli.progress import HostView, PhaseView, RunView, remaining_s
+from fleetctl.plan.history import History, is_slow
 from fleetctl.report.accounting import counts_text as counts_text
 
 
@@ -33,6 +34,8 @@ class Glance(NamedTuple):
     height: int = 24
     expected_s: Mapping[str, float] = {}
     """Step key -> seconds it took in earlier runs."""
+    history: History | None = None
+    """What each host took in them."""
 
 
 def draw(view: RunView, glance: Glance) -> list[Line]:
@@ -156,8 +159,24 @@ def _host_line(host: HostView, view: RunView, glance: Glance) -> Line:
         return Line(head + (host.note or "between steps"), "dim")
     title = view.titles.get(host.pending[0], host.pending[0])
     since = format_duration(max(0.0, glance.now_s - host.sent_s))
-    text = f"{head}{title:<22.22} {since:>8}  {host.note or printable(host.line.strip())}"
-    return Line(text.rstrip(), "yellow" if host.lost_sent else "")
+    late = late_words(host, view, glance)
+    note = ", ".join(part for part in (late, host.note or printable(host.line.strip())) if part)
+    text = f"{head}{title:<22.22} {since:>8}  {note}"
+    return Line(text.rstrip(), "yellow" if host.lost_sent or late else "")
+
+
+def late_words(host: HostView, view: RunView, glance: Glance) -> str:
+    """`4x its own median (12 s)`; empty as long as the step takes no longer than usual."""
+    planned = view.plan.hosts.get(host.host)
+    if glance.history is None or planned is None or not host.pending:
+        return ""
+    name = view.names.get(host.pending[0], host.pending[0])
+    usual = glance.history.usual(name, planned.tier, host.host)
+    since_s = max(0.0, glance.now_s - host.sent_s)
+    if usual is None or not is_slow(since_s, usual):
+        return ""
+    times = f"{since_s / usual.seconds:.0f}x" if usual.seconds else "beyond"
+    return f"{times} {usual.whose} median ({format_duration(usual.seconds)})"
 
 
 def _warnings(view: RunView) -> list[Line]:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 import msgspec
 
 from fleetctl.base.outcome import Outcome, worse
+from fleetctl.plan.history import History, names_of
 from fleetctl.plan.model import Plan, PlanPhase
 from fleetctl.rollout import records as r
 
@@ -119,6 +120,8 @@ class RunView:
         """What the run was told from outside, and views that were dropped, with the Unix time."""
         self.ended: r.RunEnded | None = None
         self.titles = {step.key: step.title for phase in plan.phases for step in phase.steps}
+        self.names = names_of(plan)
+        """Step key -> the name its times are kept under."""
         self.titles |= {gate.key: gate.title for phase in plan.phases for gate in phase.gates}
 
     def take(self, entries: Iterable[tuple[int, float, r.Record]]) -> RunView:
@@ -350,6 +353,19 @@ class RunView:
         """Hosts of the plan that no phase has begun."""
         begun = {view.host for view in self.hosts.values() if view.steps or view.pending}
         return [host for host in self.outcomes() if host not in begun]
+
+
+def expected_s(plan: Plan, history: History) -> dict[str, float]:
+    """Step key -> seconds it should take: the median of earlier runs on hosts of its tiers."""
+    expected, names = {}, names_of(plan)
+    for phase in plan.phases:
+        tiers = {plan.hosts[host].tier for batch in phase.batches for host in batch}
+        for step in phase.steps:
+            known = [history.expected_s(names[step.key], tier) for tier in tiers]
+            times = [seconds for seconds in known if seconds is not None]
+            if times:
+                expected[step.key] = max(times)
+    return expected
 
 
 def remaining_s(view: HostView, expected_s: Mapping[str, float], now_s: float) -> float | None:

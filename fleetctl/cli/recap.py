@@ -14,6 +14,7 @@ from fleetctl.cli.owing import owed_lines
 from fleetctl.cli.picture import counts_text, hosts_word, wall_text
 from fleetctl.cli.progress import HostView, RunView
 from fleetctl.cli.telling import answer_words, last_lines, stop_words, word_words
+from fleetctl.plan.history import History
 from fleetctl.report.accounting import (
     Accounting,
     HostEnd,
@@ -24,6 +25,9 @@ from fleetctl.report.accounting import (
     unaccounted_lines,
 )
 from fleetctl.report.causes import LAST_LINES, Loss, fold_losses
+from fleetctl.report.slowness import slow_steps, timed_step
+
+SLOW_MAX = 5
 
 
 class Failure(NamedTuple):
@@ -37,11 +41,15 @@ class Failure(NamedTuple):
     hosts: tuple[HostView, ...]
 
 
-def recap(view: RunView) -> list[str]:
-    """The account of a run, in lines; the last says what the exit code means."""
+def recap(view: RunView, history: History | None = None) -> list[str]:
+    """The account of a run, in lines; the last says what the exit code means.
+
+    `history`: of earlier runs, to tell what was slower than usual.
+    """
     lines = [accounted(view), *_unaccounted(view)]
     for failure in failures(view):
         lines += ["", *_failure_lines(view, failure)]
+    lines += slow_lines(view, history or History())
     lines += ["", *_phase_lines(view), "", *owed_lines(view)]
     lines += [f"{wall_text(wall_s)} {word_words(word)}" for wall_s, word in view.words]
     lines += [
@@ -51,6 +59,22 @@ def recap(view: RunView) -> list[str]:
     if view.stop is not None:
         lines.append(stop_words(view.stop))
     return lines + _ending(view)
+
+
+def slow_lines(view: RunView, history: History) -> list[str]:
+    """Steps that took a host much longer than usual, the worst first."""
+    timed = (
+        timed_step(record, planned.tier, view.titles, view.names)
+        for host in view.hosts.values()
+        if (planned := view.plan.hosts.get(host.host)) is not None
+        for record in host.steps.values()
+    )
+    slow = [one.words for one in slow_steps((one for one in timed if one is not None), history)]
+    if not slow:
+        return []
+    more = len(slow) - SLOW_MAX
+    lines = ["", "slower than usual:", *(f"  {words}" for words in slow[:SLOW_MAX])]
+    return lines + [f"  and {more} more: fleetctl runs report {view.run}"] * (more > 0)
 
 
 def brief(view: RunView) -> list[str]:

@@ -7,6 +7,7 @@ from fleetctl.cli.folding import Said, answers_of, fold_answers
 from fleetctl.cli.output import emit, tell, write
 from fleetctl.cli.progress import RunView
 from fleetctl.cli.recap import brief, exit_code, host_rows, recap
+from fleetctl.plan.history import History
 
 HOST_COLUMNS = ("host", "tier", "phase", "outcome", "release", "step", "cause")
 
@@ -24,9 +25,9 @@ def tell_answers(view: RunView, output: str) -> ExitCode:
     return code
 
 
-def tell_result(view: RunView, output: str) -> ExitCode:
+def tell_result(view: RunView, output: str, history: History | None = None) -> ExitCode:
     """The recap: on stdout for people; on stderr when stdout carries data for programs."""
-    lines = recap(view)
+    lines = recap(view, history)
     if output == "table":
         for line in lines:
             write(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from fleetctl.base.errors import ExitCode
-from fleetctl.cli.account import read_account
+from fleetctl.cli.account import earlier_than, read_account
 from fleetctl.cli.journal import journal_option, open_journal
 from fleetctl.cli.logs import LOG_COLUMNS, log_lines, log_rows, pick_logs
 from fleetctl.cli.output import emit, output_option, tell, write
@@ -65,7 +65,8 @@ def show(run: str, journal: str | None, output: str) -> ExitCode:
         holder = opened.lock(row.id).holder()
         if holder:
             tell(f"this run is live: {holder}")
-        return tell_result(read_account(opened, row.id).view, output)
+        view = read_account(opened, row.id).view
+        return tell_result(view, output, earlier_than(opened, view))
 
 
 @runs.command()

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fleetctl.base.errors import ExitCode, FleetError, LockHeld, UsageError
-from fleetctl.cli.account import read_account
+from fleetctl.cli.account import earlier_than, read_account
 from fleetctl.cli.endings import tell_and_leave, tell_ending
 from fleetctl.cli.identity import spoken_words, whoami
 from fleetctl.cli.interrupts import Interrupts
@@ -150,12 +150,14 @@ def _conduct(journal: Journal, view: RunView, seq: int, manner: Manner, drive: D
         close()
     # From the journal, not from what was watched: the recap must not miss a record.
     settled = read_account(journal, result.run).view
+    earlier = History() if manner.folded else earlier_than(journal, settled)
 
     def telling() -> ExitCode:
         for view in result.dropped:
             tell(f"{view}; the whole account: fleetctl runs show {result.run}")
-        account = tell_answers if manner.folded else tell_result
-        return account(settled, manner.output)
+        if manner.folded:
+            return tell_answers(settled, manner.output)
+        return tell_result(settled, manner.output, earlier)
 
     if result.blocked or observer.blocked:
         journal.close()
@@ -188,7 +190,7 @@ def _open_observer(
     screen = Screen(
         view,
         lambda key, choice, why: controls.answer(key, choice, by, why),
-        expected_s(journal, view.plan),
+        History(journal.times(view.plan.fleet)),
         seq,
     )
     screen.start()
@@ -213,17 +215,3 @@ def _farewell(observer: Follower) -> str:
         + (f": {', '.join(hosts[:20])}" if hosts else "")
         + f"\nnext: fleetctl runs resume {view.run}"
     )
-
-
-def expected_s(journal: Journal, plan: Plan) -> dict[str, float]:
-    """Step key -> seconds it should take: the median of earlier runs on hosts of that tier."""
-    history = History(journal.times(plan.fleet))
-    expected = {}
-    for phase in plan.phases:
-        tiers = {plan.hosts[host].tier for batch in phase.batches for host in batch}
-        for step in phase.steps:
-            known = [history.expected_s(step.title, tier) for tier in tiers]
-            times = [seconds for seconds in known if seconds is not None]
-            if times:
-                expected[step.key] = max(times)
-    return expected

@@ -15,7 +15,7 @@ import msgspec
 
 from fleetctl.base.errors import LockHeld, UsageError
 from fleetctl.base.names import did_you_mean
-from fleetctl.journal import chain, reserve, runrows
+from fleetctl.journal import chain, reserve, runrows, steptimes
 from fleetctl.journal.chain import Head
 from fleetctl.journal.errors import JournalUnusable
 from fleetctl.journal.file import JournalFile
@@ -31,10 +31,6 @@ from fleetctl.journal.rows import (
 from fleetctl.journal.runrows import OPENED, StoredRun, Unsealed, fault, run_query, stored_run
 from fleetctl.plan.history import Sample
 from fleetctl.plan.model import Plan
-
-_NUMBER_MAX = 2**63 - 1
-RUNS_PER_DURATION = 10
-"""How many runs are kept of each step's duration on a host."""
 
 
 class Journal(JournalFile):
@@ -77,7 +73,7 @@ class Journal(JournalFile):
             if live:
                 self._insert_live(run, wall_s, live)
             if times:
-                self._insert_times(run, times)
+                steptimes.insert(self._database, self._number(run), times)
             if ended is not None:
                 self._set_end(run, ended, wall_s)
 
@@ -213,14 +209,11 @@ class Journal(JournalFile):
 
     def times(self, fleet: str, before: str = "") -> list[Sample]:
         """How long steps took in the fleet's last runs; `before`: ahead of that run."""
-        rows = self._rows(
-            "SELECT d.title, d.tier, d.host, d.run, d.seconds, d.crc FROM durations d"
-            " JOIN runs r ON r.number = d.run WHERE r.fleet = ? AND d.run < ?"
-            " ORDER BY d.title, d.tier, d.host, d.run",
-            (fleet, self._number(before) if before else _NUMBER_MAX),
-        )
-        for *values, crc in rows:
-            self._see_sealed(f"table durations, row {values[:4]}", crc, *values)
+        number = self._number(before) if before else steptimes.NUMBER_MAX
+        rows = self._rows(steptimes.READ, (fleet, number))
+        wrong = steptimes.first_unsealed(rows)
+        if wrong is not None:
+            raise self.damaged(f"table durations, row {wrong[:4]}", "its checksum is wrong")
         return [Sample(*row[:5]) for row in rows]
 
     # ---- room on the disk
@@ -300,15 +293,6 @@ class Journal(JournalFile):
             ],
         )
 
-    def _insert_times(self, run: str, times: Sequence[StepTime]) -> None:
-        number = self._number(run)
-        rows = [(one.title, one.tier, one.host, number, float(one.seconds)) for one in times]
-        self._database.executemany(
-            "INSERT OR REPLACE INTO durations (title, tier, host, run, seconds, crc)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            [(*row, chain.seal(*row)) for row in rows],
-        )
-
     def _set_end(self, run: str, exit_code: int | None, wall_s: float | None) -> None:
         number = self._number(run)
         ended_s = None if wall_s is None else float(wall_s)
@@ -320,9 +304,7 @@ class Journal(JournalFile):
             self._head(run), exit_code=exit_code, ended_s=ended_s
         )
         if exit_code is not None:
-            self._database.execute(
-                "DELETE FROM durations WHERE run <= ?", (number - RUNS_PER_DURATION,)
-            )
+            steptimes.forget(self._database, number)
 
     def _head(self, run: str) -> Head:
         """The end of the run's chain, as the transaction at hand sees it."""

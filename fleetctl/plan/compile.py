@@ -11,7 +11,7 @@ from fleetctl.base.names import did_you_mean
 from fleetctl.inventory.model import Fleet, Host
 from fleetctl.inventory.select import pick
 from fleetctl.plan.bounds import guards_of, run_budget
-from fleetctl.plan.estimate import estimate_s
+from fleetctl.plan.estimate import estimate
 from fleetctl.plan.manual import make_hostless, reached_of
 from fleetctl.plan.model import Plan, PlanPhase
 from fleetctl.plan.names import check_given
@@ -166,7 +166,8 @@ def carriers_of(fleet: Fleet, tiers: Iterable[str]) -> tuple[str, ...]:
 
 
 def _with_estimate(plan: Plan, request: PlanRequest) -> Plan:
-    return msgspec.structs.replace(plan, estimate_s=estimate_s(plan, request.history))
+    guess = estimate(plan, request.history)
+    return msgspec.structs.replace(plan, estimate_s=guess.seconds, estimate_basis=guess.basis)
 
 
 def _with_bastions(hosts: Mapping[str, Host], names: set[str]) -> dict[str, Host]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
+from fleetctl.plan.model import Plan
+
 SAMPLES_MIN = 3
 """Fewer earlier times say nothing about what is usual."""
 SLOW_FACTOR = 2.0
@@ -15,10 +17,20 @@ SLOW_EXTRA_S = 5.0
 """A step is slow when it takes this many times as long as usual, and this much longer."""
 
 
+def names_of(plan: Plan) -> dict[str, str]:
+    """Step key -> the name its times are kept under: its title, whatever the release."""
+    return {
+        step.key: step.title.replace(phase.release, "RELEASE") if phase.release else step.title
+        for phase in plan.phases
+        for step in phase.steps
+    }
+
+
 class Sample(NamedTuple):
     """How long a step took on a host in one run."""
 
-    title: str
+    name: str
+    """See `names_of`."""
     tier: str
     host: str
     run: int
@@ -36,40 +48,60 @@ class Usual(NamedTuple):
     """its own: of earlier runs on the host; the others': of hosts of its tier in the same run."""
 
 
+class _Times:
+    """All times of one step."""
+
+    def __init__(self, samples: Iterable[Sample]) -> None:
+        self.hosts: dict[str, list[float]] = {}
+        self.tiers: dict[str, list[float]] = {}
+        self.runs: dict[str, dict[int, list[float]]] = {}
+        """Tier -> run -> times."""
+        for _, tier, host, run, seconds in samples:
+            self.hosts.setdefault(host, []).append(seconds)
+            self.tiers.setdefault(tier, []).append(seconds)
+            self.runs.setdefault(tier, {}).setdefault(run, []).append(seconds)
+
+
 class History:
-    """The last times of steps in earlier runs."""
+    """The last times of steps in earlier runs; a step is looked into when it is asked for."""
 
     def __init__(self, samples: Iterable[Sample] = ()) -> None:
-        self._of_host: dict[tuple[str, str], list[float]] = {}
-        self._of_tier: dict[tuple[str, str], list[float]] = {}
-        self._runs: dict[str, set[int]] = {}
+        self._samples: dict[str, list[Sample]] = {}
+        self._times: dict[str, _Times] = {}
         self._usual: dict[tuple[str, str, str], Usual | None] = {}
-        for title, tier, host, run, seconds in samples:
-            self._of_host.setdefault((title, host), []).append(seconds)
-            self._of_tier.setdefault((title, tier), []).append(seconds)
-            self._runs.setdefault(title, set()).add(run)
+        for sample in samples:
+            self._samples.setdefault(sample.name, []).append(sample)
 
-    def runs_of(self, title: str) -> int:
+    def _of(self, name: str) -> _Times:
+        if name not in self._times:
+            self._times[name] = _Times(self._samples.get(name, ()))
+        return self._times[name]
+
+    def runs_of(self, name: str) -> int:
         """In how many earlier runs the step was timed."""
-        return len(self._runs.get(title, ()))
+        return len({run for runs in self._of(name).runs.values() for run in runs})
 
-    def expected_s(self, title: str, tier: str) -> float | None:
+    def medians_of_runs(self, name: str, tier: str) -> list[float]:
+        """The median over hosts of the tier, of each earlier run that timed it."""
+        return [median(times) for times in self._of(name).runs.get(tier, {}).values()]
+
+    def expected_s(self, name: str, tier: str) -> float | None:
         """The median over hosts of the tier, from one time on; None: never timed there."""
-        times = self._of_tier.get((title, tier))
+        times = self._of(name).tiers.get(tier)
         return median(times) if times else None
 
-    def usual(self, title: str, tier: str, host: str) -> Usual | None:
+    def usual(self, name: str, tier: str, host: str) -> Usual | None:
         """What the step usually takes on this host, else on its tier; None: too few times."""
-        place = (title, tier, host)
+        place = (name, tier, host)
         if place not in self._usual:
             self._usual[place] = self._look(*place)
         return self._usual[place]
 
-    def _look(self, title: str, tier: str, host: str) -> Usual | None:
-        own = self._of_host.get((title, host), ())
+    def _look(self, name: str, tier: str, host: str) -> Usual | None:
+        own = self._of(name).hosts.get(host, ())
         if len(own) >= SAMPLES_MIN:
             return Usual(median(own), len(own), "its own")
-        others = self._of_tier.get((title, tier), ())
+        others = self._of(name).tiers.get(tier, ())
         if len(others) >= SAMPLES_MIN:
             return Usual(median(others), len(others), "its tier's")
         return None

@@ -138,3 +138,5 @@ class Plan(msgspec.Struct, frozen=True):
     variables: Mapping[str, str] = {}
     """The playbook's, the command line's laid over them; they win over a host's own."""
     estimate_s: float | None = None
+    estimate_basis: str = ""
+    """How sure that is, or what there is no history of."""

@@ -99,10 +99,11 @@ def given_words(step: PlanStep) -> str:
 
 
 def estimate_words(plan: Plan) -> str:
-    """`about 12 min 30 s`, or why that is not known."""
+    """`about 12 min 30 s, from 4 earlier runs`, or why that is not known."""
     if plan.estimate_s is None:
-        return "unknown: first push"
-    return f"about {format_duration(plan.estimate_s)}, from earlier runs"
+        return f"unknown: {plan.estimate_basis or 'no history yet'}"
+    basis = plan.estimate_basis or "from earlier runs"
+    return f"about {format_duration(plan.estimate_s)}, {basis}"
 
 
 def release_words(plan: Plan) -> Iterator[str]:

@@ -9,7 +9,7 @@ from fleetctl.base.outcome import Outcome
 from fleetctl.base.plaintext import hosts_word
 from fleetctl.report.axis import Axis
 from fleetctl.report.lanes import HEAD, LANES, draw_lanes
-from fleetctl.report.pieces import HostStory, Span
+from fleetctl.report.pieces import WORK, HostStory, Span
 from fleetctl.report.shapes import Box, Chart, Label, Rule, Sign, cut
 from fleetctl.report.story import RunStory
 
@@ -56,7 +56,7 @@ def row_order(story: RunStory) -> list[str]:
     main: dict[str, tuple[float, int, int]] = {}
     order = {name: place for place, name in enumerate(story.phases)}
     for host in story.hosts.values():
-        took_s = sum(span.seconds for span in host.spans if span.kind in ("step", "undo"))
+        took_s = sum(span.seconds for span in host.spans if span.kind in WORK)
         place = (took_s, -order[host.phase], -host.batch)
         main[host.host] = max(main.get(host.host, place), place)
     planned = {name: at for at, name in enumerate(story.outcomes())}
@@ -155,12 +155,12 @@ def _look(span: Span, number: int) -> str:
     if span.kind == "doubt":
         return "doubt"
     word = span.outcome.replace(" ", "-") if span.outcome is not None else ""
-    parts = [word, *(["undo"] * (span.kind == "undo")), *(["second"] * (number % 2))]
+    parts = [word, *(["undo"] * (span.kind in ("undo", "restore"))), *(["second"] * (number % 2))]
     return " ".join(part for part in parts if part)
 
 
 def _span_words(host: HostStory, span: Span) -> str:
-    what = f"undo of {span.title}" if span.kind == "undo" else span.title
+    what = span.title if span.kind not in ("undo", "restore") else f"{span.kind} of {span.title}"
     outcome = f", {span.outcome}" if span.outcome is not None else ""
     cause = f": {span.cause}" if span.cause else ""
     return f"{host.host} ({host.phase}): {what}, {format_duration(span.seconds)}{outcome}{cause}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetctl.base.durations import format_duration
 from fleetctl.report.axis import Axis
-from fleetctl.report.pieces import GateStory
+from fleetctl.report.pieces import GateStory, QuestionStory
 from fleetctl.report.shapes import Box, Chart, Label, Rule, Sign, cut
 from fleetctl.report.story import RunStory
 
@@ -72,7 +72,35 @@ def gate_words(gate: GateStory, ended_s: float) -> str:
     return f"{kind} `{gate.title}` of {gate.phase}, {batch}: {word}, after {after}{by}{cause}"
 
 
+def question_words(question: QuestionStory) -> str:
+    """`manual of db: done by ann@desk 42, after 3 min (why): Put the banner up`."""
+    asked, answered = question.asked, question.answered
+    about = f"{asked.about} of {asked.phase}" + (f", {asked.host}" if asked.host else "")
+    if answered is None or question.answered_s is None:
+        return f"{about}: not answered: {asked.text}"
+    by = f"by {answered.by}" if answered.by else "taken by default"
+    why = f" ({answered.why})" if answered.why else ""
+    after = format_duration(max(0.0, question.answered_s - question.asked_s))
+    return f"{about}: {answered.choice} {by}, after {after}{why}: {asked.text}"
+
+
+def _question(chart: Chart, story: RunStory, axis: Axis, question: QuestionStory) -> None:
+    y = HEAD + LANE * 2
+    left = axis.x(question.asked_s)
+    right = axis.x(question.answered_s or story.now_s)
+    told = question_words(question)
+    chart.boxes.append(Box(left, y + 5, max(1.6, right - left), 5, "gate", told))
+    sign = "open" if question.answered is None else "passed"
+    chart.signs.append(Sign(min(right, axis.right - 4), y + 7.5, sign, told))
+    if question.answered is not None and question.answered.by:
+        who = question.answered.by.split("@")[0]
+        chart.labels.append(Label(min(right, axis.right) + 7, y + 11, who, "who", told))
+
+
 def _people(chart: Chart, story: RunStory, axis: Axis) -> None:
+    for question in story.questions:
+        if question.asked.about != "gate":  # a gate tells itself
+            _question(chart, story, axis, question)
     y = HEAD + LANE * 2 + 7.5
     for number, leg in enumerate(story.legs):
         told = f"{leg.how} by {leg.by}"

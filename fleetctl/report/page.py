@@ -13,11 +13,12 @@ from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode
 from fleetctl.base.hostrange import fold
 from fleetctl.base.plaintext import printable
 from fleetctl.plan.digest import SHORT
+from fleetctl.plan.history import names_of
 from fleetctl.report import facts
 from fleetctl.report.accounting import accounted_words, read_back_words, unaccounted_lines
 from fleetctl.report.chart import draw_charts
-from fleetctl.report.lanes import gate_words
-from fleetctl.report.pieces import GateStory, HostStory
+from fleetctl.report.lanes import gate_words, question_words
+from fleetctl.report.pieces import WORK, GateStory, HostStory
 from fleetctl.report.slowness import Slow, slow_steps, timed_step
 from fleetctl.report.story import RunStory
 
@@ -86,8 +87,9 @@ def render_page(story: RunStory, history: History, seal: str = "") -> str:
 
 def slow_of(story: RunStory, history: History) -> list[Slow]:
     """Steps of the run that took a host much longer than usual."""
+    names = names_of(story.plan)
     timed = (
-        timed_step(record, tier_of(story, host.host), story.titles.get(record.key, record.key))
+        timed_step(record, tier_of(story, host.host), story.titles, names)
         for host in story.hosts.values()
         for record in host.steps.values()
     )
@@ -106,6 +108,10 @@ def people(story: RunStory) -> list[Moment]:
     for gate in story.gates:
         if gate.approval and gate.settled_s is not None:
             moments.append(Moment(gate.settled_s, gate_words(gate, gate.settled_s)))
+    for question in story.questions:
+        at_s = question.answered_s or question.asked_s
+        if question.asked.about != "gate":
+            moments.append(Moment(at_s, question_words(question)))
     for mark in story.marks:
         where = f"{mark.host}: " if mark.host else ""
         moments.append(Moment(mark.at_s, where + mark.text))
@@ -123,9 +129,9 @@ def _host_rows(story: RunStory) -> Iterator[HostRow]:
         story.hosts.values(), key=lambda one: (list(story.phases).index(one.phase), one.batch)
     ):
         end = host.settled
-        worked = [span for span in host.spans if span.kind in ("step", "undo")]
+        worked = [span for span in host.spans if span.kind in WORK]
         steps = "; ".join(
-            f"{'undo of ' if span.kind == 'undo' else ''}{span.title} "
+            f"{'' if span.kind == 'step' else f'{span.kind} of '}{span.title} "
             f"{format_duration(span.seconds)}{_unless_well(span.outcome)}"
             for span in worked
         )

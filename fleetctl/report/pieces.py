@@ -10,9 +10,13 @@ from fleetctl.base.outcome import Outcome
 from fleetctl.plan.model import PlanPhase
 from fleetctl.rollout import records as r
 
-SpanKind = Literal["step", "undo", "held", "pause", "doubt"]
+SpanKind = Literal["step", "undo", "restore", "held", "pause", "doubt"]
 """held: at a barrier, for a once-step or for a connection; pause: before another try; doubt: the
 connection went with orders out, what became of them is being asked."""
+
+
+WORK = frozenset({"step", "undo", "restore"})
+"""Kinds of stretches in which something was done."""
 
 
 class Span(NamedTuple):
@@ -79,6 +83,15 @@ class GateStory(msgspec.Struct):
     passed: bool | None = None
     by: str = ""
     cause: str = ""
+
+
+class QuestionStory(msgspec.Struct):
+    """What a person was asked."""
+
+    asked: r.QuestionAsked
+    asked_s: float
+    answered: r.QuestionAnswered | None = None
+    answered_s: float | None = None
 
 
 class BatchStory(msgspec.Struct):

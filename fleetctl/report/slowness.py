@@ -22,6 +22,8 @@ class Timed(NamedTuple):
     host: str
     tier: str
     title: str
+    name: str
+    """Under which its times are kept."""
     seconds: float
 
 
@@ -46,11 +48,21 @@ class Slow(NamedTuple):
         )
 
 
-def timed_step(record: StepSettled, tier: str, title: str) -> Timed | None:
-    """What a step's end says about its time; None when it did nothing, or failed."""
-    if record.outcome is not Outcome.CHANGED or record.replayed or record.undo:
+def timed_step(
+    record: StepSettled, tier: str, titles: Mapping[str, str], names: Mapping[str, str]
+) -> Timed | None:
+    """What a step's end says about its time; None when it did nothing, or failed.
+
+    `titles` and `names` by the step's key.
+    """
+    did = record.outcome in (Outcome.CHANGED, Outcome.OK) and record.duration_s > 0
+    if not did or record.replayed or record.undo or record.restore:
         return None
-    return Timed(record.phase, record.host, tier, title, record.duration_s)
+    key = record.key
+    return Timed(
+        record.phase, record.host, tier, titles.get(key, key), names.get(key, key),
+        record.duration_s,
+    )  # fmt: skip
 
 
 def slow_steps(timed: Iterable[Timed], history: History) -> list[Slow]:
@@ -61,7 +73,7 @@ def slow_steps(timed: Iterable[Timed], history: History) -> list[Slow]:
         peers.setdefault((one.title, one.tier), []).append(one.seconds)
     found = []
     for one in steps:
-        usual = history.usual(one.title, one.tier, one.host) or _of_peers(one, peers, history)
+        usual = history.usual(one.name, one.tier, one.host) or _of_peers(one, peers, history)
         if usual is not None and is_slow(one.seconds, usual):
             found.append(Slow(one, usual))
     return sorted(found, key=lambda slow: (-slow.factor, slow.timed.host, slow.timed.title))

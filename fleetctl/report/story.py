@@ -18,6 +18,7 @@ from fleetctl.report.pieces import (
     Leg,
     Mark,
     PhaseStory,
+    QuestionStory,
     Span,
     SpanKind,
 )
@@ -41,6 +42,7 @@ class RunStory:
         self.batches: dict[tuple[str, int], BatchStory] = {}
         self.hosts: dict[tuple[str, str], HostStory] = {}
         self.gates: list[GateStory] = []
+        self.questions: list[QuestionStory] = []
         self.marks: list[Mark] = []
         """What happened to the run as a whole."""
         self.stop: r.StopOrdered | None = None
@@ -122,7 +124,7 @@ class RunStory:
         for host in self.hosts.values():
             host.at_s = host.sent_s = self.now_s
             host.doubt_s, host.paused = None, ""
-            if host.settled is not None and _taken_up(host.settled, record.only_failed):
+            if host.settled is not None and _goes_on(host.settled, record.only_failed):
                 host.settled = None
         for gate in self.gates:
             if gate.settled_s is None:
@@ -172,13 +174,13 @@ class RunStory:
         host = self._host(record.phase, record.host)
         self._end_doubt(host)
         title = self.titles.get(record.key, record.key)
-        kind: SpanKind = "undo" if record.undo else "step"
+        kind: SpanKind = "undo" if record.undo else "restore" if record.restore else "step"
         begin_s = max(host.at_s, self.now_s - record.duration_s)
         host.spans.append(
             Span(kind, begin_s, self.now_s, title, record.outcome, record.cause)
         )  # fmt: skip
         host.at_s = self.now_s
-        host.steps[record.key + (".undo" if record.undo else "")] = record
+        host.steps[record.key + {"step": ""}.get(kind, f".{kind}")] = record
 
     def _lost(self, record: r.OrderLost) -> None:
         host = self._host(record.phase, record.host)
@@ -201,6 +203,19 @@ class RunStory:
         host = self._host(record.phase, record.host)
         self._end_doubt(host)
         host.settled, host.settled_s = record, self.now_s
+
+    def _taken_up(self, record: r.RestoreBegan | r.HostReopened) -> None:
+        host = self._host(record.phase, record.host)
+        host.settled, host.at_s = None, self.now_s
+
+    def _question_asked(self, record: r.QuestionAsked) -> None:
+        self.questions.append(QuestionStory(record, self.now_s))
+
+    def _question_answered(self, record: r.QuestionAnswered) -> None:
+        for question in reversed(self.questions):
+            if question.asked.key == record.key and question.answered is None:
+                question.answered, question.answered_s = record, self.now_s
+                return
 
     def _gate_asked(self, record: r.GateAsked) -> None:
         title = self.titles.get(record.key, record.key)
@@ -265,6 +280,10 @@ class RunStory:
         r.StepSettled: _step_settled,
         r.OrderLost: _lost,
         r.RetryPlanned: _retry_planned,
+        r.RestoreBegan: _taken_up,
+        r.HostReopened: _taken_up,
+        r.QuestionAsked: _question_asked,
+        r.QuestionAnswered: _question_answered,
         r.HostSettled: _host_settled,
         r.GateAsked: _gate_asked,
         r.GateSettled: _gate_settled,
@@ -275,7 +294,7 @@ class RunStory:
     }
 
 
-def _taken_up(settled: r.HostSettled, only_failed: bool) -> bool:
+def _goes_on(settled: r.HostSettled, only_failed: bool) -> bool:
     """Whether a resume goes on with a settled host."""
     if only_failed:
         left_out = settled.outcome is Outcome.SKIPPED and not settled.halted

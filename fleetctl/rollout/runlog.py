@@ -10,6 +10,7 @@ from fleetctl.base.outcome import Outcome
 from fleetctl.journal.errors import JournalUnusable
 from fleetctl.journal.rows import RunRow, StepTime
 from fleetctl.journal.store import Journal
+from fleetctl.plan.history import names_of
 from fleetctl.plan.model import Plan
 from fleetctl.rollout.observers import Recorded
 from fleetctl.rollout.records import HostSettled, Record, RunEnded, RunResumed, StepSettled
@@ -50,7 +51,7 @@ class RunLog:
         self._journal = journal
         self._plan = plan
         self._last_seq = last_seq
-        self._titles = {step.key: step.title for phase in plan.phases for step in phase.steps}
+        self._names = names_of(plan)
 
     def open(self, row: RunRow, first: Record) -> Recorded:
         """Make the run, its plan and its first record durable."""
@@ -89,9 +90,9 @@ class RunLog:
         return self._journal.spend_reserve()
 
     def _learn_time(self, record: StepSettled, times: list[StepTime]) -> None:
-        if record.outcome is Outcome.CHANGED and not (
-            record.replayed or record.undo or record.restore
-        ):
+        # What only read, as the live release, has a time as well; what was passed over has none.
+        did = record.outcome in (Outcome.CHANGED, Outcome.OK) and record.duration_s > 0
+        if did and not (record.replayed or record.undo or record.restore):
             tier = self._plan.hosts[record.host].tier
-            title = self._titles[record.key]
-            times.append(StepTime(title, tier, record.host, record.duration_s))
+            name = self._names[record.key]
+            times.append(StepTime(name, tier, record.host, record.duration_s))

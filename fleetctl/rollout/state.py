@@ -245,6 +245,8 @@ class RunState:
         way_on = not record.undo and not record.restore
         if step.reads_release and way_on and not record.outcome.lost:
             run.release = last_line(record.stdout)
+        elif record.undo and any(later.reads_release for later in run.recipe.steps[index:]):
+            run.release = ""  # what was read is taken back
         if step.once and way_on and run.steps[index] is not StepState.PASSED:
             self.elections[self.scope_of(run, index)] = Election(run.host, run.steps[index])
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fleetctl.base.outcome import Outcome
 from fleetctl.cli.picture import Glance, draw, safe_line
+from fleetctl.plan.history import History, Sample
 from fleetctl.rollout import records as r
 from tests.cli.samples import DB, DB_STEPS, START_S, Story
 
@@ -84,3 +85,13 @@ def test_what_a_host_says_stays_on_its_line(said: str) -> None:
     lines = draw(view, AT_60_S)
     assert all(line.text.isprintable() and len(line.text) <= 80 for line in lines)
     assert len(lines) == 5
+
+
+def test_a_host_that_takes_too_long_is_told_against_its_own_median() -> None:
+    """`4x its own median` stands beside it while it is at it, and not before."""
+    view = Story().open().send("db", DB[:1]).view()
+    history = History(Sample("schema upgrade", "db", "db001", run, 15.0) for run in (1, 2, 3))
+    soon = draw(view, AT_60_S._replace(history=history, now_s=START_S + 20))
+    late = draw(view, AT_60_S._replace(history=history))
+    assert not any("median" in line.text for line in soon)
+    assert any("4x its own median (15 s)" in line.text for line in late)

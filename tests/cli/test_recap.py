@@ -8,8 +8,9 @@ from fleetctl.base.errors import ExitCode
 from fleetctl.base.outcome import Outcome
 from fleetctl.cli.progress import RunView
 from fleetctl.cli.recap import exit_code, failures, recap
+from fleetctl.plan.history import History, Sample
 from fleetctl.rollout import records as r
-from tests.cli.samples import DB, DB_STEPS, WEB, Story, plan
+from tests.cli.samples import DB, DB_STEPS, WEB, WEB_STEPS, Story, plan
 
 
 def _all_done() -> Story:
@@ -141,3 +142,12 @@ def test_a_run_that_has_not_ended_says_so() -> None:
         "run 01RUN has not ended; so far 0.0 s; exit 3: an outcome is unknown",
         "next: fleetctl runs resume 01RUN",
     ]
+
+
+def test_what_was_slower_than_usual_is_told() -> None:
+    """The recap names who took much longer than in earlier runs, and over what."""
+    story = _all_done()
+    story.tell(r.StepSettled("web", "web002", WEB_STEPS[0].key, Outcome.CHANGED, 0, 48.0))
+    history = History(Sample("restart web", "web", "web002", run, 12.0) for run in (1, 2, 3))
+    lines = recap(story.tell(r.RunEnded(0)).view(), history)
+    assert "  web002: 4x its own median at `restart web` (12 s -> 48 s)" in lines

@@ -40,7 +40,7 @@ def test_it_tells_what_it_told(kept: Path) -> None:
         assert journal.plan_of(DONE) == journal.plan_of(CUT) == done_plan()
         assert journal.plan_of(STOPPED) == stopped_plan()
         assert set(journal.live("test")) == set(HOSTS)
-        assert {one.title for one in journal.times("test")} >= {"one", "two"}
+        assert {one.name for one in journal.times("test")} >= {"one", "two"}
         assert [(order.word, order.by) for order in journal.orders(CUT)] == [
             ("abort", "ann@desk 4")
         ]

@@ -182,3 +182,21 @@ def test_what_runs_teach_is_kept(path: Path) -> None:
         assert journal.find("r1").exit_code == 0
         journal.reopen("r1", 5, 10.0, [b"y"])
         assert journal.find("r1").exit_code is None
+
+
+def test_times_are_kept_by_step_not_by_run(path: Path) -> None:
+    """A week of small commands does not push the times of Saturday's steps out."""
+    with Journal(path) as journal:
+        for number in range(2, 16):
+            run = f"r{number}"
+            journal.create_run(row(run), PLAN, [b"x"])
+            name = "upgrade" if number == 2 else "uptime"
+            journal.append(run, 2, 9.0, [b"y"], times=[StepTime(name, "web", "web001", 2.5)],
+                           ended=0)  # fmt: skip
+        runs: dict[str, list[int]] = {}
+        for sample in journal.times("test"):
+            runs.setdefault(sample.name, []).append(sample.run)
+        assert runs == {"upgrade": [2], "uptime": list(range(6, 16))}
+        assert journal.times("test", before="r7") == [
+            sample for sample in journal.times("test") if sample.run < 7
+        ]
