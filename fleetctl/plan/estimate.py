@@ -93,7 +93,7 @@ def _of_runs(names: Names, history: History, pick: Callable[[Iterable[float]], f
 
 
 def _plan_s(plan: Plan, pace: Pace) -> float:
-    return sum(_phase_s(plan, phase, pace) for phase in plan.phases)
+    return sum((_phase_s(plan, phase, pace) for phase in plan.phases), 0.0)
 
 
 def _phase_s(plan: Plan, phase: PlanPhase, pace: Pace) -> float:
