@@ -26,7 +26,7 @@ from .facts import (
     Trouble,
 )
 
-_TABLE_SQL = (
+TABLE_SQL = (
     "CREATE TABLE IF NOT EXISTS %s (number INT UNSIGNED NOT NULL PRIMARY KEY, "
     "file VARCHAR(255) NOT NULL, sha256 CHAR(64) NOT NULL, began DATETIME NOT NULL, "
     "ended DATETIME NULL, statement INT UNSIGNED NOT NULL DEFAULT 0, text TEXT NOT NULL, "
@@ -204,7 +204,7 @@ class MariaDbSession:
         if TABLE not in tables:
             if tables:
                 raise Trouble(f"{self._database}: {UNMARKED}; {SAY_WHERE}")
-            self._do(_TABLE_SQL % self._account)
+            self._do(TABLE_SQL % self._account)
         sql = f"SELECT number FROM {self._account} WHERE ended IS NOT NULL"
         return {int(row[0]) for row in self._do(sql)}
 
@@ -240,7 +240,7 @@ class MariaDbSession:
 
     def mark(self, migrations: Sequence[Migration], number: int) -> None:
         """Write the account anew up to `number`, in one transaction."""
-        self._do(_TABLE_SQL % self._account)
+        self._do(TABLE_SQL % self._account)
         self._do("START TRANSACTION")
         self._do(f"DELETE FROM {self._account} WHERE number > %s OR ended IS NULL", (number,))
         for one in migrations:

@@ -1,0 +1,115 @@
+"""Schemas of instances on real hosts of a lab: SQLite files, and a real MariaDB server."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.mariadb import Server, make_shards
+from tests.cli.program import Program
+from tests.labfixture import StartLab
+
+pytestmark = pytest.mark.slow
+
+BOOK = """
+title: Schemas
+phases:
+  - name: db
+    hosts: tier=db
+    budget: { items: ITEMS }
+    steps:
+      - schema-upgrade:
+          engine: sqlite
+          migrations: shard/migrations
+          instances: { file: shard/instances }
+          databases: shard/{name}.db
+          python: PYTHON
+          backup: cp "$FLEETCTL_DATABASE" "shard/{{item}}.bak"
+          concurrency: 2
+"""
+MIGRATIONS = {
+    "001_create.sql": "CREATE TABLE t (a INT);\n",
+    "002_add.sql": "ALTER TABLE t ADD COLUMN b INT;\n",
+}
+
+
+def shard_on(program: Program, host: str, *names: str) -> Path:
+    """A shard of SQLite in the host's home, its instances new and empty."""
+    folder = program.lab.home(host) / "shard"
+    (folder / "migrations").mkdir(parents=True)
+    for name, text in MIGRATIONS.items():
+        (folder / "migrations" / name).write_text(text)
+    for name in names:
+        (folder / f"{name}.db").touch()
+    (folder / "instances").write_text("".join(f"{name}\n" for name in names))
+    return folder
+
+
+@pytest.fixture
+def program(tmp_path: Path, lab_fleet: StartLab) -> Program:
+    """Two db hosts and a playbook that upgrades their schemas; one lost instance goes on."""
+    program = Program(tmp_path, lab_fleet({"db": ["db001", "db002"]}))
+    program.write("book.yaml", BOOK.replace("PYTHON", sys.executable).replace("ITEMS", "1"))
+    return program
+
+
+def status(program: Program, code: int) -> dict[str, dict[str, Any]]:
+    """What `schema status` tells, by host."""
+    done = program.call("schema", "status", "--playbook", "book.yaml", "-o", "json")
+    assert done.returncode == code, done.stderr
+    return {row["host"]: row for row in json.loads(done.stdout)}
+
+
+def test_status_tells_what_each_shard_tells_and_no_more(program: Program) -> None:
+    """Counts of those that answered; a host that is down is null, not zero; nothing is left."""
+    shard_on(program, "db001", "a", "b")
+    program.lab.fault("db002", "refuse")
+    rows = status(program, 1)
+    assert (rows["db001"]["instances"], rows["db001"]["pending"]) == (2, 2)
+    assert rows["db001"]["oldest"] == 0
+    assert rows["db002"]["state"] == "unreachable"
+    assert rows["db002"]["pending"] is None
+    assert not (program.lab.home("db001") / ".fleetctl" / "programs").exists()
+
+
+def test_a_shard_that_cannot_tell_is_unknown(program: Program) -> None:
+    """No list of instances is not the same as no instances."""
+    shard_on(program, "db001")
+    rows = status(program, 3)
+    assert rows["db001"]["state"] == "current"
+    assert (rows["db002"]["state"], rows["db002"]["pending"]) == ("unknown", None)
+    assert "cannot read the migrations" in rows["db002"]["detail"]
+
+
+def test_shards_of_one_server_are_told_apart(
+    tmp_path: Path, lab_fleet: StartLab, mariadb_server: Server
+) -> None:
+    """Each host asks the server for the instances of its own shard."""
+    lab = lab_fleet({"db": ["db001", "db002"]})
+    program = Program(tmp_path, lab)
+    names = make_shards(mariadb_server, ["db001", "db002"], 5)
+    for host in ("db001", "db002"):
+        shard_on(program, host)
+    query = "SELECT name, state FROM hosting.instances WHERE shard = '{{host.name}}'"
+    program.write("book.yaml", f"""
+title: Schemas
+phases:
+  - name: db
+    hosts: tier=db
+    steps:
+      - schema-upgrade:
+          engine: mariadb
+          migrations: shard/migrations
+          instances: {{ query: "{query}" }}
+          databases: app_{{name}}
+          server: {{ socket: {mariadb_server.socket}, user: root }}
+          python: {sys.executable}
+""")  # fmt: skip
+    mariadb_server.do(f"UPDATE hosting.instances SET state = 'suspended' WHERE name = '{names[0]}'")
+    rows = status(program, 1)
+    assert [rows[host]["pending"] for host in ("db001", "db002")] == [2, 2]
+    assert [rows[host]["asleep"] for host in ("db001", "db002")] == [1, 0]
