@@ -61,4 +61,12 @@ def _key_of(step: Step, after: Sequence[Made], mistakes: Mistakes) -> str:
             hint=hint,
         )
         return ""
-    return planned[-1].key if planned else ""
+    if not planned:
+        return ""
+    place = step.written.at("restored_by")
+    if planned[-1].once:
+        hint = "name a step that every host does"
+        mistakes.add(f'"{wanted}" runs once, so it puts no other host back', place, hint=hint)
+    if _restores(planned[-1]):
+        mistakes.add(f'"{wanted}" is put back itself, so it ends nothing', place)
+    return planned[-1].key

@@ -84,7 +84,7 @@ class Duties:
         self.causes: dict[int, str] = {}
         """Step index -> why its restore did not succeed."""
         self.doubted: set[int] = set()
-        """Steps of which it is not known that they ever began."""
+        """Steps of which it is not known that they ever had an effect."""
 
     def owe(self, index: int, *, doubted: bool = False) -> None:
         """The act has begun, or may have."""
@@ -95,7 +95,7 @@ class Duties:
         self._turn(index, DutyEvent.OWE)
 
     def never_begun(self, index: int) -> None:
-        """What was not known to have begun has not."""
+        """What was not known to have had an effect had none."""
         if index in self.doubted:
             self.doubted.remove(index)
             del self.states[index]

@@ -203,7 +203,9 @@ class HostRun:
         self._close_if_told()
 
     def _owe(self, index: int, outcome: Outcome) -> None:
-        if outcome is not Outcome.SKIPPED:
+        if outcome is Outcome.SKIPPED:
+            self.duties.never_begun(index)
+        else:
             self.duties.owe(index, doubted=outcome is Outcome.UNKNOWN)
 
     def _settle_unsent(self, index: int, record: StepSettled) -> None:
@@ -270,6 +272,12 @@ class HostRun:
             self._ask_about(told)
         event = HostEvent.BEGIN_IN_DOUBT if self.open_steps else HostEvent.BEGIN
         self.state = HOST.advance(self.state, event)
+
+    def mend_in_flight(self) -> None:
+        """It was being put back when the controller went: what was put back is to be done anew."""
+        cause = "the controller went while the host was put back"
+        settled = HostSettled(self.phase, self.host, Outcome.FAILED, cause=cause, halted=True)
+        self.mending = Mending(settled, goes_on=True)
 
     def _ask_about(self, told: str) -> None:
         """Open the steps whose end nobody knows."""

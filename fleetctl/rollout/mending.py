@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetctl.base.outcome import Outcome
-from fleetctl.rollout import asking, returning
+from fleetctl.rollout import asking, pacing, returning
 from fleetctl.rollout.desk import Desk
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.records import HostReopened, RestoreBegan
@@ -42,6 +42,9 @@ def go_on(desk: Desk, run: HostRun) -> None:
         return
     if run.mending.goes_on and not run.owed:
         desk.record(HostReopened(run.phase, run.host))
+        work = desk.work
+        if work is not None and (work.phase.plan.name, work.number) == (run.phase, run.batch):
+            work.requeue(run.host, pacing.tier_of(desk, run.host))
     else:
         settle_again(desk, run, Outcome.FAILED, "")
 

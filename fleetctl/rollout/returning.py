@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from fleetctl.playbook.operations import Exec
 from fleetctl.rollout import segments
 from fleetctl.rollout.desk import Desk
@@ -47,12 +49,14 @@ def way_back(run: HostRun, *, undo: bool) -> list[tuple[Way, int]]:
         if undo and run.steps[index] is StepState.DONE and _has_undo(run, index):
             back.append(("undo", index))
             well.discard(index)
-        elif (
-            run.duties.states.get(index) is DutyState.OWED
-            and run.recipe.restores[index] not in well
-        ):
+        elif run.duties.states.get(index) is DutyState.OWED and not _is_covered(run, index, well):
             back.append(("restore", index))
     return back
+
+
+def _is_covered(run: HostRun, index: int, well: Collection[int]) -> bool:
+    """Whether a later step has put the host back."""
+    return run.recipe.restores[index] in well
 
 
 def _has_undo(run: HostRun, index: int) -> bool:

@@ -161,8 +161,10 @@ class RunState:
             phase.state = PHASE.initial
 
     def _take_up(self, run: HostRun) -> None:
-        """A host in flight when its controller went."""
-        if run.mending is not None and not run.mending.goes_on:
+        """A host in flight when its controller went; one on its way out begins anew."""
+        if run.mending is None and run.way == "restore" and run.fault is None:
+            run.mend_in_flight()
+        elif run.mending is not None and not run.mending.goes_on:
             again = is_taken_up(run.mending.settled, self.only_failed)
             run.mending = run.mending._replace(goes_on=again)
         self.chosen.add((run.phase, run.host))

@@ -35,9 +35,21 @@ class HostBook:
     well: set[str] = field(default_factory=set)
     told: dict[str, Outcome] = field(default_factory=dict)
     """Step key -> how it ended last, undone ones left out."""
-    sent: dict[tuple[str, bool], int] = field(default_factory=dict)
-    """(key, undo) -> ticket of the last order with it."""
-    undoing: bool = False
+    cut_off: set[str] = field(default_factory=set)
+    """Steps that were begun and left without an end, as far as the host can tell."""
+    restored: set[str] = field(default_factory=set)
+    """Steps put back since they were done."""
+    sent: dict[str, int] = field(default_factory=dict)
+    """Key, with its way behind it -> ticket of the last order with it."""
+    way: str = ""
+    """Of the last order: nothing, `.undo` or `.restore`."""
+    owes: str = ""
+    """What it was settled with."""
+    mending: bool = False
+    tried: bool = False
+    """It was in flight in this leg."""
+    troubled: bool = False
+    """In this leg an order was lost, or a restore did not end well."""
     asked: bool = False
     fault: bool = False
     retrying: bool = False
@@ -50,9 +62,35 @@ class HostBook:
     def doubtful(self) -> bool:
         return self.in_flight and (self.lost or self.fault or self.retrying)
 
+    def reask(self, keys: list[str]) -> None:
+        """These are not known; the way of one is the way of all that are asked about."""
+        asked: list[str] = []
+        way = ""
+        for way in (".restore", ".undo", ""):
+            asked = [key for key in keys if key == base_of(key) + way]
+            if asked:
+                break
+        self.way = way if asked else ""
+        for key in asked:
+            self.open[key] = self.sent[key]
+            del self.told[key]
+        self.lost = bool(self.open)
+
     def close_if_told(self) -> None:
         if not self.open:
             self.lost = self.asked = False
+
+
+def way_of(record: object) -> str:
+    """What a record's step is called behind its key."""
+    if getattr(record, "undo", False):
+        return ".undo"
+    return ".restore" if getattr(record, "restore", False) else ""
+
+
+def base_of(key: str) -> str:
+    """A step's key without its way, and without the number of its try."""
+    return key.partition(".")[0]
 
 
 class PhaseBook:

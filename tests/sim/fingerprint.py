@@ -11,7 +11,8 @@ def fingerprint(state: RunState) -> object:
         (
             run.phase, run.host, run.state, tuple(run.steps), run.next_step, tuple(run.open_steps),
             run.outcome, run.fault, dict(run.tries), run.attempt, run.release, run.halted,
-            run.changed, run.undone_with, run.retrying,
+            run.changed, run.undone_with, run.retrying, run.mending, run.way,
+            dict(run.duties.states), dict(run.duties.tries), sorted(run.duties.doubted),
         )
         for run in sorted(state.host_runs(), key=lambda run: (run.phase, run.host))
     ]  # fmt: skip

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from fleetctl.base.machine import Machine
-from fleetctl.rollout import tables
+from fleetctl.rollout import duties, tables
 from tests.sim.campaign import REGRESSIONS, play_case
 from tests.sim.case import Case, load
 from tests.sim.scenarios import make_case
 
 Arrow = tuple[Machine[Any, Any], tuple[Any, Any]]
 MACHINES: tuple[Machine[Any, Any], ...] = (
-    tables.STEP, tables.HOST, tables.PHASE, tables.BATCH, tables.GATE, tables.LEG,
+    tables.STEP, duties.DUTY, tables.HOST, tables.PHASE, tables.BATCH, tables.GATE, tables.LEG,
 )  # fmt: skip
 
 

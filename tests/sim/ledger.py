@@ -11,7 +11,7 @@ from fleetctl.playbook.operations import Exec
 from fleetctl.rollout.records import AskSent, SegmentSent, StepSettled
 from fleetctl.transport.protocol import Ask, RunSegment, StepEnd, StepOrder
 from fleetctl.transport.simulated import World
-from tests.sim.books import HostBook, demand
+from tests.sim.books import HostBook, base_of, demand
 
 if TYPE_CHECKING:
     from tests.sim.referee import Referee
@@ -51,6 +51,8 @@ class Ledger:
         """(run, ticket) -> the leg whose controller sent it."""
         self.leg_at: dict[tuple[str, str], int] = {}
         """(run, host) -> the newest leg the host has heard of."""
+        self.course: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        """(run, host) -> what began and ended there, in order."""
         self._running: dict[str, Effect] = {}
         self._world = world
         self._note = note
@@ -68,8 +70,7 @@ class Ledger:
         if isinstance(order, RunSegment):
             names = self.names.setdefault((order.run, order.ticket), {})
             for step in order.steps:
-                suffix = ".undo" if step.undo else ""
-                names[base_of(step.key) + suffix] = step.key + suffix
+                names[_booked(step)] = step.key + (".undo" if step.undo else "")
 
     # ---- what hosts do
 
@@ -83,7 +84,7 @@ class Ledger:
         self.leg_at[order.run, host] = leg
 
     def began(self, host: str, order: RunSegment, step: StepOrder, name: str) -> None:
-        key = base_of(step.key) + (".undo" if step.undo else "")
+        key = _booked(step)
         self._note(("began", host, order.run, order.ticket, name))
         number, run = self.fences.get(host, (0, ""))
         demand((order.fence, order.run) == (number, run), "4: an older order has an effect",
@@ -95,8 +96,12 @@ class Ledger:
         referee = self.referees[order.run]
         planned = referee.steps[base_of(step.key)]
         again = planned.reads_release or not isinstance(planned.operation, Exec)
-        again = again or (
-            not step.undo and (planned.retry is not None or bool(planned.operation.check))  # type: ignore[union-attr]
+        again = (
+            again
+            or key.endswith(".restore")
+            or (
+                not step.undo and (planned.retry is not None or bool(planned.operation.check))  # type: ignore[union-attr]
+            )
         )
         effect = Effect(host, order.run, key, order.ticket, order.fence, referee.legs, again, boot)
         self._check_expected(referee, effect, name)
@@ -104,11 +109,14 @@ class Ledger:
         if planned.once and not step.undo:
             self._check_elected(referee, effect)
         self.effects.setdefault((order.run, host, key), []).append(effect)
+        self.course.setdefault((order.run, host), []).append((key, "began"))
         self._running[host] = effect
 
     def ended(self, host: str, order: RunSegment, name: str, end: StepEnd) -> None:
         self._note(("ended", host, order.run, name, end))
         self.ends[order.run, host, name] = end
+        key = next(k for k, n in self.names[order.run, order.ticket].items() if n == name)
+        self.course.setdefault((order.run, host), []).append((key, end))
         running = self._running.get(host)
         if end != "checked" and running is not None:
             running.end = end
@@ -122,7 +130,7 @@ class Ledger:
         demand(known, "4: an effect nobody expects any more", effect.host, name, told, book.open)
 
     def _book(self, referee: Referee, effect: Effect) -> HostBook:
-        base = effect.key.removesuffix(".undo")
+        base = base_of(effect.key)
         phase = next(p for p in referee.phases.values() if base in p.index_of)
         return phase.hosts[effect.host]
 
@@ -134,18 +142,21 @@ class Ledger:
         last = before[-1]
         where = f"{effect.host} {effect.key}"
         if last.end is None:
-            demand(last.repeatable, "3: begun again, and nobody knows how it ended", where)
+            known = last.repeatable or self._undone(last)
+            demand(known, "3: begun again, and nobody knows how it ended", where)
         elif last.end == "acted":
             demand(self._undone(last), "3: begun again after it succeeded", where)
         elif last.leg == effect.leg:
-            demand(effect.repeatable, "3: failed and begun again unasked", where)
+            again = effect.repeatable and not effect.key.endswith(".restore")
+            demand(again, "3: failed and begun again unasked", where)
 
     def _undone(self, effect: Effect) -> bool:
-        """Whether its partner, the undo or the act, was tried after it."""
-        key = effect.key
-        partner = key.removesuffix(".undo") if key.endswith(".undo") else f"{key}.undo"
+        """Whether its partner, what takes it back or the act, was tried after it."""
+        base = base_of(effect.key)
+        partners = [f"{base}.undo", f"{base}.restore"] if effect.key == base else [base]
         return any(
             e.ticket > effect.ticket
+            for partner in partners
             for e in self.effects.get((effect.run, effect.host, partner), [])
         )
 
@@ -169,7 +180,7 @@ class Ledger:
     # ---- what is told, held against what happened
 
     def _name(self, run: str, book: HostBook, key: str) -> str:
-        ticket = book.open.get(key) or book.sent[key.removesuffix(".undo"), key.endswith(".undo")]
+        ticket = book.open.get(key) or book.sent[key]
         return self.names.get((run, ticket), {}).get(key, "")
 
     def check_truth(self, referee: Referee, book: HostBook, key: str, told: StepSettled) -> None:
@@ -217,10 +228,11 @@ class Ledger:
             book = self._book(referee, last)
             told = book.told.get(key)
             known = told in (Outcome.OK, Outcome.CHANGED, Outcome.UNKNOWN) or key in book.open
-            reads = referee.steps[key.removesuffix(".undo")].reads_release
+            reads = referee.steps[base_of(key)].reads_release
             demand(known or reads, "3: an effect nobody tells of", host, key, told)
 
 
-def base_of(key: str) -> str:
-    """A step's key without the number of its try."""
-    return key.partition(".")[0]
+def _booked(step: StepOrder) -> str:
+    """What a step that is ordered is called in the books."""
+    way = ".undo" if step.undo else ".restore" if ".restore" in step.key else ""
+    return base_of(step.key) + way

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
@@ -19,11 +19,13 @@ from fleetctl.rollout import (
     gatekeeping,
     hosts,
     manual,
+    mending,
     pacing,
     phaserun,
     questions,
     reducer,
     results,
+    returning,
     segments,
 )
 from fleetctl.rollout.hostrun import HostRun
@@ -46,7 +48,7 @@ class Mutant(NamedTuple):
     """What the objection begins with."""
     place: Any
     attribute: str
-    instead: Callable[..., Any]
+    instead: Any
     also: Any = None
     """Another of these: the guard that does its work where both stand."""
 
@@ -149,4 +151,21 @@ MUTANTS = (
     Mutant("earlier phases are passed over after a resume", "2:", advance, "is_ahead",
            lambda desk: False,
            Mutant("", "", reducer, "is_ahead", lambda desk: False)),
+    Mutant("hosts are not put back", "10: left stopped", returning, "send_back",
+           lambda *a, **k: False),
+    Mutant("what stays stopped is not told", "10: stays stopped", returning, "owed_words",
+           lambda *a: ""),
+    Mutant("a resume forgets what is owed", "10:", mending, "begin", lambda desk: None),
+    Mutant("others begin before hosts are put back", "10: begun before", mending, "goes_on",
+           lambda desk: False),
+    Mutant("a step that failed had no effect", "10: stays stopped", HostRun, "_owe",
+           lambda self, index, outcome: None if outcome.lost
+           else self.duties.owe(index)),
+    Mutant("what a later step did is done once more", "10: put back though", returning, "WELL",
+           frozenset()),
+    Mutant("undoing what started it ends nothing", "10:", HostRun, "owed",
+           property(lambda self: [])),
+    Mutant("a step put back is taken for done", "", HostRun, "_take_restored", lambda self: None),
+    Mutant("a killed step's host is put back while the kill is on its way", "10:", returning,
+           "_is_being_killed", lambda *a: False),
 )  # fmt: skip

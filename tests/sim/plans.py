@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 from typing import Literal
 
+from msgspec.structs import replace
+
 from fleetctl.inventory.model import Host
 from fleetctl.plan.model import Budget, Gate, Plan, PlanPhase, PlanStep, TierGuard
 from fleetctl.playbook.operations import (
     Approval,
+    Exec,
     HostProbe,
     LocalProbe,
     Probe,
@@ -77,6 +80,7 @@ def _make_guard(chance: random.Random, tier: str, names: list[str]) -> TierGuard
 def _make_phase(chance: random.Random, names: list[str], number: int) -> PlanPhase:
     lockstep = chance.random() < 0.3
     steps = [_make_step(chance, f"p{number}s{n}", lockstep) for n in range(chance.randint(1, 5))]
+    steps = _with_restores(chance, steps)
     release = ""
     if chance.random() < 0.3:
         release = "rel-2"
@@ -142,6 +146,24 @@ def _make_step(chance: random.Random, key: str, lockstep: bool) -> PlanStep:
         undo="undo it" if chance.random() < 0.6 else "",
         check="is it done" if chance.random() < 0.2 else "",
     )  # fmt: skip
+
+
+def _with_restores(chance: random.Random, steps: list[PlanStep]) -> list[PlanStep]:
+    """Some steps say how to put the host back, some of them which later step does."""
+    if chance.random() < 0.5:
+        return steps
+    found = list(steps)
+    covers: set[str] = set()
+    for at, step in enumerate(steps):
+        own = isinstance(step.operation, Exec) and not step.once and step.key not in covers
+        if not own or chance.random() < 0.5:
+            continue
+        later = [e.key for e in steps[at + 1 :] if isinstance(e.operation, Exec) and not e.once]
+        by = chance.choice(later) if later and chance.random() < 0.6 else ""
+        covers.add(by)
+        operation = replace(step.operation, undo="", restore="put it back")
+        found[at] = replace(step, operation=operation, restored_by=by)
+    return found
 
 
 def _make_gates(chance: random.Random, number: int) -> list[Gate]:

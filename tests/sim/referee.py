@@ -9,8 +9,9 @@ from fleetctl.base.outcome import Outcome
 from fleetctl.plan.model import Plan, PlanStep
 from fleetctl.playbook.operations import Approval, Manual
 from fleetctl.rollout import records as r
-from tests.sim.books import WELL, HostBook, PhaseBook, demand
+from tests.sim.books import WELL, HostBook, PhaseBook, demand, way_of
 from tests.sim.ledger import Ledger
+from tests.sim.restores import RestoreRules
 from tests.sim.starts import check_after_start, check_before_start
 from tests.sim.sums import Sums
 
@@ -36,11 +37,13 @@ class Referee:
         """Told of each question, so that somebody may answer it."""
         self.sums = Sums(plan, self.phases)
         self.legs = 0
+        self.restores = RestoreRules(self)
         self._takers: dict[type, Callable[[Any], None]] = {
             r.RunOpened: self._open, r.RunResumed: self._resume, r.HostBegan: self._begin,
             r.SegmentSent: self._send, r.AskSent: self._ask, r.StepSettled: self._settle_step,
             r.OrderLost: self._lose, r.AskAnswered: self._answer, r.RetryPlanned: self._retry,
             r.HostSettled: self._settle, r.FoundDown: self._find_down,
+            r.RestoreBegan: self.restores.begin, r.HostReopened: self._go_on,
             r.GateSettled: self._gate, r.QuestionAsked: self._ask_person,
             r.QuestionAnswered: self._choose, r.BoxTicked: self._tick,
             r.PhaseEnded: self._end_phase, r.StopOrdered: self._stop, r.RunEnded: self._end,
@@ -69,21 +72,36 @@ class Referee:
         self.sums.set_down(set())
         for phase in self.phases.values():
             for book in phase.hosts.values():
+                book.tried, book.troubled = book.in_flight, False
                 if book.in_flight:
                     book.retrying, book.lost = False, bool(book.open)
+                    book.mending |= book.way == ".restore" and not book.fault
+                elif book.owes:
+                    continue
                 elif book.outcome is not None and _taken_up(book, record.only_failed):
                     self._reopen(phase, book)
 
     def _reopen(self, phase: PhaseBook, book: HostBook) -> None:
         self.sums.count(phase, book, -1)
         book.outcome, book.halted = None, False
-        unknown = [key for key, outcome in book.told.items() if outcome is Outcome.UNKNOWN]
-        for key in unknown:
-            book.open[key] = book.sent[key.removesuffix(".undo"), key.endswith(".undo")]
-            del book.told[key]
-        book.lost = bool(book.open)
-        book.undoing = any(key.endswith(".undo") for key in book.open)
-        book.fault = book.fault and book.undoing
+        self._begin_anew(phase, book)
+
+    def _go_on(self, record: r.HostReopened) -> None:
+        phase, book = self.phases[record.phase], self.book(record.phase, record.host)
+        self.restores.end(book)
+        book.in_flight = book.mending = False
+        phase.flying.pop(book.host, None)
+        self.sums.note_out(book.host)
+        self._begin_anew(phase, book)
+
+    def _begin_anew(self, phase: PhaseBook, book: HostBook) -> None:
+        if not {step.key for step in phase.plan.steps} <= book.well:
+            for key in book.restored:
+                book.well.discard(key)
+                book.told.pop(key, None)
+            book.restored.clear()
+        book.reask([key for key, outcome in book.told.items() if outcome is Outcome.UNKNOWN])
+        book.fault = book.fault and book.way == ".undo"
 
     def _stop(self, record: r.StopOrdered) -> None:
         itself = record.reason == "fence" and f"obeys {self.run} " in record.cause
@@ -103,6 +121,7 @@ class Referee:
             bad = [o for o in outcomes if o not in (Outcome.OK, Outcome.CHANGED)]
             demand(not bad, "5: success told, but", bad)
         self.ledger.compare(self)
+        self.restores.check_end()
 
     # ---- promises 1 and 2: who may begin
 
@@ -112,8 +131,9 @@ class Referee:
         demand(self.stop is None, "1: begun after a stop", record, self.stop)
         demand(not self.gate_shut, "1: begun after a gate refused", record, self.gate_shut)
         demand(book.outcome is None and not book.in_flight, "3: begun twice", record)
+        self.restores.check_start(record)
         check_before_start(self, phase, book)
-        book.in_flight = True
+        book.in_flight = book.tried = True
         phase.flying[book.host] = book
         self.sums.note_out(book.host)
         check_after_start(self, phase, book)
@@ -178,16 +198,19 @@ class Referee:
         book = phase.hosts[record.host]
         demand(book.in_flight, "2: sent to a host not in flight", record)
         demand(not book.open, "3: sent while an effect is not known", record, book.open)
-        suffix = ".undo" if record.undo else ""
-        if not record.undo:
+        suffix = way_of(record)
+        if record.restore:
+            self.restores.send(phase, book, record)
+        elif not record.undo:
             demand(self.stop is None, "1: sent after a stop", record, self.stop)
+            demand(not book.mending, "10: gone on with before it is put back", record)
             twice = [key for key in record.keys if key in book.well]
             demand(not twice, "3: sent although it succeeded", record, twice)
             self._check_barrier(phase, book, phase.index_of[record.keys[0]])
-        book.undoing, book.retrying = record.undo, False
+        book.way, book.retrying = suffix, False
         for key in record.keys:
             book.open[key + suffix] = record.ticket
-            book.sent[key, record.undo] = record.ticket
+            book.sent[key + suffix] = record.ticket
         self.ledger.announce(self.run, record)
 
     def _check_barrier(self, phase: PhaseBook, book: HostBook, first: int) -> None:
@@ -207,6 +230,7 @@ class Referee:
 
     def _lose(self, record: r.OrderLost) -> None:
         book = self.book(record.phase, record.host)
+        book.troubled = True
         if book.asked or record.sent:
             book.lost, book.asked = True, False
             return
@@ -216,9 +240,10 @@ class Referee:
 
     def _answer(self, record: r.AskAnswered) -> None:
         book = self.book(record.phase, record.host)
-        suffix = ".undo" if book.undoing else ""
+        suffix = book.way
         for key in record.absent:
             self.ledger.must_be_absent(self.run, book, key + suffix)
+        book.cut_off.update(record.again)
         for key in (*record.absent, *record.again):
             del book.open[key + suffix]
         book.close_if_told()
@@ -234,7 +259,7 @@ class Referee:
 
     def _settle_step(self, record: r.StepSettled) -> None:
         book = self.book(record.phase, record.host)
-        key = record.key + (".undo" if record.undo else "")
+        key = record.key + way_of(record)
         if isinstance(self.steps[record.key].operation, Manual):
             self._check_manual(book, record)
         if key in book.open:
@@ -243,7 +268,9 @@ class Referee:
             if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
                 self._forget_after(book, record)
         book.told[key] = record.outcome
-        if record.undo:
+        if record.restore:
+            self.restores.settle_step(book, record)
+        elif record.undo:
             if record.outcome is not Outcome.UNKNOWN:  # undone, or half undone: it may run anew
                 book.well.discard(record.key)
                 book.told.pop(record.key, None)
@@ -258,8 +285,8 @@ class Referee:
         index_of = self.phases[book.phase].index_of
         at = index_of[failed.key]
         for key in list(book.open):
-            index = index_of[key.removesuffix(".undo")]
-            if (index < at) if failed.undo else (index > at):
+            index = index_of[key.partition(".")[0]]
+            if (index < at) if way_of(failed) else (index > at):
                 self.ledger.must_be_absent(self.run, book, key)
                 del book.open[key]
 
@@ -268,7 +295,8 @@ class Referee:
         book = phase.hosts[record.host]
         demand(book.outcome is None, "5: settled twice", record)
         demand("refused (runner)" not in record.cause, "7: shut out by our own connection", record)
-        book.in_flight = book.retrying = False
+        self.restores.settle(book, record)
+        book.in_flight = book.retrying = book.mending = False
         phase.flying.pop(book.host, None)
         book.outcome, book.halted = record.outcome, record.halted
         self.sums.count(phase, book, 1)
