@@ -27,14 +27,24 @@ def budget_words(budget: Budget, size: int) -> str:
 
 def items_words(phase: PlanPhase) -> str:
     """`2 lost instances: goes on; 3: stops`; empty for a phase without foreach steps."""
-    nouns = [step.operation.noun for step in phase.steps if isinstance(step.operation, Foreach)]
-    if not nouns:
+    if not any(isinstance(step.operation, Foreach) for step in phase.steps):
         return ""
-    noun = nouns[0] if len(set(nouns)) == 1 else "item"
+    noun = noun_of(phase)
     allowed = phase.budget.items or 0
     if not allowed:
-        return f"1 lost {noun}: stops"
-    return f"{allowed} lost {noun}{'s' * (allowed > 1)}: goes on; {allowed + 1}: stops"
+        return f"{counted(1, f'lost {noun}')}: stops"
+    return f"{counted(allowed, f'lost {noun}')}: goes on; {allowed + 1}: stops"
+
+
+def noun_of(phase: PlanPhase) -> str:
+    """What the items of the phase's foreach steps are called, in the singular."""
+    nouns = {step.operation.noun for step in phase.steps if isinstance(step.operation, Foreach)}
+    return nouns.pop() if len(nouns) == 1 else "item"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 instance`, `3 instances`."""
+    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _lost(count: int) -> str:

@@ -36,6 +36,10 @@ class Accounts:
         self.lost_in_batch: Counter[tuple[str, int]] = Counter()
         self.lost_hosts: Counter[str] = Counter()
         """Host -> in how many phases it is lost."""
+        self.lost_items: Counter[str] = Counter()
+        """Phase -> items lost in it, on all hosts."""
+        self.unknown_items = 0
+        self._items: dict[tuple[str, str], tuple[int, int]] = {}
         self.halted = 0
         self.in_flight: dict[str, HostRun] = {}
         self.doubtful: set[str] = set()
@@ -104,6 +108,18 @@ class Accounts:
         before, self.found_down = self.found_down, hosts
         for host in before | hosts:
             self._refresh_guard(host)
+
+    def recount_items(self, run: HostRun) -> None:
+        """After any change of the host's items."""
+        if not run.items:
+            return
+        place = run.phase, run.host
+        lost_before, unknown_before = self._items.get(place, (0, 0))
+        lost = sum(items.lost for items in run.items.values())
+        unknown = sum(items.unknown for items in run.items.values())
+        self._items[place] = lost, unknown
+        self.lost_items[run.phase] += lost - lost_before
+        self.unknown_items += unknown - unknown_before
 
     def _count(self, run: HostRun, by: int) -> None:
         assert run.outcome is not None

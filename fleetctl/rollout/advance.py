@@ -237,6 +237,8 @@ def ending(desk: Desk) -> tuple[ExitCode, str]:
     """
     state, accounts = desk.state, desk.state.accounts
     seen = [outcome for outcome, count in accounts.outcomes.items() if count > 0]
+    seen += [Outcome.FAILED] * any(accounts.lost_items.values())
+    seen += [Outcome.UNKNOWN] * (accounts.unknown_items > 0)
     if state.stop is not None:
         code = _STOP_CODES[state.stop.reason]
         if code is not ExitCode.LOCK_HELD and Outcome.UNKNOWN in seen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetctl.base.outcome import Outcome
 from fleetctl.playbook.operations import Exec
-from fleetctl.rollout import results, segments
+from fleetctl.rollout import items, results, rounds, segments
 from fleetctl.rollout.desk import Asking, Desk, Errand
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.patience import backoff_s, chance
@@ -19,8 +19,7 @@ _NO_END = frozenset({"absent", "interrupted", "running"})
 def ask(desk: Desk, run: HostRun) -> None:
     """Ask about the host's open steps, now."""
     if run.host not in desk.asking:
-        steps = run.recipe.steps
-        within_s = sum(steps[index].timeout_s for index in run.open_steps)
+        within_s = sum(rounds.timeout_s(run, index) for index in run.open_steps)
         desk.asking[run.host] = Asking(desk.now_s + within_s + desk.patience.grace_s)
     segments.send_ask(desk, run)
 
@@ -135,6 +134,8 @@ def give_up(desk: Desk, run: HostRun, cause: str) -> None:
 
 def lose_step(desk: Desk, run: HostRun, index: int, cause: str) -> None:
     """A step of the host is unknown, for good unless somebody asks again."""
+    if rounds.is_round(run, index):
+        items.give_up(desk, run, index, cause)
     key = run.recipe.steps[index].key
     desk.record(
         StepSettled(
@@ -153,6 +154,8 @@ def may_run_again(run: HostRun, index: int) -> bool:
     """
     if run.way == "restore":
         return run.duties.may_run_again(index)
+    if rounds.is_round(run, index):
+        return True  # the host's record of each item says what may be begun
     step = run.recipe.steps[index]
     if run.told.get(index) == "done" and not step.reads_release:
         return False

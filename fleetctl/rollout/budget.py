@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fleetctl.plan.words import counted, noun_of
 from fleetctl.rollout.state import PhaseRun, RunState
 
 
@@ -21,7 +22,21 @@ def overspent(state: RunState, phase: PhaseRun, batch: int) -> str:
         if lost > budget:
             hosts = "1 host" if lost == 1 else f"{lost} hosts"
             return f"{hosts} lost, the budget of {where} is {budget}"
-    return ""
+    return items_overspent(state, phase)
+
+
+def items_overspent(state: RunState, phase: PhaseRun) -> str:
+    """As `overspent`, for the items of the phase's foreach steps."""
+    lost, budget = state.accounts.lost_items[phase.plan.name], phase.plan.budget.items or 0
+    if lost <= budget:
+        return ""
+    noun = noun_of(phase.plan)
+    return f"{counted(lost, noun)} lost, the budget of phase {phase.plan.name} is {budget}"
+
+
+def items_left(state: RunState, phase: PhaseRun) -> int:
+    """How many more items of the phase may be lost."""
+    return (phase.plan.budget.items or 0) - state.accounts.lost_items[phase.plan.name]
 
 
 def at_risk(state: RunState, phase: PhaseRun, batch: int) -> bool:

@@ -125,6 +125,8 @@ class Desk:
         """Host in flight -> orders lost in a row before they were sent."""
         self.shut_out: dict[str, int] = {}
         """Host in flight -> orders in a row the host refused for another connection's sake."""
+        self.rested: set[str] = set()
+        """Hosts in flight whose failed items may be tried again when their timer is due."""
         self.phase_at = 0
         self.batch_at = 0
         self.ahead = False

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
 
 from fleetctl.base.outcome import Outcome
 from fleetctl.rollout.duties import Duties
+from fleetctl.rollout.itemsrun import ItemsRun
 from fleetctl.rollout.records import (
     AskAnswered,
     AskSent,
@@ -13,6 +14,7 @@ from fleetctl.rollout.records import (
     HostSettled,
     OrderLost,
     RetryPlanned,
+    RoundEnded,
     SegmentSent,
     StepSettled,
 )
@@ -26,40 +28,8 @@ from fleetctl.rollout.tables import (
     StepEvent,
     StepState,
 )
+from fleetctl.rollout.ways import FIRST_TRY, Fault, Mending, Tries, Way
 
-Way = Literal["on", "undo", "restore"]
-"""What an order does with its steps: their acts, their undos, or their restores."""
-
-
-class Fault(NamedTuple):
-    """Why a host cannot go on."""
-
-    outcome: Outcome
-    key: str
-    cause: str
-    restore: bool = False
-    """Its steps ended well; what was to put it back did not."""
-
-
-class Mending(NamedTuple):
-    """A settled host taken up for what it is owed: how it was settled, and what comes after."""
-
-    settled: HostSettled
-    goes_on: bool
-    """The run goes on with it; else it is settled as it was."""
-
-
-class Tries(NamedTuple):
-    """How often a step was tried on a host; each try has a name of its own there.
-
-    Tries up to `forgiven` do not count against the step's retry: a person asked to try again.
-    """
-
-    try_no: int = 1
-    forgiven: int = 0
-
-
-FIRST_TRY = Tries()
 _STEP_EVENT = {
     Outcome.OK: StepEvent.ACT,
     Outcome.CHANGED: StepEvent.ACT,
@@ -77,9 +47,9 @@ class HostRun:
     """What the journal says about one host in one phase."""
 
     __slots__ = (
-        "attempt", "batch", "changed", "duties", "fault", "host", "last", "lost_before", "mending",
-        "next_step", "open_steps", "outcome", "phase", "recipe", "release", "retrying", "state",
-        "steps", "told", "tries", "undone_with", "way",
+        "attempt", "batch", "changed", "duties", "fault", "host", "items", "last", "lost_before",
+        "mending", "next_step", "open_steps", "outcome", "phase", "recipe", "release", "retrying",
+        "state", "steps", "told", "tries", "undone_with", "way",
     )  # fmt: skip
 
     def __init__(self, phase: str, host: str, batch: int, recipe: Recipe) -> None:
@@ -99,6 +69,8 @@ class HostRun:
         self.undone_with: str | None = None
         """None: no undo was tried; else why it did not succeed, empty when it did."""
         self.tries: dict[int, Tries] = {}
+        self.items: dict[int, ItemsRun] = {}
+        """Foreach step -> what the host listed for it."""
         self.told: dict[int, str] = {}
         """Step -> what a person says became of it, for when the host does not know."""
         self.fault: Fault | None = None
@@ -179,6 +151,8 @@ class HostRun:
             return
         self.steps[index] = STEP.advance(self.steps[index], _STEP_EVENT[record.outcome])
         self.told.pop(index, None)
+        if record.outcome is not Outcome.UNKNOWN:
+            self._leave_round(index)
         if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
             self._forget_open_after(index)
         if index in self.recipe.restores and not record.undo:
@@ -216,6 +190,14 @@ class HostRun:
             return
         self.steps[index] = STEP.advance(self.steps[index], StepEvent.PASS)
         self._move_on()
+
+    def end_round(self, record: RoundEnded) -> None:
+        index = self.recipe.index_of[record.key]
+        self.open_steps.remove(index)
+        self.steps[index] = STEP.advance(self.steps[index], StepEvent.ROUND)
+        self._forgive(index)
+        self.items[index].end_round(record)
+        self._close_if_told()
 
     def lose_order(self, record: OrderLost) -> None:
         if self.state is HostState.ASKED or record.sent:
@@ -307,6 +289,17 @@ class HostRun:
         self.outcome, self.last = None, None
         self._begin_anew(told)
 
+    def take_items_up(self, told: Mapping[str, str]) -> None:
+        """Lost items are tried again; `told`: item, or empty for all -> what a person says."""
+        if self.way == "undo":
+            return
+        for index, items in self.items.items():
+            items.take_up(told)
+            if items.left and self.steps[index] in WELL:
+                self.steps[index] = STEP.advance(self.steps[index], StepEvent.REOPEN)
+                self._forgive(index)
+                self.next_step = min(self.next_step, index)
+
     def _begin_anew(self, told: str) -> None:
         self.undone_with, self.next_step = None, 0
         self.way = "undo" if any(state in _UNDO_OPEN for state in self.steps) else "on"
@@ -343,6 +336,8 @@ class HostRun:
 
     def _reask(self, index: int, state: StepState, told: str) -> None:
         self.open_steps.append(index)
+        if index in self.items:
+            self.items[index].reask()
         if state in (StepState.SENT, StepState.UNDOING):
             return  # its run stopped again before it could be asked
         self.steps[index] = STEP.advance(state, StepEvent.REASK)
@@ -381,6 +376,11 @@ class HostRun:
         self.steps[index] = STEP.advance(self.steps[index], StepEvent.ABSENT)
         if self.way == "on":
             self.duties.never_begun(index)
+            self._leave_round(index)
+
+    def _leave_round(self, index: int) -> None:
+        if index in self.items:
+            self.items[index].leave_round()
 
     def _forget_open_after(self, failed: int) -> None:
         """An order ends at its first failure; an end of what came before it may still be told."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetctl.base.outcome import Outcome
 from fleetctl.playbook.operations import Pause, Retry
-from fleetctl.rollout import asking, manual, mending, pacing, returning, segments
+from fleetctl.rollout import asking, items, manual, mending, pacing, returning, segments
 from fleetctl.rollout.desk import BatchWork, Desk
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.patience import chance, step_delay_s
@@ -85,6 +85,8 @@ def _enter_stage(desk: Desk, run: HostRun) -> bool:
         return manual.enter(desk, work, run)
     if stage.kind == "once":
         return _enter_once(desk, work, run)
+    if stage.kind == "items":
+        return items.enter(desk, run, stage)
     segments.send_stage(desk, run, stage)
     return False
 

@@ -36,6 +36,8 @@ class Told(msgspec.Struct, frozen=True):
     host: str
     word: Literal["done", "again"]
     """done: it had its effect. again: it had none, or is to have it once more."""
+    item: str = ""
+    """Of the host's foreach steps; empty: the step itself, and all unknown items of it."""
 
 
 class RunResumed(msgspec.Struct, frozen=True, tag="run-resumed"):
@@ -110,6 +112,57 @@ class StepSettled(msgspec.Struct, frozen=True, tag="step-settled"):
     restore: bool = False
 
 
+class ItemsListed(msgspec.Struct, frozen=True, tag="items-listed"):
+    """What a host lists for a foreach step; holds for the whole run."""
+
+    phase: str
+    host: str
+    key: str
+    """Of the foreach step."""
+    items: tuple[str, ...]
+
+
+class ItemsSent(msgspec.Struct, frozen=True, tag="items-sent"):
+    """Written with the SegmentSent of a round: until each has ended its effect is not known."""
+
+    phase: str
+    host: str
+    key: str
+    round: int
+    """Which try of the step it is."""
+    items: tuple[str, ...]
+
+
+class ItemSettled(msgspec.Struct, frozen=True, tag="item-settled"):
+    """An item of a foreach step has its outcome on a host."""
+
+    phase: str
+    host: str
+    key: str
+    item: str
+    outcome: Outcome
+    exit_status: int | None = None
+    duration_s: float = 0.0
+    said: bytes = b""
+    """The last of both its streams."""
+    replayed: bool = False
+    cause: str = ""
+    again: bool = False
+    """It is tried again, so this outcome is not its last and spends no budget."""
+
+
+class RoundEnded(msgspec.Struct, frozen=True, tag="round-ended"):
+    """A round of items is over and more are to be sent, those of it without an end among them."""
+
+    phase: str
+    host: str
+    key: str
+    duration_s: float = 0.0
+    mute: bool = False
+    """The host told no end of some, and not that they were not begun: the record of each there
+    says what became of it, when they are sent again."""
+
+
 class OrderLost(msgspec.Struct, frozen=True, tag="order-lost"):
     """The connection went before the order's end was told."""
 
@@ -149,7 +202,7 @@ class RetryPlanned(msgspec.Struct, frozen=True, tag="retry-planned"):
     phase: str
     host: str
     after_s: float
-    reason: Literal["connect", "step", "ask"]
+    reason: Literal["connect", "step", "ask", "items"]
     key: str = ""
     try_no: int = 1
 
@@ -308,5 +361,6 @@ Record = (
     | StepSettled | OrderLost | AskSent | AskAnswered | RetryPlanned | HostSettled
     | GateAsked | GateSettled | QuestionAsked | BoxTicked | QuestionAnswered
     | BatchEnded | PhaseEnded | WordTaken | ViewDropped | StopOrdered | RunEnded
+    | ItemsListed | ItemsSent | ItemSettled | RoundEnded
     | RestoreBegan | HostReopened
 )  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fleetctl.base.outcome import Outcome
 from fleetctl.plan.model import PlanStep
 from fleetctl.plan.render import render_expects
+from fleetctl.playbook.operations import Listing
+from fleetctl.rollout import items, rounds
 from fleetctl.rollout.desk import Desk
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.records import StepSettled
@@ -18,6 +20,12 @@ KEPT_BYTES = 16_384
 def settle_step(desk: Desk, run: HostRun, index: int, result: StepResult) -> None:
     """Record the end of a step whose end is known."""
     step = run.recipe.steps[index]
+    if rounds.is_round(run, index):
+        items.end_round(desk, run, index, result)
+        return
+    if isinstance(step.operation, Listing) and result.end == "acted":
+        items.end_list(desk, run, index, result)
+        return
     outcome, cause = _read(desk, run, step, result)
     keep = not step.secret
     desk.record(

@@ -8,8 +8,9 @@ from fleetctl.playbook.operations import Exec
 from fleetctl.rollout import segments
 from fleetctl.rollout.desk import Desk
 from fleetctl.rollout.duties import DutyState
-from fleetctl.rollout.hostrun import HostRun, Way
+from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.tables import WELL, StepState
+from fleetctl.rollout.ways import Way
 
 
 def send_back(desk: Desk, run: HostRun, *, undo: bool = False) -> bool:

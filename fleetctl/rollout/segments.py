@@ -7,13 +7,15 @@ import shlex
 import msgspec
 
 from fleetctl.plan.render import render_step
-from fleetctl.playbook.operations import Exec, Manual, Pause, Put
+from fleetctl.playbook.operations import Exec, Foreach, Listing, Manual, Pause, Put
+from fleetctl.rollout import rounds
 from fleetctl.rollout.desk import Desk, Errand
-from fleetctl.rollout.hostrun import HostRun, Tries, Way
-from fleetctl.rollout.records import AskSent, SegmentSent
+from fleetctl.rollout.hostrun import HostRun
+from fleetctl.rollout.records import AskSent, ItemsSent, SegmentSent
 from fleetctl.rollout.stages import Stage
 from fleetctl.rollout.tables import WELL
-from fleetctl.transport.protocol import Ask, Look, RunSegment, StepOrder
+from fleetctl.rollout.ways import Tries, Way
+from fleetctl.transport.protocol import Ask, Look, Round, RunSegment, StepOrder
 
 _MARK = "fleetctl-check"
 
@@ -26,10 +28,10 @@ def name_on_host(key: str, tries: Tries) -> str:
     return f"{key}.try{tries.try_no}" if tries.try_no > 1 else key
 
 
-def send_stage(desk: Desk, run: HostRun, stage: Stage) -> None:
-    """Order the steps of a stage that have not ended well."""
+def send_stage(desk: Desk, run: HostRun, stage: Stage, items: tuple[str, ...] = ()) -> None:
+    """Order the steps of a stage that have not ended well; of a foreach step a round of `items`."""
     todo = [n for n in range(stage.first, stage.last + 1) if run.steps[n] not in WELL]
-    _send(desk, run, todo, "on")
+    _send(desk, run, todo, "on", items)
 
 
 def send_back(desk: Desk, run: HostRun, way: Way, indices: list[int]) -> None:
@@ -54,6 +56,7 @@ def send_ask(desk: Desk, run: HostRun) -> None:
             tuple(names),
             wait_s,
             state.under,
+            tuple(name for name, index in names.items() if rounds.is_round(run, index)),
         )
     )
 
@@ -80,13 +83,18 @@ def read_checks(text: bytes) -> dict[int, bool]:
     return found
 
 
-def _send(desk: Desk, run: HostRun, indices: list[int], way: Way) -> None:
+def _send(
+    desk: Desk, run: HostRun, indices: list[int], way: Way, items: tuple[str, ...] = ()
+) -> None:
     steps = run.recipe.steps
     names = _names(run, indices, way)
     ticket = desk.ticket(Errand("segment", run.host, run, names))
     keys = tuple(steps[index].key for index in indices)
     sent = SegmentSent(run.phase, run.host, ticket, keys, way == "undo", way == "restore")
     desk.record(sent)
+    if items:
+        number = run.tries_of(indices[0]).try_no
+        desk.record(ItemsSent(run.phase, run.host, keys[0], number, items))
     orders = tuple(_order(desk, run, index, way) for index in indices)
     state = desk.state
     fence = state.fence_for(run.host)
@@ -95,8 +103,11 @@ def _send(desk: Desk, run: HostRun, indices: list[int], way: Way) -> None:
 
 def _order(desk: Desk, run: HostRun, index: int, way: Way) -> StepOrder:
     step, tries = run.recipe.steps[index], run.tries_of(index)
-    operation = render_step(desk.plan, desk.state.phases[run.phase].plan, step, run.host)
-    assert not isinstance(operation, (Pause, Manual))
+    found = render_step(desk.plan, desk.state.phases[run.phase].plan, step, run.host)
+    assert not isinstance(found, (Pause, Manual))
+    operation: Exec | Put | Round = found
+    if isinstance(found, Foreach):
+        operation = rounds.order_of(desk, run, index, found)
     name = name_on_host(step.key, tries)
     if way == "restore":
         assert isinstance(operation, Exec)
@@ -105,7 +116,8 @@ def _order(desk: Desk, run: HostRun, index: int, way: Way) -> StepOrder:
             operation, act=operation.restore, check="", undo="", restore=""
         )
     return StepOrder(
-        name, operation, step.timeout_s, way == "undo", tries.try_no, not step.secret
+        name, operation, rounds.timeout_s(run, index), way == "undo", tries.try_no,
+        not step.secret, whole=isinstance(found, Listing),
     )  # fmt: skip
 
 
@@ -126,6 +138,8 @@ def _restore_name(run: HostRun, index: int) -> str:
 
 
 def _check_script(operation: Exec | Put | Pause | Manual) -> str:
+    if isinstance(operation, Foreach):
+        return ""  # its check is about an item
     if isinstance(operation, Exec):
         return operation.check
     if isinstance(operation, Put):

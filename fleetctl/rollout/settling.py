@@ -43,6 +43,7 @@ def settle(
     desk.asking.pop(run.host, None)
     desk.silent.discard(run.host)
     desk.held.discard(run.host)
+    desk.rested.discard(run.host)
     desk.unsent.pop(run.host, None)
     desk.shut_out.pop(run.host, None)
     for word in ("pause", "retry", "ask"):

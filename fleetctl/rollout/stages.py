@@ -7,9 +7,9 @@ from typing import Literal
 import msgspec
 
 from fleetctl.plan.model import PlanPhase, PlanStep
-from fleetctl.playbook.operations import Exec, Manual, Pause
+from fleetctl.playbook.operations import Exec, Foreach, Manual, Pause
 
-StageKind = Literal["segment", "pause", "once", "manual"]
+StageKind = Literal["segment", "pause", "once", "manual", "items"]
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ class Recipe(msgspec.Struct, frozen=True):
 
 
 def read_recipe(phase: PlanPhase) -> Recipe:
-    """Cut the phase's steps at barriers, pauses and steps that run once."""
+    """Cut the phase's steps at barriers, pauses, and steps that run once or for each item."""
     stages: list[Stage] = []
     first, met = 0, False
     for index, step in enumerate(phase.steps):
@@ -77,4 +77,6 @@ def _kind_of(step: PlanStep) -> StageKind:
         return "pause"
     if isinstance(step.operation, Manual):
         return "manual"
+    if isinstance(step.operation, Foreach):
+        return "items"
     return "once" if step.once else "segment"

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 from fleetctl.base.machine import IllegalTransition
 from fleetctl.base.outcome import Outcome
 from fleetctl.plan.model import Plan
+from fleetctl.rollout import itemrecords
 from fleetctl.rollout import records as r
 from fleetctl.rollout.accounts import Accounts
 from fleetctl.rollout.hostrun import HostRun
@@ -60,6 +61,8 @@ class RunState:
         self.chosen: set[tuple[str, str]] = set()
         """With `only_failed`: the (phase, host) that are tried again."""
         self.told: Mapping[str, str] = {}
+        self.told_items: dict[str, dict[str, str]] = {}
+        """Host -> item, or empty for all of them -> what a person says of the unknown ones."""
         """Host -> what a person says of its unknown step, in this leg."""
         self.owing: list[tuple[str, str]] = []
         """The (phase, host) settled in an earlier leg that are owed something; nothing else begins
@@ -137,7 +140,10 @@ class RunState:
         self.stop, self.ended = None, None
         self.chosen = set()
         self.accounts.set_found_down(frozenset())
-        self.told = {one.host: one.word for one in record.told}
+        self.told = {one.host: one.word for one in record.told if not one.item}
+        self.told_items = {}
+        for one in record.told:
+            self.told_items.setdefault(one.host, {})[one.item] = one.word
         self.owing = []
         for phase in self.phases.values():
             self._resume_phase(phase, self.told)
@@ -149,7 +155,9 @@ class RunState:
                 self._take_up(run)
             elif run.last is not None and run.owed:
                 self.owing.append((run.phase, run.host))
-            elif run.last is not None and is_taken_up(run.last, self.only_failed):
+            elif run.last is not None and (
+                is_taken_up(run.last, self.only_failed) or itemrecords.is_to_be_mended(self, run)
+            ):
                 self._reopen(phase, run, told.get(run.host, ""))
         phase.gates = {
             place: state for place, state in phase.gates.items() if state is GateState.OPEN
@@ -177,11 +185,13 @@ class RunState:
         self.phases[run.phase].unsettled[run.batch] += 1
         goes_on = is_taken_up(run.last, self.only_failed)
         run.mend(goes_on=goes_on, told=self.told.get(run.host, ""))
+        self.accounts.recount_items(run)
         self.accounts.take_off(run)
 
     def _reopen_host(self, record: r.HostReopened) -> None:
         run, phase = self.host_run(record.phase, record.host), self.phases[record.phase]
         run.go_on()
+        itemrecords.take_up(self, run)
         self.accounts.take_out(run)
         phase.begin_anew(run.batch)
         self._choose(run)
@@ -189,6 +199,7 @@ class RunState:
     def _reopen(self, phase: PhaseRun, run: HostRun, told: str) -> None:
         self.accounts.take_back(run)
         run.reopen(told)
+        itemrecords.take_up(self, run)
         phase.unsettled[run.batch] += 1
         self._choose(run)
 
@@ -345,6 +356,7 @@ class RunState:
         r.FoundDown: _find_down,
         r.HostBegan: _begin_host,
         r.SegmentSent: _send,
+        **itemrecords.APPLY,
         r.StepSettled: _settle_step,
         r.OrderLost: _lose_order,
         r.AskSent: _ask,

@@ -42,6 +42,10 @@ class StepEvent(StrEnum):
     UNDO = "undo"
     REDO = "redo"
     REASK = "reask"
+    ROUND = "round"
+    """A round of its items is over, and more are to come."""
+    REOPEN = "reopen"
+    """Items of it that were lost are tried again."""
 
 
 WELL = frozenset({StepState.DONE, StepState.CHECKED, StepState.PASSED})
@@ -50,7 +54,7 @@ WELL = frozenset({StepState.DONE, StepState.CHECKED, StepState.PASSED})
 STEP: Machine[StepState, StepEvent] = Machine(
     "step",
     StepState.TODO,
-    frozenset({StepState.CHECKED, StepState.PASSED}),
+    frozenset({StepState.PASSED}),
     {
         (StepState.TODO, StepEvent.SEND): StepState.SENT,
         (StepState.TODO, StepEvent.PASS): StepState.PASSED,
@@ -60,8 +64,11 @@ STEP: Machine[StepState, StepEvent] = Machine(
         (StepState.SENT, StepEvent.FAIL): StepState.FAILED,
         (StepState.SENT, StepEvent.LOSE): StepState.UNKNOWN,
         (StepState.SENT, StepEvent.ABSENT): StepState.TODO,
+        (StepState.SENT, StepEvent.ROUND): StepState.TODO,
         (StepState.FAILED, StepEvent.RETRY): StepState.TODO,
         (StepState.UNKNOWN, StepEvent.REASK): StepState.SENT,
+        (StepState.DONE, StepEvent.REOPEN): StepState.TODO,
+        (StepState.CHECKED, StepEvent.REOPEN): StepState.TODO,
         (StepState.DONE, StepEvent.UNDO): StepState.UNDOING,
         (StepState.UNDOING, StepEvent.ACT): StepState.UNDONE,
         (StepState.UNDOING, StepEvent.FAIL): StepState.UNDO_FAILED,
@@ -70,6 +77,58 @@ STEP: Machine[StepState, StepEvent] = Machine(
         (StepState.UNDO_UNKNOWN, StepEvent.REASK): StepState.UNDOING,
         (StepState.UNDONE, StepEvent.REDO): StepState.TODO,
         (StepState.UNDO_FAILED, StepEvent.REDO): StepState.TODO,
+    },
+)
+
+
+class ItemState(StrEnum):
+    """An item of a foreach step on a host; `sent` means the same as for a step."""
+
+    TODO = "todo"
+    SENT = "sent"
+    DONE = "done"
+    SKIPPED = "skipped"
+    """Its check said that nothing is to be done."""
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    UNKNOWN = "unknown"
+
+
+class ItemEvent(StrEnum):
+    """What can happen to an item on a host."""
+
+    SEND = "send"
+    ACT = "act"
+    CHECK = "check"
+    FAIL = "fail"
+    TIME_OUT = "time out"
+    LOSE = "lose"
+    ABSENT = "absent"
+    """Its round is over, or is to be sent again, and it has no end."""
+    RETRY = "retry"
+    REASK = "reask"
+    """Its host is asked again what became of its round."""
+
+
+LOST_ITEM = frozenset({ItemState.FAILED, ItemState.TIMED_OUT, ItemState.UNKNOWN})
+"""Item states that spend the budget for items."""
+
+ITEM: Machine[ItemState, ItemEvent] = Machine(
+    "item",
+    ItemState.TODO,
+    frozenset({ItemState.DONE, ItemState.SKIPPED}),
+    {
+        (ItemState.TODO, ItemEvent.SEND): ItemState.SENT,
+        (ItemState.SENT, ItemEvent.ACT): ItemState.DONE,
+        (ItemState.SENT, ItemEvent.CHECK): ItemState.SKIPPED,
+        (ItemState.SENT, ItemEvent.FAIL): ItemState.FAILED,
+        (ItemState.SENT, ItemEvent.TIME_OUT): ItemState.TIMED_OUT,
+        (ItemState.SENT, ItemEvent.LOSE): ItemState.UNKNOWN,
+        (ItemState.SENT, ItemEvent.ABSENT): ItemState.TODO,
+        (ItemState.FAILED, ItemEvent.RETRY): ItemState.TODO,
+        (ItemState.TIMED_OUT, ItemEvent.RETRY): ItemState.TODO,
+        (ItemState.UNKNOWN, ItemEvent.RETRY): ItemState.TODO,
+        (ItemState.UNKNOWN, ItemEvent.REASK): ItemState.SENT,
     },
 )
 

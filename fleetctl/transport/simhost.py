@@ -11,6 +11,7 @@ import msgspec
 from fleetctl.transport.protocol import (
     Answered,
     Ask,
+    ItemOrder,
     Refused,
     RunSegment,
     StepEnd,
@@ -18,6 +19,7 @@ from fleetctl.transport.protocol import (
     StepResult,
 )
 from fleetctl.transport.simline import Line
+from fleetctl.transport.simround import ItemRecord
 from fleetctl.transport.simsegment import Segment, StepRecord, Tell, Verdict, output
 
 _POLL_S = 0.5
@@ -35,6 +37,14 @@ class Witness(Protocol):
     def ended(self, host: str, order: RunSegment, key: str, end: StepEnd) -> None:
         """A step has ended and is recorded."""
 
+    def item_began(self, host: str, order: RunSegment, step: StepOrder, item: ItemOrder) -> None:
+        """The act of an item begins, in a round."""
+
+    def item_ended(
+        self, host: str, order: RunSegment, step: StepOrder, item: str, end: StepEnd
+    ) -> None:
+        """An item has ended and is recorded."""
+
 
 class Blind:
     """A witness who looks away."""
@@ -44,6 +54,14 @@ class Blind:
     def began(self, host: str, order: RunSegment, step: StepOrder, key: str) -> None: ...
 
     def ended(self, host: str, order: RunSegment, key: str, end: StepEnd) -> None: ...
+
+    def item_began(
+        self, host: str, order: RunSegment, step: StepOrder, item: ItemOrder
+    ) -> None: ...
+
+    def item_ended(
+        self, host: str, order: RunSegment, step: StepOrder, item: str, end: StepEnd
+    ) -> None: ...
 
 
 class Surroundings(Protocol):
@@ -56,6 +74,8 @@ class Surroundings(Protocol):
     def at(self, after_s: float, act: Callable[[], None]) -> None: ...
 
     def verdict(self, host: str, step: StepOrder) -> Verdict: ...
+
+    def item(self, host: str, step: StepOrder, item: str) -> Verdict: ...
 
     def goes_on(self, host: str) -> bool:
         """Whether a segment takes its next step although nobody hears of it any more."""
@@ -74,6 +94,8 @@ class SimHost(msgspec.Struct):
     """Until then everything here stands still."""
     records: dict[tuple[str, str], StepRecord] = msgspec.field(default_factory=dict)
     """(run, key) -> record."""
+    items: dict[tuple[str, str, str], ItemRecord] = msgspec.field(default_factory=dict)
+    """(run, foreach step, item) -> record."""
     acts: Counter[str] = msgspec.field(default_factory=Counter)
     """Key -> how often its act was begun here."""
     current: Segment | None = None
@@ -166,7 +188,11 @@ class SimHost(msgspec.Struct):
         """As the record has it; while the lock is held what is not recorded may still come."""
         record = self.records.get((run, key))
         if record is not None and record.end is not None:
-            return StepResult(key, record.end, stdout=output(record.stdout), replayed=True)
+            items, all_told = record.told
+            said = output(record.stdout)
+            return StepResult(
+                key, record.end, stdout=said, replayed=True, items=items, all_told=all_told
+            )
         if self.current is not None:
             return StepResult(key, "running")
         return StepResult(key, "absent" if record is None else "interrupted")
@@ -184,7 +210,9 @@ class SimHost(msgspec.Struct):
         self.queue.clear()
         for segment in ended:
             if segment is not None:
-                segment.dead = True
+                segment.die()
+        for record in self.records.values():
+            record.told = ((), False)  # what was said is not written through to the disk
         for line in list(self.lines):
             line.cut("closed", "the host went down")
         self.lines.clear()

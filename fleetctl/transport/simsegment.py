@@ -9,6 +9,7 @@ import msgspec
 from fleetctl.transport.protocol import (
     Event,
     Output,
+    Round,
     RunSegment,
     SegmentEnded,
     StepEnd,
@@ -17,6 +18,7 @@ from fleetctl.transport.protocol import (
     StepResult,
 )
 from fleetctl.transport.simline import Line
+from fleetctl.transport.simround import RoundWork, Told
 
 if TYPE_CHECKING:
     from fleetctl.transport.simhost import SimHost
@@ -44,6 +46,8 @@ class StepRecord(msgspec.Struct):
     end: StepEnd | None = None
     try_no: int = 1
     stdout: bytes = b""
+    told: Told = ((), False)
+    """Of a round: its items; not written through to the disk as its end is."""
 
 
 class Segment:
@@ -56,6 +60,7 @@ class Segment:
         self._order = order
         self._line = line
         self._tell = tell
+        self._round: RoundWork | None = None
         self._at = 0
         self._turn = 0
 
@@ -77,6 +82,8 @@ class Segment:
         if self.running is None:
             return False
         self._turn += 1
+        if self._round is not None:
+            self._host.records[self.running].told = self._round.kill()
         self._close(self.running, "killed", b"")
         return True
 
@@ -88,9 +95,26 @@ class Segment:
         place = (self._order.run, key_of(step))
         record = self._told_from(place, step)
         if record is not None and (record.end in _WELL or step.try_no <= record.try_no):
-            self._report(place[1], record.end or "interrupted", record.stdout, replayed=True)
-            return
-        self._act(step, place)
+            self._report(place[1], record.end or "interrupted", record, replayed=True)
+        elif isinstance(step.operation, Round):
+            self._do_round(step, place)
+        else:
+            self._act(step, place)
+
+    def _do_round(self, step: StepOrder, place: tuple[str, str]) -> None:
+        host = self._host
+        host.records.pop(place, None)
+        host.records[place] = StepRecord(None, step.try_no)
+        self.running = place
+        self._turn += 1
+
+        def over(told: Told) -> None:
+            if not self.dead:
+                host.records[place].told = told
+                self._close(place, "acted", b"")
+
+        self._round = RoundWork(host, self._order, step, over)
+        host.later(0.0, self._round.go_on)
 
     def _told_from(self, place: tuple[str, str], step: StepOrder) -> StepRecord | None:
         """The step's record, unless its partner (the undo, the act) has succeeded since."""
@@ -124,11 +148,21 @@ class Segment:
         record = self._host.records[place]
         record.end, record.stdout = end, stdout
         self._host.world.witness.ended(self._host.name, self._order, place[1], end)
-        self.running = None
-        self._report(place[1], end, stdout, replayed=False)
+        self.running = self._round = None
+        self._report(place[1], end, record, replayed=False)
 
-    def _report(self, key: str, end: StepEnd, stdout: bytes, *, replayed: bool) -> None:
-        result = StepResult(key, end, stdout=output(stdout), replayed=replayed)
+    def die(self) -> None:
+        """The host goes down: nothing of it runs any more."""
+        self.dead = True
+        if self._round is not None:
+            self._round.dead = True
+
+    def _report(self, key: str, end: StepEnd, record: StepRecord, *, replayed: bool) -> None:
+        items, all_told = record.told
+        result = StepResult(
+            key, end, stdout=output(record.stdout), replayed=replayed, items=items,
+            all_told=all_told,
+        )  # fmt: skip
         self._tell(StepEnded(self._order.ticket, self._host.name, result))
         self._at += 1
         heard = not self._line.down or self._host.world.goes_on(self._host.name)

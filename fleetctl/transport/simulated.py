@@ -60,6 +60,8 @@ class Script(msgspec.Struct):
     late_s: Callable[[str], float] = lambda host: 20.0
     """How late; also how long a host is down or frozen."""
     goes_on: Callable[[str], bool] = lambda host: True
+    item: Callable[[str, StepOrder, str], Verdict] = lambda host, step, item: Verdict()
+    """How an item of a round ends when it runs."""
 
 
 class World:
@@ -87,6 +89,9 @@ class World:
 
     def verdict(self, host: str, step: StepOrder) -> Verdict:
         return self.script.verdict(host, step)
+
+    def item(self, host: str, step: StepOrder, item: str) -> Verdict:
+        return self.script.item(host, step, item)
 
     def goes_on(self, host: str) -> bool:
         return self.script.goes_on(host)

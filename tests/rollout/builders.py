@@ -7,7 +7,7 @@ from typing import Literal
 
 from fleetctl.inventory.model import Host, Login
 from fleetctl.plan.model import Budget, Gate, Plan, PlanPhase, PlanStep, TierGuard
-from fleetctl.playbook.operations import Exec, Manual, Once, Pause, Retry
+from fleetctl.playbook.operations import Exec, Foreach, Listing, Manual, Once, Pause, Retry
 
 
 def a_host(name: str, tier: str = "web", **tags: str) -> Host:
@@ -26,6 +26,20 @@ def a_step(
     return PlanStep(
         key, key, Exec(act, check, undo, restore), timeout_s, retry, once, barrier, reads_release,
         expects, restored_by=restored_by,
+    )  # fmt: skip
+
+
+def a_foreach(
+    key: str, *, check: str = "", concurrency: int = 2, retry: Retry | None = None,
+    barrier: bool = False, timeout_s: float = 60.0, act: str = "up {{item}}", listing: str = "ls",
+) -> tuple[PlanStep, PlanStep]:  # fmt: skip
+    """The step that lists, and the one that acts on each item."""
+    return (
+        PlanStep(f"{key}.list", f"list {key}", Listing(listing), 60.0, Retry(1)),
+        PlanStep(
+            key, key, Foreach(act, check, concurrency=concurrency), timeout_s, retry,
+            barrier=barrier,
+        ),
     )  # fmt: skip
 
 

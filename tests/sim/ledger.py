@@ -10,6 +10,7 @@ from fleetctl.base.outcome import Outcome
 from fleetctl.playbook.operations import Exec
 from fleetctl.rollout.records import AskSent, SegmentSent, StepSettled
 from fleetctl.transport.protocol import Ask, RunSegment, StepEnd, StepOrder
+from fleetctl.transport.simhost import Blind
 from fleetctl.transport.simulated import World
 from tests.sim.books import HostBook, base_of, demand
 
@@ -33,7 +34,7 @@ class Effect:
     end: StepEnd | None = None
 
 
-class Ledger:
+class Ledger(Blind):
     """A witness at the hosts. It knows the orders by their tickets, and objects at once."""
 
     def __init__(self, world: World, note: Callable[[object], None]) -> None:
