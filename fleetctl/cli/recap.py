@@ -13,6 +13,7 @@ from fleetctl.cli.output import quoted
 from fleetctl.cli.owing import owed_lines
 from fleetctl.cli.picture import counts_text, hosts_word, wall_text
 from fleetctl.cli.progress import HostView, RunView
+from fleetctl.cli.skew import skew_lines
 from fleetctl.cli.telling import answer_words, last_lines, stop_words, word_words
 from fleetctl.plan.history import History
 from fleetctl.report.accounting import (
@@ -49,6 +50,8 @@ def recap(view: RunView, history: History | None = None) -> list[str]:
     lines = [accounted(view), *_unaccounted(view)]
     for failure in failures(view):
         lines += ["", *_failure_lines(view, failure)]
+    if skew := skew_lines(view, {}):
+        lines += ["", *skew]
     lines += slow_lines(view, history or History())
     lines += ["", *_phase_lines(view), "", *owed_lines(view)]
     lines += [f"{wall_text(wall_s)} {word_words(word)}" for wall_s, word in view.words]

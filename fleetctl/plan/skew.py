@@ -50,7 +50,7 @@ def check_order(
     for phase in phases:
         plan = planned.get(phase.name)
         guard = plan.schema if plan is not None else UNSET
-        if guard is UNSET or not guard.needs or (guard.upgrades and _brings(guard, guard.needs)):
+        if guard is UNSET or not guard.needs or (guard.upgrades and brings(guard, guard.needs)):
             continue
         assert plan is not None
         before = _before(phase, by_name)
@@ -69,7 +69,7 @@ def schema_words(plan: Plan, phase: PlanPhase) -> str:
     bringing = [
         one.name
         for one in plan.phases
-        if one.schema is not UNSET and one.schema.upgrades and _brings(one.schema, guard.needs)
+        if one.schema is not UNSET and one.schema.upgrades and brings(one.schema, guard.needs)
     ]
     by = f"brought by {bringing[0]}" if bringing else _NOT_HERE
     return f"{phase.release} needs {guard.needs}, {by}"
@@ -129,12 +129,13 @@ def _upgrades_to(phase: Phase, needed: int, planned: Mapping[str, PlanPhase]) ->
     """Whether it brings what is needed; of a phase not planned, as far as its text says."""
     made = planned.get(phase.name)
     if made is not None and made.schema is not UNSET:
-        return made.schema.upgrades and _brings(made.schema, needed)
+        return made.schema.upgrades and brings(made.schema, needed)
     tos = [words.to for _, words in _said(phase) if words.upgrades]
     return any(to is None or to == RELEASE or to >= needed for to in tos)
 
 
-def _brings(guard: SchemaGuard, needed: int) -> bool:
+def brings(guard: SchemaGuard, needed: int) -> bool:
+    """Whether a phase that upgrades brings instances as far as is needed."""
     return guard.to == _NEWEST or guard.to >= needed
 
 

@@ -1,0 +1,78 @@
+"""What an ended run leaves half done between code and schemas: never without saying so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import UNSET
+
+from fleetctl.base.hostrange import fold
+from fleetctl.cli.progress import PhaseKey, RunView
+from fleetctl.plan.model import PlanPhase
+from fleetctl.plan.skew import brings
+
+NAMED_MAX = 5
+
+
+def skew_lines(view: RunView, lost: Mapping[PhaseKey, Sequence[str]]) -> list[str]:
+    """Code that is live beside instances that are not known to be where it needs them.
+
+    `lost`: instances that were not upgraded, by phase and host.
+    """
+    if view.check_only:
+        return []
+    lines: list[str] = []
+    for phase in view.plan.phases:
+        guard = phase.schema
+        if guard is UNSET or not guard.needs or (guard.upgrades and brings(guard, guard.needs)):
+            continue
+        live = _live(view, phase)
+        behind = _behind(view, guard.needs, lost) if live else []
+        if behind:
+            head = f"SKEW: {fold(live)} run {phase.release}, which needs schema {guard.needs}; "
+            lines += [head + "not known to be at it:", *(f"  {words}" for words in behind)]
+    return lines
+
+
+def _live(view: RunView, phase: PlanPhase) -> list[str]:
+    """Hosts of the phase that may run its release: all that were not left as they were."""
+    live = []
+    for name in (name for batch in phase.batches for name in batch):
+        host = view.hosts.get((phase.name, name))
+        if host is None or host.settled is None:
+            continue
+        read_back = host.settled.release
+        switched = any(".switch" in key for key in host.steps)
+        if read_back == phase.release or (not read_back and switched):
+            live.append(name)
+    return live
+
+
+def _behind(view: RunView, needed: int, lost: Mapping[PhaseKey, Sequence[str]]) -> list[str]:
+    """What is not at the number, in words; a run that upgrades nothing cannot know."""
+    bringing = [
+        phase
+        for phase in view.plan.phases
+        if phase.schema is not UNSET and phase.schema.upgrades and brings(phase.schema, needed)
+    ]
+    if not bringing:
+        return ["this run upgraded no schema; ask: fleetctl schema status"]
+    words: list[str] = []
+    for phase in bringing:
+        for name in (name for batch in phase.batches for name in batch):
+            words += _behind_on(view, phase, name, lost.get((phase.name, name), ()))
+    return words
+
+
+def _behind_on(view: RunView, phase: PlanPhase, name: str, lost: Sequence[str]) -> list[str]:
+    host = view.hosts.get((phase.name, name))
+    ask = f"(fleetctl schema status --host {name})"
+    if lost:
+        named = ", ".join(lost[:NAMED_MAX]) + (", ..." if len(lost) > NAMED_MAX else "")
+        count = "1 instance" if len(lost) == 1 else f"{len(lost)} instances"
+        return [f"{count} on {name}: {named} {ask}"]
+    if host is None or host.settled is None:
+        return [f"all instances on {name}: phase {phase.name} did not come to it {ask}"]
+    if host.lost or host.settled.halted:
+        return [f"instances on {name}: it was lost in phase {phase.name} {ask}"]
+    return []
