@@ -15,16 +15,18 @@ from fleetctl.cli.output import tell, write
 @click.command()
 @click.argument("run", metavar="RUN")
 @click.option("--to", "-o", "to", metavar="FILE", help="Where to; `-` is standard output.")
+@click.option("--text", is_flag=True, help="A summary in a few lines instead, for chat.")
 @journal_option
-def report(run: str, to: str | None, journal: str | None) -> None:
+def report(run: str, to: str | None, text: bool, journal: str | None) -> None:
     """One HTML file with everything about a run: no script, nothing is fetched when it is opened.
 
-    Without a FILE it is written to `fleetctl-RUN.html` here.
+    Without a FILE it is written to `fleetctl-RUN.html` here, and `--text` to standard output.
     """
     from fleetctl.plan.history import History
-    from fleetctl.report.page import render_page
+    from fleetctl.report.page import render_page, slow_of
     from fleetctl.report.reading import read_entries
     from fleetctl.report.story import RunStory
+    from fleetctl.report.summary import summary_lines
 
     with open_journal(journal) as opened:
         row = opened.find(run)
@@ -32,8 +34,11 @@ def report(run: str, to: str | None, journal: str | None) -> None:
         stored = opened.stored(row.id)
         history = History(opened.times(row.fleet, before=row.id))
     seal = stored.head.chain.hex() if stored.head is not None else ""
-    page = render_page(story, history, seal)
-    if to == "-":
+    if text:
+        page = "\n".join(summary_lines(story, slow_of(story, history)))
+    else:
+        page = render_page(story, history, seal)
+    if to == "-" or (text and not to):
         write(page)
         return
     path = Path(to or f"fleetctl-{row.id}.html")

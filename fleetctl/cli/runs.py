@@ -13,6 +13,7 @@ from fleetctl.cli.picture import wall_text
 from fleetctl.cli.questions import answer, approve, live_holder, tick
 from fleetctl.cli.report import report
 from fleetctl.cli.resume import resume
+from fleetctl.cli.rundiff import diff
 from fleetctl.cli.upkeep import backup, verify
 from fleetctl.journal.rows import RunRow
 from fleetctl.journal.store import Journal
@@ -35,6 +36,7 @@ runs.add_command(backup)
 runs.add_command(approve)
 runs.add_command(answer)
 runs.add_command(report)
+runs.add_command(diff)
 runs.add_command(tick)
 
 
