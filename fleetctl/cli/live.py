@@ -23,7 +23,7 @@ from fleetctl.cli.output import colour_wanted
 from fleetctl.cli.picture import Glance, draw
 from fleetctl.cli.progress import Asked, RunView, expected_s
 from fleetctl.cli.prompting import Prompt
-from fleetctl.cli.telling import Teller, answer_with
+from fleetctl.cli.telling import Teller, about_words, answer_with
 from fleetctl.cli.watching import Follower, stamped
 from fleetctl.plan.history import History
 from fleetctl.rollout import records as r
@@ -139,7 +139,7 @@ class Screen(Follower):
     def _ask(self, asked: Asked) -> None:
         """Ask on the terminal until answered here, or elsewhere, or the run ends."""
         question = asked.question
-        prompt = Prompt(question)
+        prompt = Prompt(question, about_words(self.view, question))
         ticked = set(self.view.boxes.get(question.key, ()))
         elsewhere = answer_with(self.view.run, question)
         _forget_typed()

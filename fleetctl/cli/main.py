@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "push": ("fleetctl.cli.push:push", "Run a playbook over the fleet."),
     "deploy": ("fleetctl.cli.deploy:deploy", "Deploy a release to one tier."),
     "plan": ("fleetctl.cli.plan:plan", "Show what a push would do, without doing it."),
+    "playbook": ("fleetctl.cli.playbook:playbook", "Make a playbook of a list of commands."),
     "run": ("fleetctl.cli.run:run", "Run a command on hosts, now."),
     "doctor": ("fleetctl.cli.doctor:doctor", "Look for what would stop a push."),
     "status": ("fleetctl.cli.status:status", "Ask hosts which release they run."),

@@ -27,8 +27,10 @@ class Typed(NamedTuple):
 class Prompt:
     """One question."""
 
-    def __init__(self, question: QuestionAsked) -> None:
+    def __init__(self, question: QuestionAsked, about: str = "") -> None:
+        """`about`: the hosts it is for, as in `web001: `."""
         self._question = question
+        self._about = about
         self._choices = {
             word: choice for choice in question.choices for word in _TYPED.get(choice, (choice,))
         }
@@ -36,10 +38,9 @@ class Prompt:
     def lines(self, ticked: Set[int], elsewhere: str) -> Iterator[str]:
         """What is asked, how it is answered, and what happens when nobody does."""
         question = self._question
-        about = f" ({question.host})" if question.host else ""
         who = f"  [for {printable(question.who)}]" if question.who else ""
         first, *more = printable(question.text).splitlines()
-        yield f"{self._heading()}{about}  {first}{who}"
+        yield f"{self._heading()}  {self._about}{first}{who}"
         yield from more
         yield from (f"    {line}" for line in printable(question.command).splitlines())
         for number, box in enumerate(question.boxes, 1):

@@ -56,7 +56,7 @@ def recap(view: RunView, history: History | None = None) -> list[str]:
     lines += ["", *_phase_lines(view), "", *owed_lines(view)]
     lines += [f"{wall_text(wall_s)} {word_words(word)}" for wall_s, word in view.words]
     lines += [
-        f"{wall_text(wall_s)} {answer_words(asked, answered)}"
+        f"{wall_text(wall_s)} {answer_words(view, asked, answered)}"
         for wall_s, asked, answered in view.answers
     ]
     if view.stop is not None:

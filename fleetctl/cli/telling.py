@@ -93,7 +93,7 @@ class Teller:
     def _question_asked(self, record: r.QuestionAsked) -> str:
         default = f"{format_duration(record.within_s)} without an answer means {record.default}"
         how = answer_with(self._view.run, record)
-        about = f"{record.host}: " if record.host else ""
+        about = about_words(self._view, record)
         return f"a person is asked: {about}{question_text(record)}; {default}; answer with: {how}"
 
     def _box_ticked(self, record: r.BoxTicked) -> str:
@@ -103,7 +103,7 @@ class Teller:
 
     def _question_answered(self, record: r.QuestionAnswered) -> str:
         _, asked, _ = self._view.answers[-1]
-        return answer_words(asked, record)
+        return answer_words(self._view, asked, record)
 
     def _gate_settled(self, record: r.GateSettled) -> str:
         word = "holds" if record.passed else "does NOT hold"
@@ -169,9 +169,26 @@ def question_text(question: r.QuestionAsked) -> str:
     return f"{text} {quoted(printable(question.command))}" if question.command else text
 
 
-def answer_words(asked: r.QuestionAsked, answered: r.QuestionAnswered) -> str:
+def about_words(view: RunView, question: r.QuestionAsked) -> str:
+    """`web[001-004]: `, the hosts a manual step is for; empty where it is for none."""
+    if question.host:
+        return f"{question.host}: "
+    phase = view.phases.get(question.phase)
+    if question.about != "manual" or phase is None:
+        return ""
+    key, _, scope = question.key.partition("/")
+    once = next((step.once for step in phase.plan.steps if step.key == key), "")
+    hosts = [host for batch in phase.plan.batches for host in batch]
+    if once == "batch":
+        hosts = list(phase.plan.batches[question.batch])
+    elif once == "shard":
+        hosts = [host for host in hosts if view.plan.hosts[host].tags.get("shard", "") == scope]
+    return f"{fold(hosts)}: " if hosts else ""
+
+
+def answer_words(view: RunView, asked: r.QuestionAsked, answered: r.QuestionAnswered) -> str:
     """`approve by ann@desk 42: Go on?`, or which default was taken."""
-    about = f"{asked.host}: " if asked.host else ""
+    about = about_words(view, asked)
     by = "taken by default" if answered.defaulted else f"by {answered.by}"
     why = f" ({printable(answered.why)})" if answered.why else ""
     return f"{answered.choice} {by}{why}: {about}{question_text(asked)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fleetctl.base.durations import format_duration
 from fleetctl.plan.model import Budget, Gate, Plan, PlanPhase, PlanStep, TierGuard
-from fleetctl.playbook.operations import Foreach, SecretExec, SecretSource
+from fleetctl.playbook.operations import Approval, Foreach, Manual, SecretExec, SecretSource
 
 APPROVAL_PATIENCE_S = 3600.0
 
@@ -110,10 +110,18 @@ def given_words(step: PlanStep) -> str:
 
 def estimate_words(plan: Plan) -> str:
     """`about 12 min 30 s, from 4 earlier runs`, or why that is not known."""
+    without = ", what people do not counted" if asks_people(plan) else ""
     if plan.estimate_s is None:
         return f"unknown: {plan.estimate_basis or 'no history yet'}"
     basis = plan.estimate_basis or "from earlier runs"
-    return f"about {format_duration(plan.estimate_s)}, {basis}"
+    return f"about {format_duration(plan.estimate_s)}, {basis}{without}"
+
+
+def asks_people(plan: Plan) -> bool:
+    """Whether the plan waits for a person somewhere."""
+    every = [gate.probe for phase in plan.phases for gate in phase.gates]
+    steps = [step.operation for phase in plan.phases for step in phase.steps]
+    return any(isinstance(one, (Approval, Manual)) for one in [*every, *steps])
 
 
 def release_words(plan: Plan) -> Iterator[str]:

@@ -62,7 +62,7 @@ def test_a_person_does_it_on_a_terminal_and_elsewhere(nowhere: Program) -> None:
         assert "2: the status page says so" in refused
         assert nowhere.call("runs", "tick", "last", "--box", "2").returncode == 0
         wait_until(lambda: tick(nowhere) == 0, "every box to be ticked")
-        terminal.wait_for("(web001)")
+        terminal.wait_for("TO DO BY HAND  web001: Look at web001")
         asked = nowhere.call("runs", "tick", "last", "--skip", "no time")
         assert asked.returncode == ExitCode.USAGE
         assert "add --host, one of: web001, web002" in asked.stderr

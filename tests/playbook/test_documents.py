@@ -20,7 +20,7 @@ from tests.plan.fleets import artifact, measure, no_text
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = "".join(
     (ROOT / "docs" / name).read_text()
-    for name in ("playbook.md", "secrets.md", "doctor.md", "schema.md")
+    for name in ("playbook.md", "secrets.md", "doctor.md", "schema.md", "importing.md")
 )
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", GUIDES, re.DOTALL)
 

@@ -40,7 +40,8 @@ def _compile(value: str | ManualText, context: KindContext) -> tuple[StepDraft, 
     operation = Manual(text or "Type this:", wanted.check, command, wanted.who, wanted.default)
     for template in operation.texts:
         parse(template)
-    title = short(text.split("\n")[0] if text else command)
+    said = f"{text}: {command}" if text and command else text or command
+    title = short(said.split("\n")[0])
     return (StepDraft(operation=operation, title=title, timeout_s=PATIENCE_S),)
 
 
