@@ -14,7 +14,7 @@ from fleetctl.cli.account import Account
 from fleetctl.cli.output import quoted
 from fleetctl.cli.telling import back_words, word_words
 from fleetctl.cli.watching import stamped
-from fleetctl.rollout.records import StepSettled, ViewDropped, WordTaken
+from fleetctl.rollout.records import ItemSettled, StepSettled, ViewDropped, WordTaken
 
 LOG_COLUMNS = (
     *("time", "phase", "host", "step", "title", "outcome"),
@@ -22,6 +22,11 @@ LOG_COLUMNS = (
 )
 Entry = tuple[float, StepSettled]
 """Unix time and what was said then."""
+ItemEntry = tuple[float, ItemSettled]
+ITEM_COLUMNS = (
+    *("time", "phase", "host", "step", "item", "outcome"),
+    *("exit_status", "duration_s", "said", "cause"),
+)
 Word = tuple[float, WordTaken | ViewDropped]
 
 
@@ -40,6 +45,51 @@ def pick_logs(account: Account, hosts: Sequence[str], step: str) -> list[Entry]:
     if step and not any(step in k or step.lower() in t.lower() for k, t in titles.items()):
         raise UsageError(f'no step "{step}" in this run', hint=did_you_mean(step, titles.values()))
     return picked
+
+
+def pick_item_logs(account: Account, hosts: Sequence[str], pattern: str) -> list[ItemEntry]:
+    """Items with an end whose name is, or matches, `pattern`; raises UsageError for none."""
+    known = set(account.view.outcomes())
+    names = {name for word in hosts for name in _names(word, known)}
+    ends = [(wall_s, one) for _, wall_s, one in account.entries if isinstance(one, ItemSettled)]
+    picked = [
+        (wall_s, one)
+        for wall_s, one in ends
+        if (not hosts or one.host in names)
+        and (one.item == pattern or fnmatchcase(one.item, pattern))
+    ]
+    if not picked:
+        hint = did_you_mean(pattern, {one.item for _, one in ends})
+        raise UsageError(f'no item "{printable(pattern)}" has an end in this run', hint=hint)
+    return picked
+
+
+def item_rows(picked: Sequence[ItemEntry]) -> list[dict[str, object]]:
+    """One object an end of an item."""
+    return [
+        {
+            "time": wall_s, "phase": one.phase, "host": one.host, "step": one.key,
+            "item": one.item, "outcome": one.outcome, "exit_status": one.exit_status,
+            "duration_s": one.duration_s, "said": one.said, "cause": one.cause,
+        }
+        for wall_s, one in picked
+    ]  # fmt: skip
+
+
+def item_lines(account: Account, picked: Sequence[ItemEntry]) -> Iterator[str]:
+    """A headline an item, then the last of what it said."""
+    for wall_s, one in picked:
+        title = account.view.titles.get(one.key, one.key)
+        status = "" if one.exit_status in (None, 0) else f", exit {one.exit_status}"
+        again = ", from the host's record" if one.replayed else ""
+        cause = f": {one.cause}" if one.cause else ""
+        yield stamped(
+            wall_s,
+            f"{one.host} {printable(one.item)} {quoted(title)} {one.outcome}{status}, "
+            f"{format_duration(one.duration_s)}{again}{cause}",
+        )
+        for line in one.said.decode("utf-8", "replace").splitlines():
+            yield f"    {printable(line)}"
 
 
 def log_rows(account: Account, picked: Sequence[Entry]) -> list[dict[str, object]]:

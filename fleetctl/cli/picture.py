@@ -13,6 +13,7 @@ from fleetctl.base.durations import format_duration
 from fleetctl.base.outcome import LOST
 from fleetctl.base.plaintext import hosts_word as hosts_word
 from fleetctl.base.plaintext import printable
+from fleetctl.cli.itemview import round_words
 from fleetctl.cli.output import quoted
 from fleetctl.cli.progress import HostView, PhaseView, RunView, remaining_s
 from fleetctl.plan.history import History, is_slow
@@ -160,7 +161,8 @@ def _host_line(host: HostView, view: RunView, glance: Glance) -> Line:
     title = view.titles.get(host.pending[0], host.pending[0])
     since = format_duration(max(0.0, glance.now_s - host.sent_s))
     late = late_words(host, view, glance)
-    note = ", ".join(part for part in (late, host.note or printable(host.line.strip())) if part)
+    said = host.note or printable(host.line.strip()) or round_words(host)
+    note = ", ".join(part for part in (late, said) if part)
     text = f"{head}{title:<22.22} {since:>8}  {note}"
     return Line(text.rstrip(), "yellow" if host.lost_sent or late else "")
 

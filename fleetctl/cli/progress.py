@@ -12,6 +12,8 @@ from typing import Any, ClassVar, NamedTuple
 import msgspec
 
 from fleetctl.base.outcome import Outcome, worse
+from fleetctl.cli import itemview
+from fleetctl.cli.itemview import ItemsView
 from fleetctl.plan.history import History, names_of
 from fleetctl.plan.model import Plan, PlanPhase
 from fleetctl.rollout import records as r
@@ -37,6 +39,8 @@ class HostView(msgspec.Struct):
     """Why it is not at work just now: `retry in 2 s`."""
     line: str = ""
     steps: dict[str, r.StepSettled] = msgspec.field(default_factory=dict)
+    items: dict[str, ItemsView] = msgspec.field(default_factory=dict)
+    """Key of a foreach step -> its items."""
     settled: r.HostSettled | None = None
     settled_s: float = 0.0
 
@@ -59,7 +63,11 @@ class HostView(msgspec.Struct):
         if not only_failed:
             return self.settled.halted
         left_out = self.settled.outcome is Outcome.SKIPPED and not self.settled.halted
-        return self.settled.outcome.lost or left_out
+        return self.settled.outcome.lost or left_out or self.lost_items > 0
+
+    @property
+    def lost_items(self) -> int:
+        return sum(len(items.lost) for items in self.items.values())
 
 
 class PhaseView(msgspec.Struct):
@@ -284,6 +292,7 @@ class RunView:
         r.AskSent: _asked,
         r.AskAnswered: _answered,
         r.StepSettled: _step_settled,
+        **itemview.APPLY,
         r.OrderLost: _lost,
         r.RetryPlanned: _retry_planned,
         r.HostSettled: _host_settled,

@@ -9,6 +9,7 @@ from fleetctl.base.durations import format_duration
 from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode
 from fleetctl.base.hostrange import fold
 from fleetctl.base.outcome import Outcome
+from fleetctl.cli.itemview import item_counts, lost_lines, tallies, unknown_lines
 from fleetctl.cli.output import quoted
 from fleetctl.cli.owing import owed_lines
 from fleetctl.cli.picture import counts_text, hosts_word, wall_text
@@ -48,8 +49,10 @@ def recap(view: RunView, history: History | None = None) -> list[str]:
     `history`: of earlier runs, to tell what was slower than usual.
     """
     lines = [accounted(view), *_unaccounted(view)]
+    lines += [f"  {tally.phase}: {tally.words}" for tally in tallies(view)]
     for failure in failures(view):
         lines += ["", *_failure_lines(view, failure)]
+    lines += lost_lines(view)
     if skew := skew_lines(view, {}):
         lines += ["", *skew]
     lines += slow_lines(view, history or History())
@@ -241,7 +244,7 @@ def _ending(view: RunView) -> list[str]:
 
 def _next_lines(view: RunView) -> list[str]:
     resume = f"fleetctl runs resume {view.run}"
-    if not any(host.lost for host in view.hosts.values()):
+    if not any(host.lost or host.lost_items for host in view.hosts.values()):
         return [f"next: {resume}"]
     unknown = [host for host, end in view.outcomes().items() if end is Outcome.UNKNOWN]
     lines = [f"next: {resume} --failed"]
@@ -250,6 +253,7 @@ def _next_lines(view: RunView) -> list[str]:
             f"      if it stays unknown, look on {fold(unknown)}, and say what you found: "
             "--done HOST, or --again HOST to run the step once more"
         )
+    lines += unknown_lines(view)
     if view.to_do(only_failed=False):
         lines.append(f"then: {resume}    (the hosts it did not come to)")
     return lines
@@ -270,5 +274,6 @@ def host_rows(view: RunView) -> list[dict[str, object]]:
                 "outcome": outcome, "release": end.release if end else "",
                 "step": view.titles.get(end.key, end.key) if end else "",
                 "cause": end.cause if end else "",
+                "items": item_counts(host) if host is not None else None,
             })  # fmt: skip
     return rows

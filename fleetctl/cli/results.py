@@ -34,5 +34,6 @@ def tell_result(view: RunView, output: str, history: History | None = None) -> E
     else:
         tell("\n".join(lines))
         if output != "jsonl":
-            emit(host_rows(view), HOST_COLUMNS, output)
+            items = ("items",) if any(host.items for host in view.hosts.values()) else ()
+            emit(host_rows(view), (*HOST_COLUMNS, *items), output)
     return exit_code(view)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import click
 
@@ -43,14 +43,14 @@ class Resuming(NamedTuple):
 @click.option(
     "--done",
     multiple=True,
-    metavar="HOST",
-    help="You looked: the unknown step of this host was done.",
+    metavar="HOST[:ITEM]",
+    help="You looked: the unknown step (or item of it) of this host was done.",
 )
 @click.option(
     "--again",
     multiple=True,
-    metavar="HOST",
-    help="You looked: the unknown step of this host is to run once more.",
+    metavar="HOST[:ITEM]",
+    help="You looked: the unknown step (or item) of this host is to run once more.",
 )
 @click.option("--take-over", is_flag=True, help="Go on with a run of another machine.")
 @click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
@@ -112,7 +112,7 @@ def _refuse_both(how: Resuming) -> None:
 
 def _told(account: Account, how: Resuming) -> tuple[Told, ...]:
     """What is said of unknown hosts; raises UsageError for what cannot be meant."""
-    told = [Told(host, "done") for host in how.done] + [Told(host, "again") for host in how.again]
+    told = [_said(word, "done") for word in how.done] + [_said(w, "again") for w in how.again]
     if told and not how.failed:
         raise UsageError("--done and --again are about lost hosts", hint="add --failed")
     outcomes = account.view.outcomes()
@@ -120,12 +120,33 @@ def _told(account: Account, how: Resuming) -> tuple[Told, ...]:
         if one.host not in outcomes:
             hint = did_you_mean(one.host, outcomes)
             raise UsageError(f'run {account.view.run} has no host "{one.host}"', hint=hint)
+        if _has_unknown_item(account, one):
+            continue
+        if one.item:
+            where = f"{one.host}:{one.item}"
+            raise UsageError(f"{where} is not unknown", hint="look at: fleetctl runs show")
         if outcomes[one.host] is not Outcome.UNKNOWN:
             word = outcomes[one.host] or "not accounted for"
             raise UsageError(f"{one.host} is not unknown, but {word}", hint="leave it out")
     for host in set(how.done) & set(how.again):
         raise UsageError(f"{host} cannot be both --done and --again")
     return tuple(told)
+
+
+def _said(text: str, word: Literal["done", "again"]) -> Told:
+    host, _, item = text.partition(":")
+    return Told(host, word, item)
+
+
+def _has_unknown_item(account: Account, told: Told) -> bool:
+    """Whether an item of the host that is meant has no known end."""
+    return any(
+        end.outcome is Outcome.UNKNOWN and told.item in ("", end.item)
+        for host in account.view.hosts.values()
+        if host.host == told.host
+        for items in host.items.values()
+        for end in items.lost
+    )
 
 
 def _refuse_live(journal: Journal, row: RunRow) -> None:

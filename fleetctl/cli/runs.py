@@ -7,7 +7,16 @@ import click
 from fleetctl.base.errors import ExitCode
 from fleetctl.cli.account import earlier_than, read_account
 from fleetctl.cli.journal import journal_option, open_journal
-from fleetctl.cli.logs import LOG_COLUMNS, log_lines, log_rows, pick_logs
+from fleetctl.cli.logs import (
+    ITEM_COLUMNS,
+    LOG_COLUMNS,
+    item_lines,
+    item_rows,
+    log_lines,
+    log_rows,
+    pick_item_logs,
+    pick_logs,
+)
 from fleetctl.cli.output import emit, output_option, tell, write
 from fleetctl.cli.picture import wall_text
 from fleetctl.cli.questions import answer, approve, live_holder, tick
@@ -75,12 +84,24 @@ def show(run: str, journal: str | None, output: str) -> ExitCode:
 @run_argument
 @click.option("--host", multiple=True, metavar="HOST", help="Only hosts of these names or globs.")
 @click.option("--step", default="", metavar="TEXT", help="Only steps whose title or key has this.")
+@click.option("--item", default="", metavar="ITEM", help="Only items of this name or glob.")
 @journal_option
 @output_option
-def logs(run: str, host: tuple[str, ...], step: str, journal: str | None, output: str) -> None:
-    """What the steps of a run said."""
+def logs(
+    run: str, host: tuple[str, ...], step: str, item: str, journal: str | None, output: str
+) -> None:
+    """What the steps of a run said, or its items."""
     with open_journal(journal) as opened:
         account = read_account(opened, opened.find(run).id)
+    if item:
+        found = pick_item_logs(account, host, item)
+        if output != "table":
+            emit(item_rows(found), ITEM_COLUMNS, output)
+            return
+        for line in item_lines(account, found):
+            if not write(line):
+                return
+        return
     picked = pick_logs(account, host, step)
     if output != "table":
         emit(log_rows(account, picked), LOG_COLUMNS, output)

@@ -12,6 +12,7 @@ from fleetctl.base.plaintext import last_lines_of, printable
 from fleetctl.cli.output import quoted
 from fleetctl.cli.picture import counts_text, hosts_word
 from fleetctl.cli.progress import RunView
+from fleetctl.plan.words import counted, noun_of
 from fleetctl.rollout import records as r
 
 
@@ -36,7 +37,11 @@ class Teller:
 
     def _resumed(self, record: r.RunResumed) -> str:
         parts = [f"run {self._view.run} resumed", *(["failed hosts only"] * record.only_failed)]
-        parts += [f"{one.host} {one.word} as a person says" for one in record.told]
+        parts += [
+            f"{' '.join((one.host, *[printable(one.item)] * bool(one.item)))} {one.word} "
+            "as a person says"
+            for one in record.told
+        ]
         return ", ".join(parts)
 
     def _found_down(self, record: r.FoundDown) -> str:
@@ -64,6 +69,18 @@ class Teller:
         text = f"{record.host} {record.outcome} at {back}{self._title(record.key)}: {cause}"
         last = last_line(record)
         return text + (f": {last}" if last and last not in cause else "")
+
+    def _items_listed(self, record: r.ItemsListed) -> str:
+        noun = noun_of(self._view.phases[record.phase].plan)
+        listed = counted(len(record.items), noun) if record.items else f"no {noun}"
+        return f"{record.host} lists {listed} for {self._title(record.key)}"
+
+    def _item_settled(self, record: r.ItemSettled) -> str:
+        if not record.outcome.lost:
+            return ""
+        again = "; it is tried again" if record.again else ""
+        words = f"{record.host} {printable(record.item)} {record.outcome}"
+        return f"{words} at {self._title(record.key)}: {record.cause}{again}"
 
     def _lost(self, record: r.OrderLost) -> str:
         fate = "what it did is not known yet" if record.sent else "nothing was sent"
@@ -130,6 +147,8 @@ class Teller:
         r.PhaseEnded: _phase_ended,
         r.BatchBegan: _batch_began,
         r.StepSettled: _step_settled,
+        r.ItemsListed: _items_listed,
+        r.ItemSettled: _item_settled,
         r.OrderLost: _lost,
         r.RetryPlanned: _retry_planned,
         r.HostSettled: _host_settled,

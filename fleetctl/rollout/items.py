@@ -218,11 +218,12 @@ def _settle_step(desk: Desk, run: HostRun, index: int, result: StepResult, cause
         outcome = Outcome.CHANGED
     elif items.lost:
         outcome = Outcome.OK
-    said = b"" if step.secret else result.stderr.tail or result.stderr.head
+    tells = bool(cause) and not result.all_told and not step.secret
+    said = (result.stderr.tail or result.stderr.head) if tells else b""
     desk.record(
         StepSettled(
             run.phase, run.host, step.key, outcome, None, items.took_s + result.duration_s,
-            stderr=said if cause else b"", replayed=result.replayed,
+            stderr=said, replayed=result.replayed,
             cause=cause or (_lost_words(step, items) if items.lost else ""),
         )
     )  # fmt: skip

@@ -49,6 +49,8 @@ def order_of(desk: Desk, run: HostRun, index: int, operation: Foreach) -> Round:
         operation.concurrency,
         step.timeout_s,
         max(0, budget.items_left(desk.state, desk.state.phases[run.phase])),
+        len(items.states) - items.left,
+        len(items.states),
         operation.secrets,
     )
 

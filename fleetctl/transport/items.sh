@@ -20,17 +20,17 @@
 _WELL_TAIL=1024 _LOST_TAIL=4096 # bytes kept of what an item said
 _ITEM_FLOOD=8388608             # bytes of it on disk at which all but the last is thrown away
 
-_round() { # CONCURRENCY TIMEOUT LOSE FLAGS COUNT IDS SCRIPT; flags: q says nothing
-  _width=$1 _limit=$2 _lose=$3 _quiet=$4 _count=$5
+_round() { # CONCURRENCY TIMEOUT LOSE FLAGS DONE TOTAL IDS SCRIPT; flags: q says nothing
+  _width=$1 _limit=$2 _lose=$3 _quiet=$4 _done=$5 _count=$6
   _chief=$_self _chief_start=$_START
   _ledger=$_F/ledger/items.$_RUN _slots=${_D}$_key.
-  _most=0 _busy=0 _lost=0 _done=0 _shut='' _halt=''
+  _most=0 _busy=0 _lost=0 _shut='' _halt=''
   trap _halt=yes TERM
   trap '' HUP PIPE
   { [ -e "$_ledger" ] || : >>"$_ledger"; } && _settle "$_ledger" "$_F/ledger" &&
-    printf '%s\nexit\n' "$7" >"${_slots}script" && rm -f "${_slots}fifo" && mkfifo "${_slots}fifo" &&
+    printf '%s\nexit\n' "$8" >"${_slots}script" && rm -f "${_slots}fifo" && mkfifo "${_slots}fifo" &&
     exec 3<>"${_slots}fifo" || { echo "fleetctl: cannot write in $_F" >&2; exit 125; }
-  [ ! -s "$_ledger" ] || _recall_items "$6"
+  [ ! -s "$_ledger" ] || _recall_items "$7"
   if command -v setsid >/dev/null; then _own=setsid; else _own="timeout -k 3 9999999"; fi
   # What a shell starts beside itself ignores INT and QUIT, and only this can undo that.
   ! env --default-signal=INT true 2>/dev/null || _own="env --default-signal=INT,QUIT $_own"

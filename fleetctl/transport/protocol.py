@@ -40,6 +40,9 @@ class Round(msgspec.Struct, frozen=True):
     """Of each item."""
     lose: int
     """More items lost than this: no further one of the round begins."""
+    done: int = 0
+    """Items with an end before this round, and in all: for who watches."""
+    total: int = 0
     secrets: tuple[SecretUse, ...] = ()
 
 

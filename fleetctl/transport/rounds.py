@@ -27,7 +27,8 @@ def encode_round(found: Round, *, keep_output: bool) -> str:
     listed = "\n".join(ids)
     head = (
         f"_round {found.concurrency} {max(1, round(found.timeout_s * 100))} {found.lose} "
-        f"{quote('' if keep_output else 'q')} {len(ids)} {quote(listed)} {quote(script)}"
+        f"{quote('' if keep_output else 'q')} {found.done} {found.total or len(ids)} "
+        f"{quote(listed)} {quote(script)}"
     )
     lines = [
         f"_i {id_} {item.try_no} {quote(item.name)}"

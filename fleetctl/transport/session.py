@@ -78,7 +78,7 @@ class HostSession:
         self._sink = sink
         self._patience = patience
         self._watcher = watcher
-        self._watched: tuple[int, str, str] | None = None
+        self._watched: tuple[int, str, str, tuple[str, ...]] | None = None
         """What to watch once it takes long: ticket, key and folder of the step in hand."""
         self._token = secrets.token_hex(12)
         self._reader = frames.FrameReader(self._token)
@@ -157,7 +157,10 @@ class HostSession:
         """The next frame; lines of the step in hand are told when it is long in coming."""
         if self._watcher is None or not left or not left[0].keep_output:
             return self._frame(order.ticket, limit_s)
-        self._watched = (order.ticket, frames.recorded_key(left[0]), f"/runs/{order.run}=")
+        # A round tells its items on its standard output, and how far it is on the other.
+        streams = ("err",) if isinstance(left[0].operation, Round) else ("out", "err")
+        key = frames.recorded_key(left[0])
+        self._watched = (order.ticket, key, f"/runs/{order.run}=", streams)
         try:
             return self._frame(order.ticket, limit_s)
         finally:
@@ -233,10 +236,10 @@ class HostSession:
             return chunk[1]
         raise Broken("silence", f"no answer within {limit_s:.0f} s")
 
-    def _begin_watching(self, ticket: int, key: str, folder: str) -> None:
+    def _begin_watching(self, ticket: int, key: str, folder: str, streams: tuple[str, ...]) -> None:
         self._watched = None
         if self._watcher is not None and self.home:
-            self._watcher.start(ticket, key, self.home + folder)
+            self._watcher.start(ticket, key, self.home + folder, streams)
 
     def _ended_early(self) -> Broken:
         assert self._channel is not None

@@ -37,11 +37,11 @@ class Watcher:
         self._watched: tuple[int, str] | None = None
         self._channel: Channel | None = None
 
-    def start(self, ticket: int, key: str, prefix: str) -> None:
+    def start(self, ticket: int, key: str, prefix: str, streams: tuple[str, ...]) -> None:
         """Tell the lines of `key`, whose streams' paths begin with `prefix`, until `stop`."""
         if self._watched is None:
             self._watched = (ticket, key)
-            self._lanes.put(lambda: self._watch(ticket, key, prefix))
+            self._lanes.put(lambda: self._watch(ticket, key, prefix, streams))
 
     def stop(self) -> None:
         """The step is over."""
@@ -50,14 +50,17 @@ class Watcher:
         if channel is not None:
             channel.close()
 
-    def _watch(self, ticket: int, key: str, prefix: str) -> None:
+    def _watch(self, ticket: int, key: str, prefix: str, streams: tuple[str, ...]) -> None:
         watched = (ticket, key)
         if self._watched != watched:
             return
         try:
             channel = self._wire.start("exec sh", merged=True, timeout_s=self._open_s)
             self._channel = channel
-            paths = {name: quote(f"{prefix}{key}.{name}") for name in ("out", "err")}
+            paths = {
+                name: quote(f"{prefix}{key}.{name}") if name in streams else "/dev/null"
+                for name in ("out", "err")
+            }
             channel.write(_SCRIPT.format(**paths).encode(), self._open_s)
             while self._watched == watched and self._tell(ticket, key, channel):
                 pass
