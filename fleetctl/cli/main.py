@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "playbook": ("fleetctl.cli.playbook:playbook", "Make a playbook of a list of commands."),
     "run": ("fleetctl.cli.run:run", "Run a command on hosts, now."),
     "doctor": ("fleetctl.cli.doctor:doctor", "Look for what would stop a push."),
+    "rehearse": ("fleetctl.cli.rehearse:rehearse", "Rehearse a push on a lab twin of the fleet."),
     "status": ("fleetctl.cli.status:status", "Ask hosts which release they run."),
     "attach": ("fleetctl.cli.attach:attach", "Watch a run that is driven on another machine."),
     "resume": ("fleetctl.cli.resume:resume", "Go on with a run, here or from another machine."),

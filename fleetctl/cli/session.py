@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from fleetctl.journal.store import Journal
     from fleetctl.plan.model import Plan
     from fleetctl.rollout.carried import Carried
+    from fleetctl.rollout.observers import Observer
+    from fleetctl.transport.protocol import Sink, Transport
 
 
 _LINGER_S = 2.0
@@ -102,6 +104,26 @@ def resume_run(
 
     with veil(vault.redactor):
         return _conduct(journal, account.view, account.seq, manner, drive)
+
+
+def rehearse_run(
+    plan: Plan,
+    manner: Manner,
+    way: Callable[[Sink], Transport],
+    answering: Callable[[Controls], Observer],
+) -> ExitCode:
+    """Run a plan of stand-ins, which has no secrets; as `start_run`.
+
+    `answering`: who answers questions in a person's place.
+    """
+    opening = _opening(Vault(), manner)
+
+    def drive(journal: Journal, controls: Controls, observer: Follower) -> RunResult:
+        watchers = (observer, answering(controls))
+        return push(plan, opening, journal, way, controls=controls, observers=watchers)
+
+    with open_journal(manner.journal) as journal:
+        return _conduct(journal, RunView(plan), 0, manner, drive)
 
 
 def take_over_run(

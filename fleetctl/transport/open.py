@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from fleetctl.base.lean import leanly
 from fleetctl.inventory.model import Host
@@ -36,10 +37,11 @@ def open_transport(
     fanout: int = 50,
     known_hosts: str = "",
     live: bool = False,
+    ssh_config: Path | None = None,
 ) -> Transport:
     """A transport to `hosts`, each by what its login says; connects only when ordered to.
 
-    `live`: tell lines of steps that take long (`Said`).
+    `live`: tell lines of steps that take long (`Said`). `ssh_config`: instead of the user's own.
     """
     local_hosts = frozenset(name for name, host in hosts.items() if host.login.transport == "local")
     if len(local_hosts) == len(hosts):
@@ -48,7 +50,9 @@ def open_transport(
     with leanly():
         from fleetctl.transport.ssh import SshTransport
 
-    remote = SshTransport(hosts, sink, fanout=fanout, known_hosts=known_hosts, live=live)
+    remote = SshTransport(
+        hosts, sink, fanout=fanout, known_hosts=known_hosts, ssh_config=ssh_config, live=live
+    )
     if not local_hosts:
         return remote
     return SplitTransport(remote, LocalTransport(sink, fanout=fanout, live=live), local_hosts)

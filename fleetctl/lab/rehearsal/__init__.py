@@ -1,0 +1,1 @@
+"""A push rehearsed: its very plan on a lab twin of the fleet, stand-ins in place of commands."""
