@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +115,77 @@ phases:
     rows = status(program, 1)
     assert [rows[host]["pending"] for host in ("db001", "db002")] == [2, 2]
     assert [rows[host]["asleep"] for host in ("db001", "db002")] == [1, 0]
+
+
+def push(program: Program, *words: str) -> tuple[int, str]:
+    """A push of the playbook: its exit code and what it told."""
+    done = program.call("push", "book.yaml", "--yes", *words)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_push_upgrades_what_is_pending_and_nothing_else(program: Program) -> None:
+    """Each pending instance once, with its backup before; a second push finds nothing to do."""
+    for host in ("db001", "db002"):
+        shard_on(program, host, f"{host}a", f"{host}b")
+    code, told = push(program)
+    assert code == 0, told
+    rows = status(program, 0)
+    assert [rows[host]["current"] for host in rows] == [2, 2]
+    shard = program.lab.home("db001") / "shard"
+    assert (shard / "db001a.bak").exists()
+    (shard / "db001a.bak").unlink()
+    (shard / "new.db").touch()
+    with (shard / "instances").open("a") as listed:
+        listed.write("new\n")
+    code, told = push(program)
+    assert code == 0, told
+    assert status(program, 0)["db001"]["current"] == 3
+    assert (shard / "new.bak").exists()
+    assert not (shard / "db001a.bak").exists()
+
+
+def test_a_broken_instance_is_told_marked_and_upgraded(program: Program) -> None:
+    """One may be lost and the run goes on; what broke is told, and upgraded by the next push after
+    a person mended and marked it."""
+    shard = shard_on(program, "db001", "a", "bad", "c")
+    shard_on(program, "db002", "d")
+    rows_sql = "CREATE TABLE t (a INT); CREATE TABLE in_the_way (x INT);"
+    (shard / "migrations" / "003_way.sql").write_text("CREATE TABLE in_the_way (x INT);\n")
+    (program.lab.home("db002") / "shard" / "migrations" / "003_way.sql").write_text(
+        "CREATE TABLE in_the_way (x INT);\n"
+    )
+    with closing(sqlite3.connect(shard / "bad.db")) as database:
+        database.executescript(rows_sql)
+    assert program.call(
+        "schema", "mark", "bad", "1", "--playbook", "book.yaml", "--yes"
+    ).returncode == 0  # fmt: skip
+    code, told = push(program)
+    assert code == 1, told
+    rows = status(program, 1)
+    assert (rows["db001"]["current"], rows["db001"]["failed"]) == (2, 1)
+    assert "003_way.sql failed before, at statement 1" in rows["db001"]["detail"]
+    with closing(sqlite3.connect(shard / "bad.db")) as database:
+        database.execute("DROP TABLE in_the_way")
+    mark = program.call("schema", "mark", "bad", "2", "--playbook", "book.yaml", "--yes")
+    assert mark.returncode == 0, mark.stderr
+    code, told = push(program)
+    assert code == 0, told
+    assert status(program, 0)["db001"]["current"] == 3
+
+
+def test_one_instance_is_upgraded_when_it_comes_back(program: Program) -> None:
+    """Asleep it is left alone; awake it is found on its host and upgraded as a push would."""
+    shard = shard_on(program, "db001", "a", "sleepy")
+    shard_on(program, "db002", "b")
+    (shard / "instances").write_text(f"a\nsleepy {shard}/sleepy.db suspended\n")
+    assert push(program)[0] == 0
+    assert (shard / "sleepy.db").stat().st_size == 0
+    (shard / "instances").write_text("a\nsleepy\n")
+    words = ("schema", "upgrade", "--playbook", "book.yaml", "--yes")
+    done = program.call(*words, "sleepy")
+    assert done.returncode == 0, done.stderr
+    assert status(program, 0)["db001"]["current"] == 2
+    assert (shard / "sleepy.bak").exists()
+    nobody = program.call(*words, "nobody")
+    assert nobody.returncode == 2
+    assert "no host lists an instance nobody" in nobody.stderr
