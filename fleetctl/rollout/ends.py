@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from fleetctl.base.outcome import Outcome
-from fleetctl.rollout import asking, hosts, mending, results, segments
+from fleetctl.rollout import asking, hosts, mending, results
 from fleetctl.rollout.desk import Desk, Errand
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.patience import backoff_s, chance
-from fleetctl.rollout.records import OrderLost, RetryPlanned, StepSettled
+from fleetctl.rollout.records import OrderLost, RetryPlanned
 from fleetctl.rollout.settling import halt, settle, stop
 from fleetctl.rollout.tables import HostState
 from fleetctl.transport.protocol import (
     Answered,
-    Looked,
     Lost,
     Refused,
     Release,
@@ -154,26 +153,3 @@ def end_ask(desk: Desk, run: HostRun, event: Answered | Lost | Refused, errand: 
         _hang_up_shut_out(desk, event)
         asking.refuse_ask(desk, run, event)
     hosts.proceed(desk, run)
-
-
-def end_check(desk: Desk, run: HostRun, event: Looked | Lost) -> None:
-    """A check-only run has looked at a host: tell what a push would do."""
-    if isinstance(event, Lost):
-        settle(desk, run, Outcome.UNREACHABLE, "", f"{event.cause}: {event.detail}")
-        return
-    if event.exit_status is None:
-        settle(desk, run, Outcome.TIMED_OUT, "", "its checks did not end in time")
-        return
-    done = segments.read_checks(event.stdout.head + event.stdout.tail)
-    would: list[str] = []
-    for index, step in enumerate(run.recipe.steps):
-        nothing = done.get(index, False)
-        outcome = Outcome.OK if nothing else Outcome.SKIPPED
-        cause = "nothing to do" if nothing else "would run"
-        if not nothing:
-            would.append(step.title)
-        desk.record(StepSettled(run.phase, run.host, step.key, outcome, cause=cause))
-    if would:
-        settle(desk, run, Outcome.SKIPPED, "", f"would change: {', '.join(would)}")
-    else:
-        settle(desk, run, Outcome.OK, "", "nothing to do")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetctl.base.outcome import Outcome
 from fleetctl.playbook.operations import Pause, Retry
-from fleetctl.rollout import asking, items, manual, mending, pacing, returning, segments
+from fleetctl.rollout import asking, items, looking, manual, mending, pacing, returning, segments
 from fleetctl.rollout.desk import BatchWork, Desk
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.patience import chance, step_delay_s
@@ -32,7 +32,7 @@ def take_up(desk: Desk, work: BatchWork, run: HostRun) -> None:
         if not run.recipe.reaches_hosts:
             settle(desk, run, Outcome.SKIPPED, "", "would ask a person")
             return
-        segments.send_check(desk, run)
+        looking.send_check(desk, run)
         return
     work.place(run, stage_at(run))
     if run.state is HostState.DOUBT:

@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fleetctl.plan.model import Plan
-from fleetctl.rollout import answers, asking, ends, gatekeeping, hosts, mending, pacing, preflight
+from fleetctl.rollout import (
+    answers,
+    asking,
+    ends,
+    gatekeeping,
+    hosts,
+    looking,
+    mending,
+    pacing,
+    preflight,
+)
 from fleetctl.rollout.advance import advance, is_ahead
 from fleetctl.rollout.controls import Command
 from fleetctl.rollout.desk import Desk
@@ -97,7 +107,7 @@ def _end_order(
         case "ask", (Answered() | Lost() | Refused()) if run is not None:
             ends.end_ask(desk, run, event, errand)
         case "check", (Looked() | Lost()) if run is not None:
-            ends.end_check(desk, run, event)
+            looking.end_check(desk, run, event)
         case "gate", (Looked() | Lost()):
             gatekeeping.take_signal(desk, event)
         case "preflight", (Looked() | Lost()):

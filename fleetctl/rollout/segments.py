@@ -1,8 +1,6 @@
-"""Building the orders for one host: a stage of its steps, their undos, or its checks. Pure."""
+"""Building the orders for one host: a stage of its steps, or their undos. Pure."""
 
 from __future__ import annotations
-
-import shlex
 
 import msgspec
 
@@ -15,9 +13,7 @@ from fleetctl.rollout.records import AskSent, ItemsSent, SegmentSent
 from fleetctl.rollout.stages import Stage
 from fleetctl.rollout.tables import WELL
 from fleetctl.rollout.ways import Tries, Way
-from fleetctl.transport.protocol import Ask, Look, Round, RunSegment, StepOrder
-
-_MARK = "fleetctl-check"
+from fleetctl.transport.protocol import Ask, Round, RunSegment, StepOrder
 
 
 def name_on_host(key: str, tries: Tries) -> str:
@@ -59,28 +55,6 @@ def send_ask(desk: Desk, run: HostRun) -> None:
             tuple(name for name, index in names.items() if rounds.is_round(run, index)),
         )
     )
-
-
-def send_check(desk: Desk, run: HostRun) -> None:
-    """Look what each step would do; changes nothing."""
-    lines = [f"# {_MARK}"]
-    for index, step in enumerate(run.recipe.steps):
-        operation = render_step(desk.plan, desk.state.phases[run.phase].plan, step, run.host)
-        script = _check_script(operation)
-        if script:
-            lines.append(f"( {script}\n) </dev/null >/dev/null 2>&1; echo {_MARK} {index} $?")
-    ticket = desk.ticket(Errand("check", run.host, run))
-    desk.send(Look(ticket, run.host, "\n".join(lines) + "\n", desk.patience.check_timeout_s))
-
-
-def read_checks(text: bytes) -> dict[int, bool]:
-    """Step index -> whether its check said that nothing is to be done."""
-    found: dict[int, bool] = {}
-    for line in text.decode(errors="replace").splitlines():
-        words = line.split()
-        if len(words) == 3 and words[0] == _MARK and words[1].isdigit():
-            found[int(words[1])] = words[2] == "0"
-    return found
 
 
 def _send(
@@ -135,14 +109,3 @@ def _restore_name(run: HostRun, index: int) -> str:
     """What a host records this try of the step's restore under."""
     tries = run.duties.tries.get(index, 1)
     return f"{run.recipe.steps[index].key}.restore{tries if tries > 1 else ''}"
-
-
-def _check_script(operation: Exec | Put | Pause | Manual) -> str:
-    if isinstance(operation, Foreach):
-        return ""  # its check is about an item
-    if isinstance(operation, Exec):
-        return operation.check
-    if isinstance(operation, Put):
-        dest = shlex.quote(operation.dest if operation.dest[:1] == "/" else f"./{operation.dest}")
-        return f'[ "$(sha256sum < {dest} | cut -d " " -f 1)" = {operation.sha256} ]'
-    return ""
