@@ -122,7 +122,7 @@ class Shard:
 @contextmanager
 def shard_of(instances: int, concurrency: int) -> Iterator[Shard]:
     """A server, a lab and that many instances, gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="fleetctl-bench-"))
+    folder = Path(tempfile.mkdtemp(prefix="fleetctl-schema-"))
     try:
         with running(folder / "db") as server:
             shard = Shard(folder, server, instances, concurrency)
