@@ -5,7 +5,7 @@ So the state can be had again from the log, live and after a crash alike.
 
 from __future__ import annotations
 
-from fleetctl.pools.overseer import failures
+from fleetctl.pools.overseer import failures, keeping
 from fleetctl.pools.overseer.pools import GONE, NEVER, RUN, Life, Pool, Slot, Trouble
 from fleetctl.pools.overseer.states import (
     BACKOFF,
@@ -147,6 +147,13 @@ def _forgotten(book: Book, pool: Pool, _: Record) -> None:
     book.errors.pop(pool.name, None)
 
 
+def _kept(book: Book, pool: Pool, record: Record) -> None:
+    """All that was known of a pool when this log began."""
+    keeping.restore(pool, record)
+    if record["errors"]:
+        book.errors[pool.name] = list(record["errors"])
+
+
 def _said(_: Book, __: Pool, ___: Record) -> None:
     """Something worth telling that changes nothing."""
 
@@ -159,5 +166,6 @@ _APPLY: dict[str, Callable[[Book, Pool, Record], None]] = {
     "intent": _intent,
     "target": _target,
     "forgotten": _forgotten,
+    "kept": _kept,
     "said": _said,
 }

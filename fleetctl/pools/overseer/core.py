@@ -26,6 +26,8 @@ ABRT, INT, KILL, TERM = 6, 2, 9, 15
 
 SPAWN = "spawn"
 STRIKE = "strike"
+EXCUSES_MOST = 12
+"""So many quarters of its time a silent daemon is given while the host is short of everything."""
 _KILL_AGAIN_S = 3.0
 _TOKEN_HELD_S = 5.0
 """A start that takes longer no longer keeps others from theirs."""
@@ -148,7 +150,8 @@ class Core:
         life, watchdog = slot.life, slot.pool.kind.watchdog
         assert life is not None
         if watchdog and life.beat + watchdog <= now:
-            if self.starved or late > watchdog / 4:
+            if (self.starved or late > watchdog / 4) and life.excused < EXCUSES_MOST:
+                life.excused += 1
                 life.beat = now - watchdog * 3 / 4  # who is slow here may be we
             else:
                 self.stop(slot, states.HANGS, states.HANG, now)
@@ -266,6 +269,13 @@ class Core:
         else:
             self.move(slot, trigger, now, cause, **more)
         self.settle(slot.pool, now)
+
+    def lost(self, slot: Slot, now: float) -> None:
+        """A process that should be there is not, and nobody saw it end."""
+        if slot.state == STARTING and slot.life is not None and not slot.life.pid:
+            self.commands.append((SPAWN, slot))  # it was decided, and had not been done
+        else:
+            self.exited(slot, exits.Ended(), now)
 
     def _fail(self, slot: Slot, trigger: str, cause: str, now: float, **more: Any) -> None:
         """Rest after an error; longer each time, and for long when the budget is spent."""

@@ -50,7 +50,7 @@ def _parting(message: Mapping[str, str]) -> bool:
 def _remember(core: Core, slot: Slot, life: Life, message: Mapping[str, str], now: float) -> None:
     """What moves nothing."""
     if message.get("WATCHDOG") == "1":
-        life.beat = now
+        life.beat, life.excused = now, 0
     if "STATUS" in message:
         life.status = message["STATUS"][:TEXT_MOST]
     if "X_FLEETCTL_TASK" in message:

@@ -43,6 +43,12 @@ def _add(core: Core, name: str, kind: Kind, now: float) -> None:
     else:
         core.note({"t": now, "e": "intent", "p": name, "to": RUN, "why": "in the specs again"})
         pool.kind = kind
+    begin(core, pool, now)
+
+
+def begin(core: Core, pool: Pool, now: float) -> None:
+    """A pool's first moment: asleep, its least running, or one that looks whether there is work."""
+    kind = pool.kind
     if kind.at_start == kinds.ASLEEP and not kind.min and not pool.slots:
         lay_down(core, pool, now)
     core.settle(pool, now)
@@ -53,10 +59,11 @@ def _add(core: Core, name: str, kind: Kind, now: float) -> None:
 def lay_down(core: Core, pool: Pool, now: float) -> None:
     """Asleep from the start, without a record: it follows from the specs.
 
-    The times they are let look are spread, or all would look at once.
+    The times they are let look are spread, or all would look at once. It has no cause: that is
+    how one tells that nothing need be written down.
     """
     slot = pool.slot(0)
-    slot.state, slot.cause, slot.since = states.HIBERNATING, states.HIBERNATE, now
+    slot.state, slot.since = states.HIBERNATING, now
     place = len(core.book.pools) % 9973 / 9973
     slot.until = now + pool.kind.max_sleep * (0.5 + place / 2)
     core.arm(slot)

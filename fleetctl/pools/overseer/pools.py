@@ -27,6 +27,7 @@ class Life:
         "cursor",
         "deadline",
         "errors",
+        "excused",
         "generation",
         "pid",
         "pidfd",
@@ -45,6 +46,8 @@ class Life:
         """When the kernel started it, in its own ticks: with the pid, a name nobody else gets."""
         self.beat = now
         """When it last said it is alive."""
+        self.excused = 0
+        """How often it was not held against it that it has not."""
         self.ready_at = NEVER
         self.deadline = NEVER
         """When patience ends: with its start, its nap or the step of a stop."""

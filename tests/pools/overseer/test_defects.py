@@ -9,7 +9,7 @@ import pytest
 from fleetctl.pools.overseer import orders, states
 from fleetctl.pools.overseer.kinds import Kind
 from fleetctl.pools.overseer.pools import Pool
-from tests.pools.overseer.world import BUSY, DOWN, IDLE, NAP, READY, World, working
+from tests.pools.overseer.world import BEAT, BUSY, DOWN, IDLE, NAP, READY, World, working
 
 
 def _asleep(world: World, **given: Any) -> Pool:
@@ -223,15 +223,19 @@ def test_an_unknown_queue_holds() -> None:
 
 
 def test_a_slow_host_is_not_taken_for_a_hung_daemon() -> None:
-    """While the host is starved the watchdog gives time; afterwards it bites again."""
+    """While the host is starved the watchdog gives time; afterwards, or after long, it bites."""
     world = World()
-    slot = working(world, world.add(watchdog=10), busy=True)
+    slow = working(world, world.add(watchdog=10), busy=True)
+    slower = working(world, world.add("bolt/task", watchdog=10), busy=True)
     world.core.starved = True
-    world.pass_s(60)
-    assert slot.state == "busy"
+    world.pass_s(30)
+    assert (slow.state, slower.state) == ("busy", "busy")
+    world.told(slow, BEAT)
+    world.pass_s(20)
+    assert (slow.state, slower.state) == ("busy", "stopping")
     world.core.starved = False
     world.pass_s(5)
-    assert slot.state == "stopping"
+    assert slow.state == "stopping"
 
 
 def test_our_own_lateness_is_not_held_against_a_daemon() -> None:

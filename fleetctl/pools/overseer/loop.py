@@ -1,0 +1,315 @@
+"""The overseer's loop: hear, think, write down, do; one turn after the other, never standing still.
+
+A turn reads notices of work first, then drains what daemons have said, then acts on what daemons
+said, then on the notices, then on ended processes: the order on which "no wake is lost" rests
+(`notify`, and the test that plays the race).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import time
+
+from fleetctl.pools.overseer import (
+    eventlog,
+    keeping,
+    lives,
+    memory,
+    notify,
+    processes,
+    restoring,
+    specs,
+    ticks,
+)
+from fleetctl.pools.overseer.children import Children
+from fleetctl.pools.overseer.control import Control
+from fleetctl.pools.overseer.core import SPAWN, Core
+from fleetctl.pools.overseer.histogram import Histogram
+from fleetctl.pools.overseer.lookouts import Lookout
+from fleetctl.pools.overseer.pools import Slot
+from fleetctl.pools.overseer.spool import Spool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import Any
+
+    from fleetctl.pools.overseer.lookouts import Notice
+
+TICK_S = 1.0
+HEARD_MOST = 5000
+"""Messages heard in one turn; with more, whatever depends on having heard all is put off."""
+LOGS_LOOKED_AT_S = 10.0
+
+
+class Overseer:
+    """Everything one overseer holds."""
+
+    def __init__(self, home: str, specs_folder: str, *, reserve: float = memory.RESERVE) -> None:
+        self.home = home
+        self.specs_folder = specs_folder
+        self.reserve = reserve
+        self.epoll = select.epoll()
+        self.core = Core(random.random, 2 * (os.cpu_count() or 1))
+        boot = processes.read_text("/proc/sys/kernel/random/boot_id").strip()
+        self.log = eventlog.EventLog(f"{home}/events.jsonl", boot)
+        self.lookouts: dict[str, Lookout] = {}
+        self.spool = Spool(f"{home}/wake", f"{home}/wake.taken")
+        self.latency = Histogram()
+        self.memory = memory.look()
+        self.ended = False
+        """The loop is to end: with no daemon left, or leaving them to a successor."""
+        self.lag_s = 0.0
+        self.refused = 0
+        """Messages of strangers."""
+        self.notify: socket.socket
+        self.control: Control
+        self._held: list[Notice] = []
+        self._next_tick = 0.0
+        self._logs_at = 0.0
+        self.children = Children(home, self.epoll)
+
+    # -- beginning -------------------------------------------------------------------------
+
+    def open(self, inherited: socket.socket | None = None) -> dict[str, int]:
+        """Read specs and log, take up what runs, and be ready for the first turn."""
+        for folder in (
+            self.home,
+            f"{self.home}/logs",
+            f"{self.home}/wake",
+            f"{self.home}/wake.taken",
+        ):
+            os.makedirs(folder, 0o700, exist_ok=True)  # noqa: PTH103
+        found = specs.read(self.specs_folder)
+        now = time.monotonic()
+        restoring.restore(self.core, found.pools, restoring.read(self.log.path), self.log.boot, now)
+        self.log.open()
+        self.notify = inherited or notify.listen(f"{self.home}/notify.sock")
+        self.epoll.register(self.notify.fileno(), select.EPOLLIN)
+        done = restoring.take_up(self.core, self.home, self.children.adopt, now)
+        self._start_anew(now)
+        self._attend_to(found.attention, now)
+        self.flush(now)
+        return done
+
+    def serve(self, answer: Any, inherited: socket.socket | None = None) -> None:
+        """Open the control socket."""
+        path = f"{self.home}/control.sock"
+        self.control = Control(path, self.epoll, answer, inherited)
+
+    def _start_anew(self, now: float) -> None:
+        """The log begins with what is known now: a host's restart or many pools make it new."""
+        kept = (
+            keeping.kept(pool, self.core.book.errors.get(pool.name, []), now)
+            for pool in self.core.book.pools.values()
+        )
+        self.log.begin_anew([one for one in kept if one], time.time() - now)
+        self.core.records[:] = []
+
+    def reload(self, now: float) -> dict[str, int]:
+        """Read the specs anew; raises SpecError with nothing changed."""
+        from fleetctl.pools.overseer import orders
+
+        found = specs.read(self.specs_folder)
+        done = orders.configure(self.core, found.pools, now)
+        self._attend_to(found.attention, now)
+        return done
+
+    def _attend_to(self, attention: dict[str, specs.Attention], now: float) -> None:
+        """Watch these sources; those that are as they were are left alone."""
+        for name, lookout in list(self.lookouts.items()):
+            wanted = attention.get(name)
+            if wanted is None or not lookout.watches(wanted):
+                self._end_lookout(lookout, now)
+                del self.lookouts[name]
+        for name, wanted in attention.items():
+            if name not in self.lookouts:
+                self.lookouts[name] = Lookout(wanted)
+
+    # -- a turn ----------------------------------------------------------------------------
+
+    def turn(self) -> None:
+        """Sleep until something happens or is due, and see to it."""
+        now = time.monotonic()
+        due = min(self.core.next_due(), self._next_tick)
+        happened = {fd for fd, _ in self.epoll.poll(max(0.0, due - now))}
+        now = time.monotonic()
+        self.lag_s = max(0.0, now - due) if not happened else 0.0
+        self._read_notices(happened, now)
+        if self._hear(now):
+            self._heed(now)
+            for slot, end in self.children.ended(happened):
+                self.core.exited(slot, end, now)
+        for fd in happened:
+            if self.control.owns(fd):
+                self.control.attend(fd)
+        self.core.fire(now)
+        if now >= self._next_tick:
+            self._tick(now)
+        self.flush(now)
+
+    def _read_notices(self, happened: set[int], now: float) -> None:
+        """Take in what sources say, without acting on it yet."""
+        for lookout in self.lookouts.values():
+            if lookout.pipe in happened:
+                pipe = lookout.pipe
+                self._held += lookout.read(now)
+                if lookout.pipe < 0:
+                    _forget(self.epoll, pipe)
+        self._held += self.spool.read()
+
+    def _hear(self, now: float) -> bool:
+        """Listen to daemons, and to hints; whether all that had been said was heard."""
+        heard = 0
+        for datagram in notify.drain(self.notify, HEARD_MOST):
+            heard += 1
+            if datagram.uid != os.geteuid() and datagram.uid != 0:
+                self.refused += 1
+                continue
+            hint = datagram.message.get("X_FLEETCTL_WAKE")
+            if hint is not None:
+                self._hint(hint, now)
+                continue
+            slot = self.children.speaker(datagram.pid)
+            if slot is None:
+                self.refused += 1
+            else:
+                lives.told(self.core, slot, datagram.message, now)
+        return heard < HEARD_MOST
+
+    def _hint(self, words: str, now: float) -> None:
+        """`instance/kind [number]`: that pool has work."""
+        name, _, number = words.partition(" ")
+        pool = self.core.book.pools.get(name)
+        if pool is not None:
+            seq = int(number) if number.isascii() and number.isdigit() else 0
+            lives.attention(self.core, pool, now, seq=seq)
+
+    def _heed(self, now: float) -> None:
+        """Act on the notices that were read before daemons were heard."""
+        held, self._held = self._held, []
+        counted: dict[str, set[str]] = {}
+        for notice in held:
+            if not notice.pool:
+                self._looked(notice, counted.get(notice.source, set()), now)
+                continue
+            pool = self.core.book.pools.get(notice.pool)
+            if pool is None:
+                continue
+            counted.setdefault(notice.source, set()).add(notice.pool)
+            if notice.claimable is None or notice.seq:
+                lives.attention(self.core, pool, now, seq=notice.seq)
+            if notice.claimable is not None:
+                lives.counted(self.core, pool, now, notice.claimable)
+
+    def _looked(self, notice: Notice, named: set[str], now: float) -> None:
+        """A source has looked everywhere: pools it did not name have nothing to take."""
+        for pool in self.core.awake:
+            if pool.kind.queue == notice.source and pool.name not in named:
+                claimable = 0 if notice.claimable == 0 else (pool.claimable or (0, 0, 0))[1]
+                lives.counted(self.core, pool, now, claimable)
+        named.clear()
+
+    def _tick(self, now: float) -> None:
+        """What is done once a second."""
+        self._next_tick = now + TICK_S
+        self.spool.stirred = True
+        self.memory = memory.look()
+        self.core.starved = self.memory.starved > memory.STARVED_MOST or self.lag_s > TICK_S
+        self.core.floor_reached = self.memory.floor_reached()
+        self.core.fits = self._fits
+        ticks.tick(self.core, now)
+        self._tend_lookouts(now)
+        if now >= self._logs_at:
+            self._logs_at = now + LOGS_LOOKED_AT_S
+            self.children.trim_logs()
+        if self.log.full:
+            self.flush(now)
+            self._start_anew(now)
+
+    def _fits(self, pool: Any, starting: int) -> bool:
+        """Room for one more of a pool, with as much promised to each that is starting."""
+        return self.memory.fits((starting + 1) * pool.kind.memory_mb, self.reserve)
+
+    def _tend_lookouts(self, now: float) -> None:
+        """Start those that do not run, end those that are stuck."""
+        for lookout in self.lookouts.values():
+            if lookout.silent(now):
+                self._end_lookout(lookout, now)
+            if lookout.pipe < 0 and lookout.start_at <= now:
+                log = f"{self.home}/logs/attention.{lookout.attention.name}.log"
+                if lookout.start(self.children.env, log, now):
+                    self.epoll.register(lookout.pipe, select.EPOLLIN)
+
+    def _end_lookout(self, lookout: Lookout, now: float) -> None:
+        """Let go of a source's program."""
+        _forget(self.epoll, lookout.pipe)
+        lookout.end(now)
+
+    # -- doing -----------------------------------------------------------------------------
+
+    def flush(self, now: float) -> None:
+        """Start what may start; write down what was decided, then do it, until nothing is left."""
+        while True:
+            self.core.pump(now)
+            self._write(now)
+            commands, self.core.commands[:] = list(self.core.commands), []
+            if not commands:
+                self.spool.done()
+                return
+            for command in commands:
+                if command[0] == SPAWN:
+                    self._spawn(command[1], now)
+                else:
+                    _, slot, number, group = command
+                    self.children.strike(slot, number, group=group)
+
+    def _write(self, now: float) -> None:
+        """Records to the log and to whoever follows; ready times to the histogram."""
+        records = self.core.records
+        for _, asked_s in self.core.wakes:
+            self.latency.add(asked_s)
+        self.core.wakes.clear()
+        if not records:
+            return
+        ahead_s = time.time() - now
+        self.log.append(records, ahead_s)
+        if self.control_is_followed():
+            self.control.tell(b"".join([eventlog.encode(r, ahead_s) for r in records]))
+        if any(record["e"] in ("intent", "target") for record in records):
+            self.log.sync()
+        records.clear()
+
+    def control_is_followed(self) -> bool:
+        """There is a control socket and somebody listens."""
+        return hasattr(self, "control") and self.control.followed
+
+    def _spawn(self, slot: Slot, now: float) -> None:
+        """Start the process of a slot."""
+        if slot.life is None:
+            return  # it was ended in the same turn
+        try:
+            pid = self.children.spawn(slot)
+        except OSError as error:
+            why = f"{slot.pool.kind.command[0]}: {error.strerror}"
+            self.core.cannot_spawn(slot, why, now)
+        else:
+            self.core.spawned(slot, pid, processes.born(pid), now)
+
+    def close(self) -> None:
+        """End what is ours alone; daemons go on."""
+        now = time.monotonic()
+        for lookout in self.lookouts.values():
+            self._end_lookout(lookout, now)
+        self.log.sync()
+
+
+def _forget(epoll: select.epoll, fd: int) -> None:
+    """Stop listening to a descriptor, if we do."""
+    if fd >= 0:
+        try:
+            epoll.unregister(fd)
+        except OSError:
+            return

@@ -1,0 +1,149 @@
+"""Processes: starting them, knowing them again, and learning how they ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from fleetctl.pools.overseer.exits import Ended
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_PLAIN_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What Python or we ourselves changed; a daemon gets the usual."""
+
+
+def read_text(path: str) -> str:
+    """A small file of the kernel's; empty when it is not there."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        return os.read(descriptor, 65536).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
+
+
+def born(pid: int) -> int:
+    """When the kernel started a process, in its ticks; 0 if there is none."""
+    fields = read_text(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return int(fields[19]) if len(fields) > 19 else 0
+
+
+def spawn(
+    command: Sequence[str],
+    env: Mapping[str, str],
+    log: str,
+    cwd: str,
+    *,
+    fds: Sequence[int] = (),
+    stdout: int = 1,
+) -> int:
+    """Start a program in a session of its own, what it prints appended to `log`; its pid.
+
+    Raises OSError when the program cannot be executed. `fds` become 3, 4, ... in it; with one of
+    these as `stdout`, only its complaints go to the log.
+    """
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 2, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+        *((os.POSIX_SPAWN_DUP2, fd, place) for place, fd in enumerate(fds, 3)),
+        (os.POSIX_SPAWN_DUP2, 2 if stdout == 1 else stdout, 1),
+    ]
+    here = os.open(".", os.O_PATH | os.O_CLOEXEC) if cwd else -1
+    try:
+        if cwd:
+            os.chdir(cwd)
+        return os.posix_spawnp(
+            command[0],
+            list(command),
+            dict(env),
+            file_actions=actions,
+            setsid=True,
+            setsigmask=(),
+            setsigdef=_PLAIN_SIGNALS,
+        )
+    finally:
+        if here >= 0:
+            os.fchdir(here)
+            os.close(here)
+
+
+def ended(pid: int, pidfd: int, *, block: bool = False) -> Ended:
+    """How a process whose pidfd is readable ended; what is left of its group is killed.
+
+    The group goes before the process is reaped, while its number cannot be anybody else's.
+    """
+    strike_group(pid, signal.SIGKILL)
+    try:
+        found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | (0 if block else os.WNOHANG))
+    except ChildProcessError:
+        return Ended()
+    if found is None:
+        return Ended()
+    if found.si_code == os.CLD_EXITED:
+        return Ended(found.si_status)
+    return Ended(None, found.si_status)
+
+
+def strike(pid: int, pidfd: int, number: int, *, group: bool) -> None:
+    """Send a signal; to somebody who has gone it is lost."""
+    if group:
+        strike_group(pid, number)
+        return
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except OSError:
+        return
+
+
+def strike_group(pid: int, number: int) -> None:
+    """Send a signal to everybody in the group of a process."""
+    try:
+        os.killpg(pid, number)
+    except OSError:
+        return
+
+
+def marked(home: str) -> Iterator[tuple[int, str, int]]:
+    """Processes of ours that carry this overseer's mark: pid, pool, slot number."""
+    mark = f"FLEETCTL_OVERSEER={home}"
+    for entry in os.listdir("/proc"):  # noqa: PTH208
+        if not entry.isdigit():
+            continue
+        environment = read_text(f"/proc/{entry}/environ").split("\0")
+        if mark not in environment or not _leads(int(entry)):
+            continue
+        for line in environment:
+            if line.startswith("FLEETCTL_SLOT="):
+                pool, _, number = line[14:].rpartition("#")
+                yield int(entry), pool, int(number)
+
+
+def _leads(pid: int) -> bool:
+    """It is the first of its group: what was started, not what that started."""
+    try:
+        return os.getpgid(pid) == pid
+    except ProcessLookupError:
+        return False
+
+
+def trim(path: str, most: int) -> None:
+    """Keep the newer half of a file larger than `most` bytes; it is appended to meanwhile."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        size = os.fstat(descriptor).st_size
+        if size > most:
+            tail = os.pread(descriptor, most // 2, size - most // 2)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, tail.partition(b"\n")[2], 0)
+    finally:
+        os.close(descriptor)

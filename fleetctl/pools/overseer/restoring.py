@@ -1,0 +1,134 @@
+"""After a crash, a restart or a re-exec: what the log says, and which processes are there."""
+
+from __future__ import annotations
+
+from fleetctl.pools.overseer import eventlog, orders, processes, states
+from fleetctl.pools.overseer.kinds import Kind
+from fleetctl.pools.overseer.pools import Pool, Slot
+from fleetctl.pools.overseer.states import LIVE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from fleetctl.pools.overseer.book import Record
+    from fleetctl.pools.overseer.core import Core
+
+    Adopt = Callable[[Slot], bool]
+
+_FROM_BOOT_TO_BOOT = frozenset(("intent", "target"))
+"""Records that outlast the host's own restart; processes and times do not."""
+
+
+def restore(
+    core: Core, wanted: Mapping[str, Kind], records: Iterator[Record], boot: str, now: float
+) -> bool:
+    """Put the pools of the specs into the state the log says. True if there was a log of this boot.
+
+    Nothing is started, and no record is made: what was true is true still.
+    """
+    pools = core.book.pools
+    for name, kind in wanted.items():
+        pools[name] = Pool(name, kind)
+    ghost = Kind("", {})
+    same_boot = next(records, {}).get("boot") == boot
+    for record in records:
+        name = record.get("p", "")
+        if name and name not in pools and same_boot:
+            pools[name] = Pool(name, ghost)
+        if same_boot or record.get("e") in _FROM_BOOT_TO_BOOT:
+            _apply(core, record)
+    for name in [name for name, pool in pools.items() if pool.kind is ghost]:
+        if not pools[name].live():
+            del pools[name]
+    for pool in pools.values():
+        if pool.note is not None and pool.note[0] < now + 1e9:
+            core.bounded[pool] = pool.note[0]
+    return same_boot
+
+
+def _apply(core: Core, record: Record) -> None:
+    """One record; one that does not fit (a damaged line before it) is passed over."""
+    try:
+        core.book.apply(record)
+    except (states.IllegalMove, KeyError, TypeError, ValueError):
+        return
+
+
+def read(path: str) -> Iterator[Record]:
+    """The log to restore from."""
+    return iter(eventlog.read(path))
+
+
+def take_up(core: Core, home: str, adopt: Adopt, now: float) -> dict[str, int]:
+    """Adopt the processes that are there, bury those that are not, and go on. Counts both."""
+    done = {"adopted": 0, "buried": 0}
+    found = {(pool, number): pid for pid, pool, number in processes.marked(home)}
+    for pool in list(core.book.pools.values()):
+        for slot in list(pool.slots):
+            _take_up(core, slot, found, adopt, now, done)
+    for (name, number), pid in found.items():
+        known = core.book.pools.get(name)
+        if known is not None and known.slot(number).state not in LIVE:
+            _take_in(core, known.slot(number), pid, now)
+            done["adopted" if adopt(known.slot(number)) else "buried"] += 1
+    for pool in list(core.book.pools.values()):
+        _go_on(core, pool, now)
+    return done
+
+
+def _take_up(
+    core: Core,
+    slot: Slot,
+    found: dict[tuple[str, int], int],
+    adopt: Adopt,
+    now: float,
+    done: dict[str, int],
+) -> None:
+    """One slot: its process is there, or it is not."""
+    life = slot.life
+    if slot.state not in LIVE or life is None:
+        core.arm(slot)
+        return
+    pid = found.pop((slot.pool.name, slot.number), 0)
+    if not life.pid and pid:
+        core.note(_born(slot, pid, now))
+    life.beat = now
+    if slot.state != states.STARTING:
+        life.ready_at = slot.since
+    grace = slot.pool.kind.start_timeout if slot.state == states.STARTING else 3.0
+    life.deadline = now + grace
+    core.awake[slot.pool] = None
+    there = bool(life.pid) and adopt(slot)
+    done["adopted" if there else "buried"] += 1
+    if there:
+        core.arm(slot)
+    else:
+        core.lost(slot, now)
+
+
+def _take_in(core: Core, slot: Slot, pid: int, now: float) -> None:
+    """A process of ours that the log does not know: it has a slot, so it is taken in."""
+    core.move(slot, states.STARTERS[slot.state], now, states.LOST, g="")
+    core.note(_born(slot, pid, now))
+    core.ready(slot, now)
+
+
+def _born(slot: Slot, pid: int, now: float) -> Record:
+    """The record of a process."""
+    place = {"p": slot.pool.name, "n": slot.number}
+    return {"t": now, "e": "born", **place, "pid": pid, "born": processes.born(pid)}
+
+
+def _go_on(core: Core, pool: Pool, now: float) -> None:
+    """What the specs, or a change of them, ask of a pool that is known."""
+    if not pool.kind.name and pool.intent != "gone":
+        orders.remove(core, pool, now)
+    elif not pool.slots and pool.intent == "run":
+        orders.begin(core, pool, now)
+    else:
+        for slot in pool.slots:
+            life = slot.life
+            if life is not None and life.generation not in ("", pool.kind.generation):
+                core.want(slot, states.RELOAD, states.RELOADED, now)
+        core.settle(pool, now)

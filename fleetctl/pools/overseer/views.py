@@ -1,0 +1,152 @@
+"""What people and programs are told of pools: a word and its cause, never an error's text."""
+
+from __future__ import annotations
+
+from fleetctl.pools.overseer import states, ticks
+from fleetctl.pools.overseer.pools import NEVER, Pool
+from fleetctl.pools.overseer.scaling import growth
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from fleetctl.pools.overseer.core import Core
+    from fleetctl.pools.overseer.histogram import Histogram
+    from fleetctl.pools.overseer.pools import Slot
+
+# The worst first: a pool's word is that of its worst slot, but it sleeps only if all of it does.
+WORDS = (
+    (states.FAILED, "FAILED"),
+    (states.BACKOFF, "BACKOFF"),
+    (states.STOPPING, "STOPPING"),
+    (states.STARTING, "STARTING"),
+    (states.BUSY, "RUNNING"),
+    (states.IDLE, "RUNNING"),
+    (states.NAPPING, "RUNNING"),
+    (states.LEAVING, "RUNNING"),
+    (states.HIBERNATING, "HIBERNATING"),
+    (states.EMPTY, "EMPTY"),
+)
+_INTENTS = {"paused": "PAUSED", "drained": "DRAINING", "gone": "STOPPING"}
+
+
+def word(pool: Pool) -> str:
+    """A pool in one word."""
+    found = {slot.state for slot in pool.slots}
+    if pool.intent in _INTENTS:
+        drained = pool.intent == "drained" and not pool.live()
+        return "DRAINED" if drained else _INTENTS[pool.intent]
+    for state, shown in WORDS:
+        if state in found:
+            reloading = shown == "STOPPING" and worst(pool).cause == states.RELOADED
+            return "RESTARTING" if reloading else shown
+    return "EMPTY"
+
+
+def worst(pool: Pool) -> Slot:
+    """The slot a pool's word comes from."""
+    order = [state for state, _ in WORDS]
+    return min(pool.slots or [pool.slot(0)], key=lambda slot: order.index(slot.state))
+
+
+def brief(core: Core, pool: Pool, now: float) -> dict[str, Any]:
+    """A pool as one row; times are seconds from now."""
+    slot = worst(pool)
+    due = slot.until if slot.life is None else NEVER
+    return {
+        "pool": pool.name,
+        "state": word(pool),
+        "cause": slot.cause,
+        "busy": sum(slot.state == states.BUSY for slot in pool.slots),
+        "live": len(pool.live()),
+        "max": pool.most,
+        "for_s": round(now - slot.since, 1),
+        "next_s": None if due == NEVER else round(due - now, 1),
+        "queued": any(slot in core.starts for slot in pool.slots),
+        "errors_15m": core.book.errors_lately(pool.name, now),
+        "why": pool.note and " ".join(part for part in pool.note[1:] if part),
+    }
+
+
+def detail(core: Core, pool: Pool, now: float) -> dict[str, Any]:
+    """A pool with its slots."""
+    return {**brief(core, pool, now), "slots": [_slot(slot, now) for slot in pool.slots]}
+
+
+def _slot(slot: Slot, now: float) -> dict[str, Any]:
+    """One place."""
+    told: dict[str, Any] = {
+        **{"slot": slot.number, "state": slot.state, "cause": slot.cause},
+        **{"for_s": round(now - slot.since, 1)},
+    }
+    if slot.trouble is not None:
+        told["failures"] = slot.trouble.attempt
+    if slot.life is not None:
+        life = slot.life
+        told.update(pid=life.pid, generation=life.generation, status=life.status, task=life.task)
+    return told
+
+
+def explain(core: Core, pool: Pool, now: float) -> dict[str, Any]:
+    """Why a pool has the processes it has: every input of the law, and what binds."""
+    load = ticks.load(core, pool, now)
+    more, binding = growth(load, pool.kind.up_after)
+    if not core.may_start(pool):
+        more, binding = 0, pool.intent if not core.closing else "closing"
+    elif core.floor_reached:
+        more, binding = 0, "memory_floor"
+    return {
+        "pool": pool.name,
+        "law": "all busy >= up_after and claimable > starting: +min(max(1, n), claimable, max-n-k)",
+        "inputs": {
+            **{"n": load.live, "k": load.sick, "starting": load.starting, "max": load.most},
+            **{"min": pool.least, "all_busy_s": round(load.all_busy_s, 1)},
+            **{"up_after_s": pool.kind.up_after, "queue": pool.kind.queue or "not observed"},
+            **{"claimable": load.claimable, "memory_for_one_more": load.memory},
+            **{"attention_pending": pool.pending, "intent": pool.intent},
+            **{"floor_reached": core.floor_reached, "in_line": len(core.starts)},
+        },
+        "grows_by": more,
+        "binding": binding,
+        **detail(core, pool, now),
+    }
+
+
+def counts(core: Core) -> dict[str, int]:
+    """How many pools are in which state, by their words."""
+    found: dict[str, int] = {}
+    for pool in core.book.pools.values():
+        shown = word(pool)
+        found[shown] = found.get(shown, 0) + 1
+    return found
+
+
+def prometheus(core: Core, latency: Histogram, own: dict[str, float], now: float) -> str:
+    """The figures in Prometheus' text format."""
+    from fleetctl.pools.overseer.histogram import BOUNDS_S
+
+    lines = ["# TYPE fleetctl_pools gauge"]
+    lines += [f'fleetctl_pools{{state="{k.lower()}"}} {v}' for k, v in sorted(counts(core).items())]
+    lines.append("# TYPE fleetctl_pool_processes gauge")
+    for pool in core.awake:
+        instance, _, kind = pool.name.partition("/")
+        for state in ("busy", "idle", "starting", "stopping"):
+            number = sum(slot.state == state for slot in pool.slots)
+            labels = f'instance="{instance}",kind="{kind}",state="{state}"'
+            lines.append(f"fleetctl_pool_processes{{{labels}}} {number}")
+    lines.append("# TYPE fleetctl_pool_errors_15m gauge")
+    for name in core.book.errors:
+        instance, _, kind = name.partition("/")
+        number = core.book.errors_lately(name, now)
+        labels = f'instance="{instance}",kind="{kind}"'
+        lines.append(f"fleetctl_pool_errors_15m{{{labels}}} {number}")
+    lines.append("# TYPE fleetctl_wake_seconds histogram")
+    total = 0
+    for bound, number in zip((*map(str, BOUNDS_S), "+Inf"), latency.counts):
+        total += number
+        lines.append(f'fleetctl_wake_seconds_bucket{{le="{bound}"}} {total}')
+    lines.append(f"fleetctl_wake_seconds_sum {latency.sum_s:.6f}")
+    lines.append(f"fleetctl_wake_seconds_count {latency.count}")
+    for name, value in own.items():
+        lines += [f"# TYPE fleetctl_overseer_{name} gauge", f"fleetctl_overseer_{name} {value:g}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,38 @@
+"""The overseer as one file: a zipapp of its package, the same bytes for the same sources."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+from pathlib import Path
+
+import fleetctl
+
+SHEBANG = b"#!/usr/bin/env python3\n"
+_MAIN = "import sys\nfrom fleetctl.pools.overseer.program import main\nsys.exit(main())\n"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_PACKAGE = "pools/overseer"
+
+
+def pack(target: Path) -> Path:
+    """Write the program to `target`, executable; it needs Python 3.9 and nothing else."""
+    root = Path(fleetctl.__file__).parent
+    inits = [root / "__init__.py", root / "pools" / "__init__.py"]
+    sources = [*inits, *sorted((root / _PACKAGE).glob("*.py"))]
+    with target.open("wb") as opened:
+        opened.write(SHEBANG)
+        with zipfile.ZipFile(opened, "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.writestr(_entry("__main__.py"), _MAIN)
+            for source in sources:
+                name = f"fleetctl/{source.relative_to(root).as_posix()}"
+                packed.writestr(_entry(name), source.read_bytes())
+    target.chmod(target.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    return target
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """A member without a time, or two builds would differ."""
+    entry = zipfile.ZipInfo(name, _EPOCH)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = 0o644 << 16
+    return entry
