@@ -53,7 +53,7 @@ def recap(view: RunView, history: History | None = None) -> list[str]:
     for failure in failures(view):
         lines += ["", *_failure_lines(view, failure)]
     lines += lost_lines(view)
-    if skew := skew_lines(view, {}):
+    if skew := skew_lines(view):
         lines += ["", *skew]
     lines += slow_lines(view, history or History())
     lines += ["", *_phase_lines(view), "", *owed_lines(view)]

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from msgspec import UNSET
 
 from fleetctl.base.hostrange import fold
-from fleetctl.cli.progress import PhaseKey, RunView
+from fleetctl.cli.progress import HostView, RunView
 from fleetctl.plan.model import PlanPhase
 from fleetctl.plan.skew import brings
 
 NAMED_MAX = 5
+UPGRADE = "schema-upgrade"
+"""How the keys of such steps end."""
 
 
-def skew_lines(view: RunView, lost: Mapping[PhaseKey, Sequence[str]]) -> list[str]:
-    """Code that is live beside instances that are not known to be where it needs them.
-
-    `lost`: instances that were not upgraded, by phase and host.
-    """
+def skew_lines(view: RunView) -> list[str]:
+    """Code that is live beside instances that are not known to be where it needs them."""
     if view.check_only:
         return []
     lines: list[str] = []
@@ -27,7 +24,7 @@ def skew_lines(view: RunView, lost: Mapping[PhaseKey, Sequence[str]]) -> list[st
         if guard is UNSET or not guard.needs or (guard.upgrades and brings(guard, guard.needs)):
             continue
         live = _live(view, phase)
-        behind = _behind(view, guard.needs, lost) if live else []
+        behind = _behind(view, guard.needs) if live else []
         if behind:
             head = f"SKEW: {fold(live)} run {phase.release}, which needs schema {guard.needs}; "
             lines += [head + "not known to be at it:", *(f"  {words}" for words in behind)]
@@ -48,7 +45,7 @@ def _live(view: RunView, phase: PlanPhase) -> list[str]:
     return live
 
 
-def _behind(view: RunView, needed: int, lost: Mapping[PhaseKey, Sequence[str]]) -> list[str]:
+def _behind(view: RunView, needed: int) -> list[str]:
     """What is not at the number, in words; a run that upgrades nothing cannot know."""
     bringing = [
         phase
@@ -60,14 +57,14 @@ def _behind(view: RunView, needed: int, lost: Mapping[PhaseKey, Sequence[str]]) 
     words: list[str] = []
     for phase in bringing:
         for name in (name for batch in phase.batches for name in batch):
-            words += _behind_on(view, phase, name, lost.get((phase.name, name), ()))
+            words += _behind_on(view, phase, name)
     return words
 
 
-def _behind_on(view: RunView, phase: PlanPhase, name: str, lost: Sequence[str]) -> list[str]:
+def _behind_on(view: RunView, phase: PlanPhase, name: str) -> list[str]:
     host = view.hosts.get((phase.name, name))
     ask = f"(fleetctl schema status --host {name})"
-    if lost:
+    if lost := _not_upgraded(host):
         named = ", ".join(lost[:NAMED_MAX]) + (", ..." if len(lost) > NAMED_MAX else "")
         count = "1 instance" if len(lost) == 1 else f"{len(lost)} instances"
         return [f"{count} on {name}: {named} {ask}"]
@@ -76,3 +73,14 @@ def _behind_on(view: RunView, phase: PlanPhase, name: str, lost: Sequence[str]) 
     if host.lost or host.settled.halted:
         return [f"instances on {name}: it was lost in phase {phase.name} {ask}"]
     return []
+
+
+def _not_upgraded(host: HostView | None) -> list[str]:
+    """Instances that were listed as pending and have no good end."""
+    return [
+        name
+        for key, items in (host.items if host is not None else {}).items()
+        if key.endswith(f"-{UPGRADE}")
+        for name, end in items.ends.items()
+        if end is None or end.outcome.lost
+    ]

@@ -145,8 +145,8 @@ def test_a_push_upgrades_what_is_pending_and_nothing_else(program: Program) -> N
 
 
 def test_a_broken_instance_is_told_marked_and_upgraded(program: Program) -> None:
-    """One may be lost and the run goes on; what broke is told, and upgraded by the next push after
-    a person mended and marked it."""
+    """One may be lost and the run goes on; what broke is told, and upgraded by a resume after a
+    person mended and marked it."""
     shard = shard_on(program, "db001", "a", "bad", "c")
     shard_on(program, "db002", "d")
     rows_sql = "CREATE TABLE t (a INT); CREATE TABLE in_the_way (x INT);"
@@ -161,6 +161,7 @@ def test_a_broken_instance_is_told_marked_and_upgraded(program: Program) -> None
     ).returncode == 0  # fmt: skip
     code, told = push(program)
     assert code == 1, told
+    assert "in_the_way already exists" in told
     rows = status(program, 1)
     assert (rows["db001"]["current"], rows["db001"]["failed"]) == (2, 1)
     assert "003_way.sql failed before, at statement 1" in rows["db001"]["detail"]
@@ -168,8 +169,10 @@ def test_a_broken_instance_is_told_marked_and_upgraded(program: Program) -> None
         database.execute("DROP TABLE in_the_way")
     mark = program.call("schema", "mark", "bad", "2", "--playbook", "book.yaml", "--yes")
     assert mark.returncode == 0, mark.stderr
-    code, told = push(program)
-    assert code == 0, told
+    listed = json.loads(program.call("runs", "list", "-o", "json").stdout)
+    run = next(row["run"] for row in listed if row["title"] == "Schemas")
+    resumed = program.call("runs", "resume", run, "--failed", "--yes")
+    assert resumed.returncode == 0, resumed.stderr
     assert status(program, 0)["db001"]["current"] == 3
 
 
