@@ -67,9 +67,10 @@ def _make_step(making: Making, place: int, step: Step) -> Sequence[PlanStep]:
     key = f"p{making.number}-s{place:02d}-{step.kind}"
     planned: list[PlanStep] = []
     for index, draft in enumerate(drafts):
+        made = f"{key}.{draft.part}" if draft.part else key
         planned.append(
             PlanStep(
-                key=f"{key}.{draft.part}" if draft.part else key,
+                key=made,
                 title=_readable(making, _title(step, draft, alone=not last)),
                 operation=_operation(making, step, draft),
                 timeout_s=_timeout_s(making, step, draft),
@@ -78,6 +79,9 @@ def _make_step(making: Making, place: int, step: Step) -> Sequence[PlanStep]:
                 barrier=making.phase.text.lockstep or (step.options.barrier and index == last),
                 reads_release=draft.reads_release,
                 expects=draft.expects,
+                restored_by=made if draft.restores_itself else "",
+                undo_last=draft.undo_last,
+                leaves=draft.leaves,
                 secret=step.options.secret and not isinstance(draft.operation, Listing),
             )
         )

@@ -33,6 +33,9 @@ class PlanStep(msgspec.Struct, frozen=True):
     """Its output is never kept."""
     restored_by: str = ""
     """Key of a later step of the phase: its success ends the need of this one's restore."""
+    undo_last: bool = False
+    """Its undo takes up what the undos of other steps put back: it comes after them all, and when
+    the step failed as well."""
     leaves: str = ""
     """How a host is that was not put back: `daemons are still stopped`."""
 

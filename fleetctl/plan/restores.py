@@ -29,7 +29,7 @@ def with_restores(made: Sequence[Made], mistakes: Mistakes) -> tuple[PlanStep, .
             )
         by = _key_of(step, made[place + 1 :], mistakes) if step.options.restored_by else ""
         found += [
-            msgspec.structs.replace(each, restored_by=by) if _restores(each) else each
+            msgspec.structs.replace(each, restored_by=by) if by and _restores(each) else each
             for each in planned
         ]
     return tuple(found)

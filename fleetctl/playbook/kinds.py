@@ -55,6 +55,10 @@ class StepDraft(msgspec.Struct, frozen=True):
     once: Once = ""
     reads_release: bool = False
     expects: str = ""
+    restores_itself: bool = False
+    """Its own success ends the need of its operation's `restore`."""
+    leaves: str = ""
+    undo_last: bool = False
 
 
 class GateDraft(msgspec.Struct, frozen=True):

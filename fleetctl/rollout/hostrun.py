@@ -158,6 +158,8 @@ class HostRun:
         if index in self.recipe.restores and not record.undo:
             self._owe(index, record.outcome)
         if record.undo:
+            if not record.outcome.lost and self.recipe.restores.get(index) == index:
+                self.duties.states.pop(index, None)  # the undo has put it back as well
             if record.outcome.lost or self.undone_with is None:
                 self.undone_with = f"{record.key}: {record.cause}" if record.outcome.lost else ""
         elif record.outcome.lost:

@@ -45,14 +45,15 @@ def way_back(run: HostRun, *, undo: bool) -> list[tuple[Way, int]]:
     for others is not undone: they went on because of it.
     """
     back: list[tuple[Way, int]] = []
+    last: list[tuple[Way, int]] = []
     well = {index for index, state in enumerate(run.steps) if state in WELL}
     for index in range(len(run.steps) - 1, -1, -1):
-        if undo and run.steps[index] is StepState.DONE and _has_undo(run, index):
-            back.append(("undo", index))
+        if undo and _is_undoable(run, index):
+            (last if run.recipe.steps[index].undo_last else back).append(("undo", index))
             well.discard(index)
         elif run.duties.states.get(index) is DutyState.OWED and not _is_covered(run, index, well):
             back.append(("restore", index))
-    return back
+    return back + last[::-1]
 
 
 def _is_covered(run: HostRun, index: int, well: Collection[int]) -> bool:
@@ -60,9 +61,11 @@ def _is_covered(run: HostRun, index: int, well: Collection[int]) -> bool:
     return run.recipe.restores[index] in well
 
 
-def _has_undo(run: HostRun, index: int) -> bool:
-    step = run.recipe.steps[index]
-    return isinstance(step.operation, Exec) and bool(step.operation.undo) and not step.once
+def _is_undoable(run: HostRun, index: int) -> bool:
+    step, state = run.recipe.steps[index], run.steps[index]
+    if not isinstance(step.operation, Exec) or not step.operation.undo or step.once:
+        return False
+    return state is StepState.DONE or (step.undo_last and state is StepState.FAILED)
 
 
 def _is_being_killed(desk: Desk, run: HostRun) -> bool:

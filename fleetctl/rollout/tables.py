@@ -70,6 +70,7 @@ STEP: Machine[StepState, StepEvent] = Machine(
         (StepState.DONE, StepEvent.REOPEN): StepState.TODO,
         (StepState.CHECKED, StepEvent.REOPEN): StepState.TODO,
         (StepState.DONE, StepEvent.UNDO): StepState.UNDOING,
+        (StepState.FAILED, StepEvent.UNDO): StepState.UNDOING,
         (StepState.UNDOING, StepEvent.ACT): StepState.UNDONE,
         (StepState.UNDOING, StepEvent.FAIL): StepState.UNDO_FAILED,
         (StepState.UNDOING, StepEvent.LOSE): StepState.UNDO_UNKNOWN,
