@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fleetctl.base.hostrange import fold
 from fleetctl.plan.digest import SHORT, digest_of
@@ -22,7 +22,7 @@ from fleetctl.plan.words import (
     secret_words,
     secrets_of,
 )
-from fleetctl.playbook.operations import Foreach, Manual
+from fleetctl.playbook.operations import Exec, Foreach, Manual
 
 COLUMNS = ("phase", "batch", "host", "tier", "from", "to", "noop", "steps")
 WIDTH = 110
@@ -121,10 +121,25 @@ def _hosts_words(plan: Plan, phase: PlanPhase, names: Sequence[str]) -> str:
 def _steps_words(phase: PlanPhase) -> str:
     """Titles in order; the parts of one authored step (`p1-s01-deploy.switch`) as one."""
     groups = itertools.groupby(phase.steps, key=lambda step: step.key.partition(".")[0])
-    return " > ".join(_step_words(list(steps)) for _, steps in groups)
+    titles = {step.key: step.title for step in phase.steps}
+    return " > ".join(_step_words(list(steps), titles) for _, steps in groups)
 
 
-def _step_words(steps: Sequence[PlanStep]) -> str:
+def _restore_words(steps: Sequence[PlanStep], titles: Mapping[str, str]) -> str:
+    """Who puts the host back, and that it is put back in any case; empty when nobody has to."""
+    own = {step.key for step in steps}
+    for step in steps:
+        if not isinstance(step.operation, Exec) or not step.operation.restore:
+            continue
+        if step.restored_by in own:
+            return ""
+        if step.restored_by:
+            return f'put back by "{titles[step.restored_by]}", or on every other way out'
+        return "put back in the end, on every way out"
+    return ""
+
+
+def _step_words(steps: Sequence[PlanStep], titles: Mapping[str, str]) -> str:
     last = steps[-1]
     marks = [f"once a {last.once}"] if last.once else []
     if isinstance(last.operation, Manual):
@@ -133,6 +148,8 @@ def _step_words(steps: Sequence[PlanStep]) -> str:
         marks.append(f"up to {last.retry.attempts} tries")
     if given := given_words(last):
         marks.append(f"secret {given}")
+    if back := _restore_words(steps, titles):
+        marks.append(back)
     if last.barrier:
         marks.append("barrier")
     words = last.title

@@ -44,6 +44,8 @@ def make_phase(
     known = same_everywhere(phase, hosts, request)
     making = Making(phase, number, context, timeout_s, known, mistakes, request.playbook.secrets)
     steps, gates = make_steps(making), make_gates(making)
+    if artifact is None:
+        _check_reports(request, phase, steps, list(tiers), mistakes)
     guard = guard_of(phase, artifact, mistakes)
     if len(mistakes.errors) > before:
         return None
@@ -113,6 +115,24 @@ def _artifact(
         )
         return None
     return request.artifact(releases[tiers[0]])
+
+
+def _check_reports(
+    request: PlanRequest,
+    phase: Phase,
+    steps: Sequence[PlanStep],
+    tiers: Sequence[str],
+    mistakes: Mistakes,
+) -> None:
+    """What is read back is compared with what is pinned."""
+    without = [tier for tier in tiers if tier not in request.releases]
+    if without and any("release.id" in step.expects for step in steps):
+        words = ", ".join(without)
+        mistakes.add(
+            f"phase {phase.name} reads back what runs, and no release is pinned for tier {words}",
+            phase.written.at("steps"),
+            hint=f"fleetctl releases pin {without[0]} RELEASE, or take `reports` away",
+        )
 
 
 def _check_shards(phase: Phase, hosts: Sequence[Host], mistakes: Mistakes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fleetctl.base.outcome import Outcome
-from fleetctl.rollout.duties import Duties
+from fleetctl.rollout.duties import Duties, DutyState
 from fleetctl.rollout.itemsrun import ItemsRun
 from fleetctl.rollout.records import (
     AskAnswered,
@@ -264,12 +264,13 @@ class HostRun:
         self.mending = Mending(settled, goes_on=True)
 
     def _ask_about(self, told: str) -> None:
-        """Open the steps whose end nobody knows."""
+        """Open the steps whose end nobody knows; those put back begin anew, whatever it was."""
         undone = any(state in _UNDO_OPEN for state in self.steps)
         self.way = "undo" if undone else "on"
         self.told = {}
         for index, state in enumerate(self.steps):
-            if state in (_UNDO_OPEN if undone else _ACT_OPEN):
+            back = self.duties.states.get(index) is DutyState.RESTORED
+            if state in (_UNDO_OPEN if undone else _ACT_OPEN) and not back:
                 self._reask(index, state, told)
 
     def go_on(self) -> None:

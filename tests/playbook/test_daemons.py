@@ -93,10 +93,9 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
         made.sh(f"FLEETCTL_DAEMON={name}; {COMMANDS.stop}")
 
 
-def up(within: float = 5.0, stable: float | None = 0.0, **more: object) -> Up:
-    return Up(
-        within=SomeSeconds(within), stable=None if stable is None else Seconds(stable), **more
-    )  # type: ignore[arg-type]
+def up(within: float = 5.0, stable: float | None = 0.0, tcp: str = "") -> Up:
+    steady = None if stable is None else Seconds(stable)
+    return Up(tcp=tcp, within=SomeSeconds(within), stable=steady)
 
 
 def texts(**more: object) -> Texts:
@@ -184,7 +183,7 @@ def test_up_is_staying_up(desk: Desk) -> None:
 
 
 def test_units_of_systemd(desk: Desk) -> None:
-    """The same by systemctl, which is a stand-in here; a unit that failed for good is told at once."""
+    """The same by systemctl, a stand-in here; a unit that failed for good is told at once."""
     (desk.home / "bin").mkdir()
     fake = desk.home / "bin" / "systemctl"
     fake.write_text(

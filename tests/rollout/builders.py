@@ -22,10 +22,11 @@ def a_step(
     key: str, *, act: str = "true", check: str = "", undo: str = "", once: Once = "",
     barrier: bool = False, retry: Retry | None = None, reads_release: bool = False,
     expects: str = "", timeout_s: float = 60.0, restore: str = "", restored_by: str = "",
+    undo_last: bool = False,
 ) -> PlanStep:  # fmt: skip
     return PlanStep(
         key, key, Exec(act, check, undo, restore), timeout_s, retry, once, barrier, reads_release,
-        expects, restored_by=restored_by,
+        expects, restored_by=restored_by, undo_last=undo_last,
     )  # fmt: skip
 
 

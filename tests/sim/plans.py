@@ -143,7 +143,7 @@ def _make_step(chance: random.Random, key: str, lockstep: bool) -> PlanStep:
         key, barrier=barrier,
         once=chance.choice(("", "", "", "", "", "fleet", "batch", "shard")),
         retry=Retry(chance.randint(1, 3), 0.5) if chance.random() < 0.25 else None,
-        undo="undo it" if chance.random() < 0.6 else "",
+        undo="undo it" if chance.random() < 0.6 else "", undo_last=chance.random() < 0.2,
         check="is it done" if chance.random() < 0.2 else "",
     )  # fmt: skip
 

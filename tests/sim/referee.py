@@ -72,7 +72,7 @@ class Referee:
         self.sums.set_down(set())
         for phase in self.phases.values():
             for book in phase.hosts.values():
-                book.tried, book.troubled = book.in_flight, False
+                book.tried, book.troubled = book.in_flight, book.in_flight and book.troubled
                 if book.in_flight:
                     book.retrying, book.lost = False, bool(book.open)
                     book.mending |= book.way == ".restore" and not book.fault

@@ -31,7 +31,8 @@ class RestoreRules:
         book.in_flight = book.tried = book.mending = True
         phase.flying[book.host] = book
         referee.sums.note_out(book.host)
-        book.reask([key for key, outcome in book.told.items() if outcome is Outcome.UNKNOWN])
+        unknown = [key for key, outcome in book.told.items() if outcome is Outcome.UNKNOWN]
+        book.reask([key for key in unknown if key not in book.restored])
 
     def end(self, book: HostBook) -> None:
         """What it was owed is said to be done."""
