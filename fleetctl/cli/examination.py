@@ -24,7 +24,9 @@ from fleetctl.playbook.model import Playbook
 from fleetctl.playbook.operations import Put
 from fleetctl.transport.protocol import Looked
 
-FACTS, LEASES = "facts", "leases"
+FACTS, LEASES, SCHEMAS = "facts", "leases", "schemas"
+SCHEMAS_S = 30.0
+"""Asking a shard for all of its instances may take this long."""
 Remarks = Iterator[tuple[str, Remark]]
 
 
@@ -62,7 +64,8 @@ class Patient(NamedTuple):
 def examine(patient: Patient, journal: str | None, timeout_s: float) -> Examined:
     """Ask everybody once, all at the same time; every wait ends."""
     wants = _wants(patient)
-    answers = _answers(patient, wants, timeout_s)
+    schemas = _schema_scripts(patient)
+    answers = _answers(patient, wants, schemas, timeout_s)
     remarks = list(patient.remarks)
     remarks += _lease_remarks(patient, answers, journal)
     facts: dict[str, Facts] = {}
@@ -76,6 +79,7 @@ def examine(patient: Patient, journal: str | None, timeout_s: float) -> Examined
         if answer is not None and isinstance(event, Looked) and reach.level is Level.OK:
             facts[name] = read_facts(_heard(answer, event))
     remarks += _host_remarks(patient, wants, facts)
+    remarks += _schema_remarks(patient, schemas, answers, facts)
     unreached = frozenset(patient.hosts) - facts.keys()
     return Examined([_printable(found) for found in fold(remarks)], len(facts), unreached)
 
@@ -159,7 +163,7 @@ def _look_s(wants: Wants, timeout_s: float) -> float:
 
 
 def _answers(
-    patient: Patient, wants: Mapping[str, Wants], timeout_s: float
+    patient: Patient, wants: Mapping[str, Wants], schemas: Mapping[str, str], timeout_s: float
 ) -> Mapping[Key, Answer]:
     from functools import partial
 
@@ -176,10 +180,40 @@ def _answers(
     tiers = {fleet.hosts[name].tier for name in patient.names}
     keepers = dict.fromkeys(h for hosts in keepers_of(fleet, tiers).values() for h in hosts)
     looks += [Asked(name, LEASES, show_text(fleet.name), timeout_s) for name in keepers]
+    looks += [Asked(h, SCHEMAS, text, max(timeout_s, SCHEMAS_S)) for h, text in schemas.items()]
     way = partial(
         open_transport, fleet.hosts, fanout=max(50, len(looks)), known_hosts=fleet.known_hosts
     )
     return look_at_all(looks, lambda sink: way(sink), timeout_s, tell)
+
+
+def _schema_scripts(patient: Patient) -> Mapping[str, str]:
+    """Host -> what tells its schemas, where the playbook upgrades any."""
+    from fleetctl.cli.schemaplan import asking_scripts, book_of
+
+    if patient.playbook is None:
+        return {}
+    try:
+        book = book_of(patient.fleet, patient.playbook.file)
+        return asking_scripts(patient.fleet, book, patient.names, "status")[1]
+    except FleetError:  # no such step, none on these hosts, or a mistake the plan has told
+        return {}
+
+
+def _schema_remarks(
+    patient: Patient,
+    schemas: Mapping[str, str],
+    answers: Mapping[Key, Answer],
+    facts: Mapping[str, Facts],
+) -> Remarks:
+    from fleetctl.cli.schema import shard_row
+    from fleetctl.doctor.schemas import judge_schemas
+
+    events = {host: answers.get((host, SCHEMAS)) for host in schemas if host in facts}
+    yield from judge_schemas([
+        shard_row(patient.fleet, host, answer.event if answer else None)
+        for host, answer in events.items()
+    ])  # fmt: skip
 
 
 def _heard(answer: Answer, event: Looked) -> Heard:

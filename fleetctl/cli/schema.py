@@ -50,7 +50,7 @@ def status(choice: Choice, playbook: str | None, output: str) -> ExitCode:
         fleet, book_of(fleet, playbook), names if choice.given else None, "status"
     )
     answers = ask_hosts(scripts, reach(plan), ASK_TIMEOUT_S)
-    rows = [_row(fleet, host, answer) for host, answer in answers.items()]
+    rows = [shard_row(fleet, host, answer) for host, answer in answers.items()]
     emit(rows, COLUMNS, output)
     tell(_in_all(rows))
     return exit_code_of(_verdict(row) for row in rows)
@@ -70,7 +70,7 @@ _COUNTED = ("current", "pending", "failed", "unknown")
 _ANSWERED = ("current", "PENDING", "FAILED", "UNKNOWN")
 
 
-def _row(fleet: Fleet, host: str, answer: Answer | None) -> dict[str, Any]:
+def shard_row(fleet: Fleet, host: str, answer: Answer | None) -> dict[str, Any]:
     """One shard; what a host did not tell is null, never zero."""
     from fleetctl.transport.protocol import Lost
 

@@ -40,9 +40,10 @@ MEMORY = "memory"
 CLOCK = "clock"
 UPTIME = "uptime"
 LIVE = "live release"
+SCHEMA = "schemas"
 
 ORDER = (PLAN, RELEASES, LEASE, BASTION, HOST_KEY, REACH, SUDO, PROGRAMS, ROOT, DISK, INODES,
-         MEMORY, LIVE, CLOCK, UPTIME)  # fmt: skip
+         MEMORY, SCHEMA, LIVE, CLOCK, UPTIME)  # fmt: skip
 """Within a level: what stops a push earliest comes first; checks of the author's own come last."""
 
 

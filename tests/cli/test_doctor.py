@@ -30,7 +30,7 @@ phases:
     gates:
       - disk: { path: ., free: 1K }
     steps:
-      - run: echo one
+      - schema-upgrade: { pending: cat pending, upgrade: "true {{item}}" }
   - name: web
     hosts: tier=web
     steps:
@@ -46,6 +46,7 @@ def program(tmp_path: Path, lab_fleet: StartLab) -> Program:
     program.write("push.yaml", PLAYBOOK)
     for host in ("db1", "db2"):
         (program.lab.home(host) / "lag").write_text("3\n")
+        (program.lab.home(host) / "pending").write_text("acme\nzeta\n")
     return program
 
 
@@ -69,6 +70,7 @@ def test_a_fleet_that_is_well_is_told_to_be(program: Program) -> None:
     assert rows["programs", "warn"] == ["web1", "web2"]
     assert rows["clock", "ok"] == rows["reach", "ok"]
     assert rows["bastion", "ok"] == ["gate1"]
+    assert rows["schemas", "ok"] == ["db1", "db2"]
     assert list(program.lab.home("web1").iterdir()) == []
 
 
@@ -79,6 +81,7 @@ def test_each_fault_is_found_and_no_host_holds_up_another(program: Program) -> N
     program.lab.fault("web2", "wrong-host-key")
     program.lab.fault("db1", "full-disk")
     (program.lab.home("db2") / "lag").write_text("4000\n")
+    (program.lab.home("db2") / "pending").unlink()
     began_s = time.monotonic()
     process = program.start("doctor", "--playbook", "push.yaml", "--timeout", "3s")
     try:
@@ -92,6 +95,7 @@ def test_each_fault_is_found_and_no_host_holds_up_another(program: Program) -> N
     assert "FAIL web2: shows another host key than the known one" in said
     assert "FAIL db1: 0K (0%) free of ." in said
     assert "FAIL db2: 4000 s (> 300)" in said
+    assert "UNKNOWN db2: did not tell its schemas: " in said
 
 
 @pytest.mark.slow
