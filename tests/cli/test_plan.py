@@ -110,7 +110,7 @@ def test_the_saturday_push_fits_a_screen(tmp_path: Path) -> None:
     store = ReleaseStore(tmp_path / "store")
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "file").write_text("content\n")
-    store.add(tmp_path / "app", "2026-11-22-5e1f0c3")
+    store.add(tmp_path / "app", "2026-11-22-5e1f0c3", schema=2)
     words = ["plan", str(ROOT / "playbooks/saturday-push.yaml"), "--release", "2026-11-22-5e1f0c3",
              "-i", str(ROOT / "inventory/phacility.yaml"), "--releases", str(store.folder),
              "--journal", str(tmp_path / "journal.db")]  # fmt: skip

@@ -121,18 +121,19 @@ def test_daemons_stop_start_and_say_what_they_run(lab_fleet: StartLab) -> None:
 
 
 @pytest.mark.slow
-def test_the_schema_is_upgraded_once(lab_fleet: StartLab) -> None:
-    """The second release applies its patch alone, and its check knows when there is none to do."""
+def test_a_new_instance_gets_a_database_and_is_alive_once_it_is_filled(lab_fleet: StartLab) -> None:
+    """The list of instances is the file's where there is one; a suspended one is not active."""
     lab = lab_fleet({"db": ["db001"]})
-    told = []
-    for release in ("one", "two", "two"):
-        if not (lab.home("db001") / "app" / "releases" / release).exists():
-            _release(lab, "db001", release)
-        upgrade = f'sh "$HOME/app/releases/{release}/bin/upgrade"'
-        before = run(lab, "db001", f"{upgrade} --check").exit_status
-        told.append((before, run(lab, "db001", upgrade).stdout))
-    assert told == [
-        (1, b"applied 001-instances.sql\n"),
-        (1, b"applied 002-hibernation.sql\n"),
-        (0, b""),
-    ]
+    home = lab.home("db001")
+    setting = _release(lab, "db001", "one")
+    store = home / "database" / "acme.db"
+    (home / "instances").write_text(f"acme {store} active\ninitech {store}2 suspended\n")
+    run(lab, "db001", f"{setting} sh app/current/bin/restart db db001 - 0 - s001")
+    assert (store.exists(), Path(f"{store}2").exists()) == (True, False)
+    assert run(lab, "db001", "sh app/current/bin/instances s001 active").stdout == b"acme\n"
+    alive = "sh app/current/bin/alive s001 acme"
+    before = run(lab, "db001", alive).exit_status
+    store.write_text("filled")
+    assert (before, run(lab, "db001", alive).exit_status) == (1, 0)
+    run(lab, "db001", f"sh app/current/bin/backup acme {store}")
+    assert (home / "backups" / "acme").read_text() == "filled"

@@ -67,7 +67,8 @@ def no_text(path: str) -> str:
 
 
 def artifact(release: str) -> Artifact:
-    return Artifact(release=release, path=f"/releases/{release}.tgz", sha256="0" * 64, size=10)
+    path = f"/releases/{release}.tgz"
+    return Artifact(release=release, path=path, sha256="0" * 64, size=10, schema=2)
 
 
 def request_of(text: str, fleet: Fleet | None = None, **more: Any) -> PlanRequest:

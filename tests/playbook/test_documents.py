@@ -74,7 +74,7 @@ def test_the_saturday_push_deploys_to_every_host_once() -> None:
     assert sorted(_deployed(plan)) == sorted(plan.hosts)
     assert len(_deployed(plan)) == 44
     assert [phase.name for phase in plan.phases] == [
-        "preflight", "secure", "build", "db", "repo", "web", "bastion", "storage",
+        "preflight", "secure", "build", "db", "repo", "web", "instances", "bastion", "storage",
     ]  # fmt: skip
 
 

@@ -51,6 +51,20 @@ def test_the_applications_own_commands_need_no_program() -> None:
     assert planned(OWN, "idempotent: true").phases[0].steps[1].retry is not None
 
 
+def test_the_engine_may_be_a_variable() -> None:
+    """The same playbook serves the fleet's MariaDB and a lab's SQLite: the program holds both."""
+    step = "{schema-upgrade: {engine: '{{var.kind}}', migrations: m, instances: {file: i}}}"
+    plan = plan_of(
+        "title: t\nvariables: {kind: sqlite}\n"
+        f"phases:\n  - {{name: up, hosts: tier=db, steps: [{step}]}}"
+    )
+    _, _, listing, _ = (
+        render_step(plan, plan.phases[0], one, "db001") for one in plan.phases[0].steps
+    )
+    assert isinstance(listing, Listing)
+    assert "'kind=sqlite'" in listing.act
+
+
 @pytest.mark.parametrize(("backup", "told"), [("true", "upgraded i1"), ("false", "")])
 def test_an_instance_whose_backup_fails_is_not_upgraded(backup: str, told: str) -> None:
     """The backup comes first; without it nothing is touched, and the reason is said."""
@@ -75,7 +89,11 @@ def test_an_instance_whose_backup_fails_is_not_upgraded(backup: str, told: str) 
         ("engine: sqlite, migrations: m, instances: {query: q}", "sqlite has no server"),
         (OF_SQLITE + ", upgrade: [x]", "take one away"),
         (OWN + ", server: {user: x}", "only with an engine"),
-        ("engine: oracle", "oracle"),
+        (
+            "engine: oracle, migrations: m, instances: {file: i}",
+            "'oracle' is none we know; known: ",
+        ),
+        ("engine: maraidb, migrations: m, instances: {file: i}", 'did you mean "mariadb"'),
         (OF_SQLITE + ", to: 0", ">= 1"),
         (OF_SQLITE + ", concurrency: 100", "<= 64"),
     ],

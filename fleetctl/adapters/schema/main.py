@@ -8,7 +8,7 @@
     schema KEY=VALUE... locate NAME       its database; nothing when it is current or asleep
     schema KEY=VALUE... mark NAME NUMBER  a person's word: it is as after that number
 
-The keys: `kind` (mariadb, sqlite), `migrations` (a folder), `upto` (a number), one of `file`,
+The keys: `kind` (mariadb, mysql, sqlite), `migrations` (a folder), `upto` (a number), one of `file`,
 `command`, `query` for the list of instances, `database` (a pattern such as app_{name}), and for a
 server `host`, `port`, `user`, `socket`, `defaults_file`.
 Exit 1: a person must look; 2: wrong words.
@@ -159,13 +159,16 @@ def mark(shard: Shard, name: str, number: int) -> int:
 
 
 def _engine(settings: Mapping[str, str]) -> Engine:
-    if settings["kind"] == "sqlite":
+    kind = settings["kind"]
+    if kind == "sqlite":
         from .sqlite import Sqlite
 
         return Sqlite()
-    from .mariadb import MariaDb
+    if kind in ("mariadb", "mysql"):
+        from .mariadb import MariaDb
 
-    return MariaDb(settings)
+        return MariaDb(settings)
+    raise Trouble(f"no engine is called {kind}: mariadb, mysql or sqlite")
 
 
 def run(words: Sequence[str]) -> int:

@@ -18,10 +18,11 @@ Or the application's own commands:
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
+from fleetctl.base.names import did_you_mean
 from fleetctl.playbook.command import shell_of
 from fleetctl.playbook.foreach import CONCURRENCY_MAX, LIST_PART
 from fleetctl.playbook.kinds import (
@@ -36,9 +37,10 @@ from fleetctl.playbook.kinds import (
 from fleetctl.playbook.operations import Exec, Foreach, Listing, Put, Retry
 from fleetctl.playbook.schemaprogram import Program
 from fleetctl.playbook.source import Command
-from fleetctl.playbook.substitute import check_shell
+from fleetctl.playbook.substitute import check_shell, names_in
 
 NOUN = "instance"
+ENGINES = ("mariadb", "mysql", "sqlite")
 AGAIN = Retry(attempts=1)
 """May be sent again when nobody knows how it ended: what was applied is on record in the database,
 and what broke is refused there. What failed stays failed."""
@@ -71,7 +73,8 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SchemaUpgrade(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the author wrote: an engine and its migrations, or the application's own commands."""
 
-    engine: Literal["mariadb", "mysql", "sqlite", ""] = ""
+    engine: str = ""
+    """mariadb, mysql or sqlite; or a name for it, such as `{{var.engine}}`."""
     migrations: str = ""
     """The folder of numbered SQL files on the host."""
     to: SchemaNumber | None = None
@@ -125,7 +128,7 @@ def program_of(value: SchemaUpgrade) -> Program:
 
     sqlite = value.engine == "sqlite"
     settings = {
-        "kind": "sqlite" if sqlite else "mariadb",
+        "kind": value.engine,
         "migrations": value.migrations,
         "upto": "" if value.to is None else str(value.to),
         "database": value.databases,
@@ -187,6 +190,12 @@ def _with_number(value: SchemaUpgrade, artifact: Artifact | None) -> SchemaUpgra
     return msgspec.structs.replace(value, to=artifact.schema)
 
 
+def _check_engine(engine: str) -> None:
+    if not names_in([engine]) and engine not in ENGINES:
+        hint = did_you_mean(engine, ENGINES) or f"known: {', '.join(ENGINES)}"
+        raise ValueError(f"engine: {engine!r} is none we know; {hint}")
+
+
 def _check_whole(value: SchemaUpgrade) -> None:
     own = [name for name in ("pending", "upgrade") if getattr(value, name)]
     if value.engine and own:
@@ -201,6 +210,7 @@ def _check_whole(value: SchemaUpgrade) -> None:
             if getattr(value, name) != getattr(SchemaUpgrade(), name):
                 raise ValueError(f"{name}: only with an engine; commands know it themselves")
         return
+    _check_engine(value.engine)
     if not value.migrations:
         raise ValueError("migrations: the folder of numbered SQL files on the host is missing")
     sources = [word for word in msgspec.structs.astuple(value.instances) if word]

@@ -1,2 +1,2 @@
-ALTER TABLE daemon ADD COLUMN asleep_since INTEGER;
+ALTER TABLE daemon ADD COLUMN asleep_since BIGINT;
 CREATE INDEX daemon_asleep ON daemon (asleep_since);
