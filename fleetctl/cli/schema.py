@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -13,6 +13,7 @@ from fleetctl.base.outcome import Outcome, exit_code_of
 from fleetctl.cli.asking import Answer, ask_hosts
 from fleetctl.cli.journal import journal_option
 from fleetctl.cli.output import emit, output_option, printable, tell
+from fleetctl.cli.releases import releases_option
 from fleetctl.cli.selection import Choice, selection_options
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ def schema() -> None:
 @schema.command()
 @selection_options
 @playbook_option
+@releases_option
 @output_option
-def status(choice: Choice, playbook: str | None, output: str) -> ExitCode:
+def status(choice: Choice, playbook: str | None, releases_dir: str | None, output: str) -> ExitCode:
     """Ask every shard how far its instances are; nothing is changed.
 
     Exits 0 only when every shard answered and all its active instances are current; 1: some are
@@ -46,9 +48,8 @@ def status(choice: Choice, playbook: str | None, output: str) -> ExitCode:
     from fleetctl.cli.schemaplan import asking_scripts, book_of
 
     fleet, names = choice.pick()
-    plan, scripts = asking_scripts(
-        fleet, book_of(fleet, playbook), names if choice.given else None, "status"
-    )
+    book = book_of(fleet, playbook, releases_dir)
+    plan, scripts = asking_scripts(fleet, book, names if choice.given else None, "status")
     answers = ask_hosts(scripts, reach(plan), ASK_TIMEOUT_S)
     rows = [shard_row(fleet, host, answer) for host, answer in answers.items()]
     emit(rows, COLUMNS, output)
@@ -131,17 +132,18 @@ def _verdict(row: Mapping[str, Any]) -> Outcome:
 @click.argument("instance")
 @selection_options
 @playbook_option
+@releases_option
 @click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 @journal_option
 @output_option
 def upgrade(
-    instance: str, choice: Choice, playbook: str | None, yes: bool, **words: Any
+    instance: str, choice: Choice, yes: bool, journal: str | None, output: str, **book: Any
 ) -> ExitCode:
     """Upgrade one INSTANCE, as a push would: with backup, lock, deadline and journal.
 
     For one that comes back from being suspended. The next push would upgrade it as well.
     """
-    return _act(choice, playbook, instance, None, yes, **words)
+    return _act(_Order(instance, None, **book), choice, yes, journal, output)
 
 
 @schema.command()
@@ -149,32 +151,43 @@ def upgrade(
 @click.argument("number", type=click.IntRange(0))
 @selection_options
 @playbook_option
+@releases_option
 @click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 @journal_option
 @output_option
 def mark(
-    instance: str, number: int, choice: Choice, playbook: str | None, yes: bool, **words: Any
-) -> ExitCode:
+    instance: str, number: int, choice: Choice, yes: bool, journal: str | None, output: str,
+    **book: Any,
+) -> ExitCode:  # fmt: skip
     """Say that INSTANCE is as after migration NUMBER: you looked at its database, or mended it.
 
     For one whose migration failed half way, and for a database that was there before fleetctl.
     """
-    return _act(choice, playbook, instance, number, yes, **words)
+    return _act(_Order(instance, number, **book), choice, yes, journal, output)
 
 
-def _act(
-    choice: Choice, playbook: str | None, instance: str, number: int | None, yes: bool,
-    journal: str | None, output: str,
-) -> ExitCode:  # fmt: skip
+class _Order(NamedTuple):
+    """What is to be done to one instance, and the playbook that says how."""
+
+    instance: str
+    number: int | None
+    """None: upgrade it; else a person says where it is."""
+    playbook: str | None
+    releases_dir: str | None
+
+
+def _act(order: _Order, choice: Choice, yes: bool, journal: str | None, output: str) -> ExitCode:
     from fleetctl.cli.confirm import confirm
     from fleetctl.cli.schemaplan import acting_plan, book_of
     from fleetctl.cli.session import Manner, start_run
 
     fleet, names = choice.pick()
-    book = book_of(fleet, playbook)
-    host = _host_of(fleet, book, names if choice.given else None, instance)
-    plan = acting_plan(fleet, book, host, instance, number)
-    tell(f"{plan.title} on {host}" + ("" if number is None else f" as being at {number}"))
+    book = book_of(fleet, order.playbook, order.releases_dir)
+    host = _host_of(fleet, book, names if choice.given else None, order.instance)
+    plan = acting_plan(fleet, book, host, order.instance, order.number)
+    tell(
+        f"{plan.title} on {host}" + ("" if order.number is None else f" as being at {order.number}")
+    )
     confirm(1, yes)
     return start_run(plan, Manner(output, journal, folded=True, carried=False))
 

@@ -52,7 +52,7 @@ class Program(msgspec.Struct, frozen=True):
         """sh text that unpacks it, so that Python keeps what it compiles; says what is lacking."""
         into = f'"$HOME/{FOLDER}/{self._name}"'
         return "\n".join([
-            *self._python_checked(),
+            *_python_checked(self._python),
             f'half=$(mktemp -d "$HOME/{FOLDER}/.half-XXXXXX") || exit 1',
             f'{self._python} -m zipfile -e "$HOME/{self.zipped}" "$half" || exit 1',
             f'[ -e {into} ] && rm -rf {into}',
@@ -64,18 +64,20 @@ class Program(msgspec.Struct, frozen=True):
         return f'{self._python} -E -s "$HOME/{FOLDER}/{self._name}" {self._told(words)}'
 
     def carried_call(self, *words: str) -> str:
-        """As `call`, for a text that begins with `carrying`."""
-        return f'{self._python} -E -s "$pack" {self._told(words)}'
+        """sh text for `carrying` to follow; names may stand in it as in `call`."""
+        call = f'"$python" -E -s "$pack" {self._told(words)}'
+        return f"python={self._python}\ncarried() {{ {call}; }}\n"
 
     def carrying(self) -> str:
-        """sh text without names that brings the program along in itself, for one text: for hosts
-        nothing may be laid down on."""
+        """sh text without names, after a `carried_call`: it brings the program along in itself and
+        makes the call. For hosts nothing may be laid down on."""
         text = base64.encodebytes(Path(self.source).read_bytes()).decode()
         return "\n".join([
-            *self._python_checked(),
+            *_python_checked('"$python"'),
             'pack=$(mktemp "${TMPDIR:-/tmp}/fleetctl-XXXXXX") || exit 1',
             "trap 'rm -f \"$pack\"' EXIT",
             f"base64 -d > \"$pack\" <<'END' || exit 1\n{text}END",
+            "carried",
             "",
         ])  # fmt: skip
 
@@ -87,12 +89,13 @@ class Program(msgspec.Struct, frozen=True):
         settings = [f"{key}={value}" for key, value in self.settings.items()]
         return shell_template_of([*settings, *words])
 
-    def _python_checked(self) -> list[str]:
-        least = ".".join(map(str, PYTHON_LEAST))
-        need = f"schema upgrades need Python {least} or later on this host"
-        return [
-            f"command -v {self._python} >/dev/null ||",
-            f"{{ echo '{need}, and there is none' >&2; exit 1; }}",
-            f"{self._python} -c 'import sys; sys.exit(sys.version_info < {PYTHON_LEAST})' || "
-            f"{{ echo '{need}' >&2; exit 1; }}",
-        ]
+
+def _python_checked(python: str) -> list[str]:
+    """sh lines that end with what is lacking; `python` is a word of sh."""
+    least = ".".join(map(str, PYTHON_LEAST))
+    need = f"schema upgrades need Python {least} or later on this host"
+    return [
+        f"command -v {python} >/dev/null || {{ echo '{need}, and there is none' >&2; exit 1; }}",
+        f"{python} -c 'import sys; sys.exit(sys.version_info < {PYTHON_LEAST})' || "
+        f"{{ echo '{need}' >&2; exit 1; }}",
+    ]

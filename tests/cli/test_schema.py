@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 
 BOOK = """
 title: Schemas
+variables: { python: PYTHON }
 phases:
   - name: db
     hosts: tier=db
@@ -29,7 +30,7 @@ phases:
           migrations: shard/migrations
           instances: { file: shard/instances }
           databases: shard/{name}.db
-          python: PYTHON
+          python: "{{var.python}}"
           backup: cp "$FLEETCTL_DATABASE" "shard/{{item}}.bak"
           concurrency: 2
 """
@@ -76,6 +77,22 @@ def test_status_tells_what_each_shard_tells_and_no_more(program: Program) -> Non
     assert rows["db002"]["state"] == "unreachable"
     assert rows["db002"]["pending"] is None
     assert not (program.lab.home("db001") / ".fleetctl" / "programs").exists()
+
+
+def test_status_goes_by_the_pinned_release_where_the_step_does(program: Program) -> None:
+    """What is pending is told as the next push will find it, not as the newest file has it."""
+    text = (program.folder / "book.yaml").read_text()
+    program.write(
+        "book.yaml", text.replace("engine: sqlite\n", "engine: sqlite\n          to: release\n")
+    )
+    program.write("app/file", "1")
+    for host in ("db001", "db002"):
+        shard_on(program, host, "a")
+    assert program.call("releases", "add", "app", "--id", "r1", "--schema", "1").returncode == 0
+    for pinned, number in ((False, 2), (True, 1)):
+        if pinned:
+            assert program.call("releases", "pin", "db", "r1").returncode == 0
+        assert status(program, 1)["db001"]["to"] == number
 
 
 def test_a_shard_that_cannot_tell_is_unknown(program: Program) -> None:

@@ -8,9 +8,9 @@
     schema KEY=VALUE... locate NAME       its database; nothing when it is current or asleep
     schema KEY=VALUE... mark NAME NUMBER  a person's word: it is as after that number
 
-The keys: `kind` (mariadb, mysql, sqlite), `migrations` (a folder), `upto` (a number), one of `file`,
-`command`, `query` for the list of instances, `database` (a pattern such as app_{name}), and for a
-server `host`, `port`, `user`, `socket`, `defaults_file`.
+The keys: `kind` (mariadb, mysql, sqlite), `migrations` (a folder), `upto` (a number), one of
+`file`, `command`, `query` for the list of instances, `database` (a pattern such as app_{name}), and
+for a server `host`, `port`, `user`, `socket`, `defaults_file`.
 Exit 1: a person must look; 2: wrong words.
 """
 
