@@ -46,6 +46,8 @@ class Patient(NamedTuple):
     playbook: Playbook | None
     plan: Plan | None
     pins: Mapping[str, str]
+    releases: str | None
+    """Where releases are kept."""
     remarks: list[tuple[str, Remark]]
     """What was found without asking anybody."""
 
@@ -101,7 +103,7 @@ def take_in(wish: Wish) -> Patient:
     if not (wish.playbook or fleet.playbook):
         note = "no playbook: what steps and gates need was not looked at"
         remarks.append(("", Remark(PLAN, Level.WARN, note, "name one with --playbook FILE")))
-        return Patient(fleet, names, None, None, pins, remarks)
+        return Patient(fleet, names, None, None, pins, wish.releases_dir, remarks)
     try:
         playbook = load_playbook(playbook_path(wish, fleet))
         plan = assemble(wish).plan
@@ -111,7 +113,7 @@ def take_in(wish: Wish) -> Patient:
         remarks += _mistakes(error)
     if plan is not None:
         remarks += _plan_remarks(plan)
-    return Patient(fleet, names, playbook, plan, pins, remarks)
+    return Patient(fleet, names, playbook, plan, pins, wish.releases_dir, remarks)
 
 
 def _mistakes(error: FleetError) -> Remarks:
@@ -194,7 +196,7 @@ def _schema_scripts(patient: Patient) -> Mapping[str, str]:
     if patient.playbook is None:
         return {}
     try:
-        book = book_of(patient.fleet, patient.playbook.file)
+        book = book_of(patient.fleet, patient.playbook.file, patient.releases)
         return asking_scripts(patient.fleet, book, patient.names, "status")[1]
     except FleetError:  # no such step, none on these hosts, or a mistake the plan has told
         return {}
