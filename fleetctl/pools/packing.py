@@ -36,3 +36,8 @@ def _entry(name: str) -> zipfile.ZipInfo:
     entry.compress_type = zipfile.ZIP_DEFLATED
     entry.external_attr = 0o644 << 16
     return entry
+
+
+def unit_text() -> str:
+    """The unit that runs the program under systemd."""
+    return (Path(__file__).parent / "fleetctl-overseer.service").read_text(encoding="utf-8")
