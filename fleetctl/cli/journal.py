@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fleetctl.base.errors import UsageError
+from fleetctl.base.names import did_you_mean_file
 from fleetctl.cli.output import tell
 
 if TYPE_CHECKING:
@@ -40,6 +42,18 @@ def open_journal(named: str | None) -> Journal:
             "middle of it, or it was changed since. What it held, hosts are asked for again"
         )
     return journal
+
+
+def kept_journal(named: str | None) -> Journal:
+    """As `open_journal`, for who only looks: a journal that was named must be there.
+
+    Raises UsageError when it is not.
+    """
+    path = journal_path(named)
+    if named and not path.exists():
+        hint = did_you_mean_file(path) or "the first run makes it"
+        raise UsageError("there is no such journal", where=str(path), hint=hint)
+    return open_journal(named)
 
 
 def journal_path(named: str | None) -> Path:

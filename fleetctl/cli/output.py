@@ -72,6 +72,16 @@ def tell(text: str) -> None:
         return
 
 
+def room(most: int) -> int:
+    """Columns a line may have: those of the terminal that is written to, but not above `most`."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            return min(most, os.get_terminal_size(stream.fileno()).columns or most)
+        except (OSError, ValueError):
+            continue
+    return most
+
+
 def quoted(title: str) -> str:
     """A title as it stands within a sentence; one that quotes something itself stands alone."""
     return title if "`" in title else f"`{title}`"

@@ -9,7 +9,7 @@ import click
 
 from fleetctl.base.errors import UsageError
 from fleetctl.cli.assemble import Assembled, assemble, load_plan, wish_of, wish_options
-from fleetctl.cli.output import emit, output_option, tell, write
+from fleetctl.cli.output import emit, output_option, room, tell, write
 from fleetctl.cli.selection import Choice, selection_options
 
 
@@ -54,13 +54,13 @@ def plan(
 
 
 def _print(assembled: Assembled, *, by_host: bool, output: str) -> None:
-    from fleetctl.cli.planview import COLUMNS, plan_lines, plan_rows
+    from fleetctl.cli.planview import COLUMNS, WIDTH, plan_lines, plan_rows
 
     if by_host or output != "table":
         columns = COLUMNS if output != "table" else COLUMNS[:-1]
         emit(plan_rows(assembled.plan), columns, output)
         return
-    for line in plan_lines(assembled.plan):
+    for line in plan_lines(assembled.plan, room(WIDTH)):
         write(line)
 
 

@@ -27,12 +27,25 @@ from fleetctl.playbook.operations import Exec, Foreach, Manual
 COLUMNS = ("phase", "batch", "host", "tier", "from", "to", "noop", "steps")
 WIDTH = 110
 LABEL = 12
+_INDENT = "   "
 SAME_SIZE_MAX = 2
 """Neighbouring batches of one size are shown singly up to this many, else folded to one line."""
 
 
-def plan_lines(plan: Plan) -> Iterator[str]:
-    """The plan, folded: a fleet of 44 hosts fits a screen."""
+def plan_lines(plan: Plan, width: int = WIDTH) -> Iterator[str]:
+    """The plan, folded: a fleet of 44 hosts fits a screen; no line is wider than `width`."""
+    for line in _lines(plan):
+        # Long ones go on under themselves.
+        yield from textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=" " * (len(_INDENT) + LABEL if line.startswith(_INDENT) else 0),
+            break_long_words=False,
+            break_on_hyphens=False,
+        ) or [""]
+
+
+def _lines(plan: Plan) -> Iterator[str]:
     names = hosts_of(plan)
     yield f"{plan.title}: {_count(len(names), 'host')} of fleet {plan.fleet}, " + _count(
         len(plan.phases), "phase"
@@ -163,17 +176,10 @@ def _step_words(steps: Sequence[PlanStep], titles: Mapping[str, str]) -> str:
 
 
 def _labelled(label: str, texts: Sequence[str]) -> Iterator[str]:
-    """Each text behind the label, which is shown once; long ones go on under themselves."""
+    """Each text behind the label, which is shown once."""
     for index, text in enumerate(texts):
-        head = f"   {label if not index else '':<{LABEL}}"
-        yield from textwrap.wrap(
-            text,
-            WIDTH,
-            initial_indent=head,
-            subsequent_indent=" " * len(head),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        if text:
+            yield f"{_INDENT}{label if not index else '':<{LABEL}}{text}"
 
 
 def _count(count: int, word: str) -> str:

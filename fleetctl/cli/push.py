@@ -59,11 +59,11 @@ def push(
 
 def go(plan: Plan, going: Going, journal: str | None) -> ExitCode:
     """Show the plan, have it confirmed, run it, tell how it went."""
-    from fleetctl.cli.output import tell
-    from fleetctl.cli.planview import plan_lines
+    from fleetctl.cli.output import room, tell
+    from fleetctl.cli.planview import WIDTH, plan_lines
     from fleetctl.cli.session import Manner, start_run
 
-    tell("\n".join(plan_lines(plan)))
+    tell("\n".join(plan_lines(plan, room(WIDTH))))
     if not going.check:
         confirm_plan(plan, going.yes)
     leased = not going.no_lease

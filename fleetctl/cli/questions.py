@@ -9,7 +9,7 @@ import click
 from fleetctl.base.errors import Refused, UsageError
 from fleetctl.base.names import did_you_mean
 from fleetctl.cli.account import read_account
-from fleetctl.cli.journal import journal_option, open_journal
+from fleetctl.cli.journal import journal_option, kept_journal
 from fleetctl.cli.output import quoted, tell
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def tick(
     from fleetctl.rollout.controls import write_answer
     from fleetctl.rollout.questions import BOX, DONE
 
-    with open_journal(journal) as opened:
+    with kept_journal(journal) as opened:
         row = opened.find(run)
         live_holder(opened, row)
         view = read_account(opened, row.id).view
@@ -104,7 +104,7 @@ def give_answer(run: str, choice: str, named: str | None, why: str, journal: str
     from fleetctl.cli.identity import whoami
     from fleetctl.rollout.controls import write_answer
 
-    with open_journal(journal) as opened:
+    with kept_journal(journal) as opened:
         row = opened.find(run)
         live_holder(opened, row)
         view = read_account(opened, row.id).view

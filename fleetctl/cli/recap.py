@@ -43,10 +43,11 @@ class Failure(NamedTuple):
     hosts: tuple[HostView, ...]
 
 
-def recap(view: RunView, history: History | None = None) -> list[str]:
+def recap(view: RunView, history: History | None = None, *, live: bool = False) -> list[str]:
     """The account of a run, in lines; the last says what the exit code means.
 
-    `history`: of earlier runs, to tell what was slower than usual.
+    `history`: of earlier runs, to tell what was slower than usual. `live`: somebody drives it now,
+    so there is nothing to take up.
     """
     lines = [accounted(view), *_unaccounted(view)]
     lines += [f"  {tally.phase}: {tally.words}" for tally in tallies(view)]
@@ -64,7 +65,7 @@ def recap(view: RunView, history: History | None = None) -> list[str]:
     ]
     if view.stop is not None:
         lines.append(stop_words(view.stop))
-    return lines + _ending(view)
+    return lines + _ending(view, live)
 
 
 def slow_lines(view: RunView, history: History) -> list[str]:
@@ -85,7 +86,7 @@ def slow_lines(view: RunView, history: History) -> list[str]:
 
 def brief(view: RunView) -> list[str]:
     """The account without the failures: for runs whose hosts' answers are shown anyway."""
-    return [accounted(view), *_unaccounted(view), *owed_lines(view), *_ending(view)]
+    return [accounted(view), *_unaccounted(view), *owed_lines(view), *_ending(view, live=False)]
 
 
 def accounting(view: RunView) -> Accounting:
@@ -234,11 +235,13 @@ def _phase_lines(view: RunView) -> list[str]:
     return lines
 
 
-def _ending(view: RunView) -> list[str]:
+def _ending(view: RunView, live: bool) -> list[str]:
     took = format_duration(view.elapsed_s(view.now_s))
     code = exit_code(view)
     state = "took" if view.ended is not None else "has not ended; so far"
     lines = [f"run {view.run} {state} {took}; exit {int(code)}: {EXIT_CODE_WORDS[code]}"]
+    if live:
+        return [f"run {view.run} goes on; so far it took {took}"]
     return lines if code is ExitCode.OK else [*lines, *_next_lines(view)]
 
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode, UsageError
 from fleetctl.cli.assemble import Assembled, Wish, assemble
 from fleetctl.cli.inputs import read_knowledge
-from fleetctl.cli.output import tell
+from fleetctl.cli.output import room, tell
 from fleetctl.cli.picture import hosts_word
-from fleetctl.cli.planview import hosts_of, plan_lines
+from fleetctl.cli.planview import WIDTH, hosts_of, plan_lines
 from fleetctl.cli.session import Manner, rehearse_run
 from fleetctl.cli.standing import Answering, Answers
 from fleetctl.lab.layout import Layout
@@ -73,7 +73,7 @@ def play_through(script: Script) -> ExitCode:
         raise UsageError(
             f"nobody is there to answer: {left[0]}", hint="--yes, or --answer NAME=approve"
         )
-    tell("\n".join(plan_lines(plan)))
+    tell("\n".join(plan_lines(plan, room(WIDTH))))
     with _lab(script.play, assembled.fleet) as layout:
         scene = _set(script, assembled, layout, mishaps)
         _tell_what_is_played(scene, script.play)

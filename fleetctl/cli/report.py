@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from fleetctl.base.errors import UsageError
-from fleetctl.cli.journal import journal_option, open_journal
+from fleetctl.cli.journal import journal_option, kept_journal
 from fleetctl.cli.output import tell, write
 
 
@@ -28,7 +28,7 @@ def report(run: str, to: str | None, text: bool, journal: str | None) -> None:
     from fleetctl.report.story import RunStory
     from fleetctl.report.summary import summary_lines
 
-    with open_journal(journal) as opened:
+    with kept_journal(journal) as opened:
         row = opened.find(run)
         story = RunStory(opened.plan_of(row.id)).take(read_entries(opened, row.id))
         stored = opened.stored(row.id)

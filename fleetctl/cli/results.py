@@ -25,9 +25,11 @@ def tell_answers(view: RunView, output: str) -> ExitCode:
     return code
 
 
-def tell_result(view: RunView, output: str, history: History | None = None) -> ExitCode:
+def tell_result(
+    view: RunView, output: str, history: History | None = None, *, live: bool = False
+) -> ExitCode:
     """The recap: on stdout for people; on stderr when stdout carries data for programs."""
-    lines = recap(view, history)
+    lines = recap(view, history, live=live)
     if output == "table":
         for line in lines:
             write(line)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fleetctl.base.errors import ExitCode, UsageError
-from fleetctl.cli.journal import journal_option, open_journal
+from fleetctl.cli.journal import journal_option, kept_journal
 from fleetctl.cli.output import emit, output_option, tell
 from fleetctl.cli.picture import wall_text
 
@@ -33,7 +33,7 @@ def diff(runs: tuple[str, ...], journal: str | None, output: str) -> ExitCode:
 
     if len(runs) > 2:
         raise UsageError("two runs at most can be compared")
-    with open_journal(journal) as opened:
+    with kept_journal(journal) as opened:
         now = _story(opened, opened.find(runs[-1] if runs else "last").id)
         before = _story(opened, opened.find(runs[0]).id) if len(runs) == 2 else _last(opened, now)
     found = compare(before, now)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import click
+from click.core import ParameterSource
 
 from fleetctl.base.errors import ExitCode
 from fleetctl.cli.account import earlier_than, read_account
-from fleetctl.cli.journal import journal_option, open_journal
+from fleetctl.cli.journal import journal_option, journal_path, kept_journal
 from fleetctl.cli.logs import (
     ITEM_COLUMNS,
     LOG_COLUMNS,
@@ -55,12 +56,20 @@ runs.add_command(tick)
 @output_option
 def list_runs(most: int, journal: str | None, output: str) -> None:
     """The newest runs, newest first."""
-    with open_journal(journal) as opened:
-        rows = [_run_row(opened, row) for row in opened.runs(most)]
+    rows = []
+    if _is_begun(journal):
+        with kept_journal(journal) as opened:
+            rows = [_run_row(opened, row) for row in opened.runs(most)]
     if not rows and output == "table":
         tell("no runs yet")
         return
     emit(rows, LIST_COLUMNS, output)
+
+
+def _is_begun(journal: str | None) -> bool:
+    """Whether there is a journal to list; one named on this very command line must be there."""
+    source = click.get_current_context().get_parameter_source("journal")
+    return source is ParameterSource.COMMANDLINE or journal_path(journal).exists()
 
 
 @runs.command()
@@ -71,13 +80,13 @@ def show(run: str, journal: str | None, output: str) -> ExitCode:
     """The recap of a run so far: every host accounted for. Exits as the run did."""
     from fleetctl.cli.results import tell_result
 
-    with open_journal(journal) as opened:
+    with kept_journal(journal) as opened:
         row = opened.find(run)
         holder = opened.lock(row.id).holder()
         if holder:
             tell(f"this run is live: {holder}")
         view = read_account(opened, row.id).view
-        return tell_result(view, output, earlier_than(opened, view))
+        return tell_result(view, output, earlier_than(opened, view), live=bool(holder))
 
 
 @runs.command()
@@ -91,7 +100,7 @@ def logs(
     run: str, host: tuple[str, ...], step: str, item: str, journal: str | None, output: str
 ) -> None:
     """What the steps of a run said, or its items."""
-    with open_journal(journal) as opened:
+    with kept_journal(journal) as opened:
         account = read_account(opened, opened.find(run).id)
     if item:
         found = pick_item_logs(account, host, item)
@@ -120,7 +129,7 @@ def abort(run: str, kill: bool, journal: str | None) -> None:
     """Stop a live run from another terminal: nothing new starts, what is in flight ends."""
     from fleetctl.cli.identity import whoami
 
-    with open_journal(journal) as opened:
+    with kept_journal(journal) as opened:
         row = opened.find(run)
         holder = live_holder(opened, row)
         opened.give_order(row.id, "kill" if kill else "abort", whoami())

@@ -13,7 +13,7 @@ from fleetctl.base.errors import ExitCode, UsageError
 from fleetctl.base.outcome import Outcome, exit_code_of
 from fleetctl.base.plaintext import printable
 from fleetctl.cli.asking import Answer, ask_hosts
-from fleetctl.cli.journal import journal_option, open_journal
+from fleetctl.cli.journal import journal_option, kept_journal
 from fleetctl.cli.output import emit, output_option, tell
 from fleetctl.cli.picture import hosts_word, wall_text
 from fleetctl.cli.selection import Choice, selection_options
@@ -80,7 +80,7 @@ def _verdict(row: Mapping[str, object], findings: Mapping[str, Finding]) -> Outc
 
 
 def _remembered(journal: str | None, fleet: Fleet, names: Sequence[str]) -> dict[str, Finding]:
-    with open_journal(journal) as opened:
+    with kept_journal(journal) as opened:
         live = opened.live(fleet.name)
     return {
         name: Finding(live[name].release, detail=f"read back {wall_text(live[name].read_s)}")
