@@ -17,6 +17,7 @@ from fleetctl.plan.words import (
     given_words,
     guard_words,
     items_words,
+    limits_words,
     pace_words,
     release_words,
     secret_words,
@@ -56,6 +57,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield from _labelled("budget", [budget_words(plan.budget, len(names))])
     secrets = secrets_of(plan).items()
     yield from _labelled("secrets", [secret_words(name, source) for name, source in secrets])
+    if limits := limits_words(plan):
+        yield from _labelled("limits", [limits])
     yield from _labelled("time", [estimate_words(plan)])
     for number, phase in enumerate(plan.phases, start=1):
         yield ""
@@ -163,6 +166,9 @@ def _step_words(steps: Sequence[PlanStep], titles: Mapping[str, str]) -> str:
         marks.append(f"secret {given}")
     if back := _restore_words(steps, titles):
         marks.append(back)
+    if last.uses:
+        used = (name if n == 1 else f"{n} {name}" for name, n in last.uses.items())
+        marks.append(f"uses {', '.join(used)}")
     if last.barrier:
         marks.append("barrier")
     words = last.title

@@ -141,6 +141,7 @@ def _assemble(request: PlanRequest, phases: Sequence[PlanPhase], run_size: int) 
         keepers=keepers,
         carried_on=carriers_of(fleet, tiers),
         variables={**variables, **request.variables},
+        limits=request.playbook.limits or msgspec.UNSET,
     )  # fmt: skip
     return _with_estimate(plan, request)
 

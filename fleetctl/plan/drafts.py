@@ -20,12 +20,14 @@ from fleetctl.playbook.kinds import (
     gate_kinds,
     step_kinds,
 )
+from fleetctl.playbook.limits import uses_of
 from fleetctl.playbook.model import Gate, Mistakes, Phase, Step
 from fleetctl.playbook.operations import (
     Exec,
     Foreach,
     Listing,
     Manual,
+    NamedLimit,
     Once,
     Put,
     Retry,
@@ -48,6 +50,7 @@ class Making(msgspec.Struct, frozen=True):
     """Names with one value on all hosts of the phase."""
     mistakes: Mistakes
     secrets: Mapping[str, SecretSource] = msgspec.field(default_factory=dict)
+    limits: Mapping[str, NamedLimit] = msgspec.field(default_factory=dict)
 
 
 def make_steps(making: Making) -> tuple[PlanStep, ...]:
@@ -83,9 +86,26 @@ def _make_step(making: Making, place: int, step: Step) -> Sequence[PlanStep]:
                 undo_last=draft.undo_last,
                 leaves=draft.leaves,
                 secret=step.options.secret and not isinstance(draft.operation, Listing),
+                uses=_uses(making, step, draft),
             )
         )
     return planned
+
+
+def _uses(making: Making, step: Step, draft: StepDraft) -> dict[str, int] | msgspec.UnsetType:
+    """What the step takes of named limits; a foreach step as often as items run at once."""
+    each = draft.operation
+    uses = uses_of(making.phase, step, each.concurrency if isinstance(each, Foreach) else 1)
+    for name, weight in uses.items():
+        most = making.limits[name].at_once
+        if most and weight > most:
+            written = step.written if step.options.uses else making.phase.written
+            making.mistakes.add(
+                f"the step takes {weight} of {name} on each host, and there are {most}",
+                written.at("uses"),
+                hint="raise the limit, or let fewer items run at once" if weight > 1 else "",
+            )
+    return uses or msgspec.UNSET
 
 
 def _compiled(making: Making, step: Step) -> tuple[StepDraft, ...] | None:

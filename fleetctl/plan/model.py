@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from fleetctl.inventory.model import Host
-from fleetctl.playbook.operations import Once, Operation, Probe, Retry
+from fleetctl.playbook.operations import NamedLimit, Once, Operation, Probe, Retry
 
 
 class PlanStep(msgspec.Struct, frozen=True):
@@ -31,6 +31,9 @@ class PlanStep(msgspec.Struct, frozen=True):
     """With `reads_release`: what must be read (a template), else the step failed."""
     secret: bool = False
     """Its output is never kept."""
+    uses: Mapping[str, int] | msgspec.UnsetType = msgspec.UNSET
+    """Named limit -> how much of it the step takes on one host; left out where it takes none, so
+    that plans without named limits keep their digest."""
     restored_by: str = ""
     """Key of a later step of the phase: its success ends the need of this one's restore."""
     undo_last: bool = False
@@ -143,3 +146,5 @@ class Plan(msgspec.Struct, frozen=True):
     estimate_s: float | None = None
     estimate_basis: str = ""
     """How sure that is, or what there is no history of."""
+    limits: Mapping[str, NamedLimit] | msgspec.UnsetType = msgspec.UNSET
+    """What steps that use it share over all phases, by name."""

@@ -42,7 +42,10 @@ def make_phase(
     context = KindContext(request.playbook.folder, artifact, request.measure)
     timeout_s = max(tier.timeout_s for tier in tiers.values())
     known = same_everywhere(phase, hosts, request)
-    making = Making(phase, number, context, timeout_s, known, mistakes, request.playbook.secrets)
+    book = request.playbook
+    making = Making(
+        phase, number, context, timeout_s, known, mistakes, book.secrets, book.limits
+    )  # fmt: skip
     steps, gates = make_steps(making), make_gates(making)
     if artifact is None:
         _check_reports(request, phase, steps, list(tiers), mistakes)

@@ -6,7 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from fleetctl.base.durations import format_duration
 from fleetctl.plan.model import Budget, Gate, Plan, PlanPhase, PlanStep, TierGuard
-from fleetctl.playbook.operations import Approval, Foreach, Manual, SecretExec, SecretSource
+from fleetctl.playbook.operations import (
+    Approval,
+    Foreach,
+    Manual,
+    NamedLimit,
+    SecretExec,
+    SecretSource,
+)
 
 APPROVAL_PATIENCE_S = 3600.0
 
@@ -69,6 +76,20 @@ def guard_words(guard: TierGuard) -> str:
     if guard.floor:
         words.append(f"at least {guard.floor} up")
     return f"{guard.tier}: {', '.join(words)}" if words else ""
+
+
+def limits_words(plan: Plan) -> str:
+    """`admin-api: 8 at once, mail: 4 starts a second`; empty for a plan without named limits."""
+    every = (plan.limits or {}).items()
+    return ", ".join(f"{name}: {_limit_words(limit)}" for name, limit in every)
+
+
+def _limit_words(limit: NamedLimit) -> str:
+    if limit.at_once:
+        return f"{limit.at_once} at once"
+    if limit.per_s >= 1:
+        return f"{limit.per_s:g} starts a second"
+    return f"{limit.per_s * 60:g} starts a minute"
 
 
 def gate_words(gate: Gate) -> str:

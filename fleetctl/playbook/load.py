@@ -15,7 +15,9 @@ from fleetctl.inventory.expression import parse as parse_selector
 from fleetctl.playbook.checks import read_checks
 from fleetctl.playbook.foreach import check_items_named
 from fleetctl.playbook.hostless import check_hostless
+from fleetctl.playbook.limits import check_uses, read_limits
 from fleetctl.playbook.model import Check, Mistakes, Phase, Playbook, Used, Written
+from fleetctl.playbook.operations import NamedLimit
 from fleetctl.playbook.pieces import read_gate, read_step, texts_at, try_decode, written_at
 from fleetctl.playbook.secrets import check_secrets, read_secrets
 from fleetctl.playbook.source import BudgetText, PhaseText, PlaybookText
@@ -54,10 +56,13 @@ def from_document(document: Document, folder: str, sha256: str = "") -> Playbook
     _check_names(phases, mistakes)
     _check_needs(phases, _authored_names(document), mistakes)
     checks: tuple[Check, ...] = ()
+    limits: dict[str, NamedLimit] = {}
     if whole is not None:
         _check_whole(document, whole, mistakes)
         check_secrets(document, whole.secrets, phases, mistakes)
         checks = read_checks(document, whole.doctor, mistakes)
+        limits = read_limits(document, whole.limits, mistakes)
+        check_uses(phases, limits, mistakes)
     if mistakes.errors:
         raise _together(mistakes.errors)
     assert whole is not None
@@ -72,6 +77,7 @@ def from_document(document: Document, folder: str, sha256: str = "") -> Playbook
         secrets=read_secrets(document, whole.secrets, folder),
         checks=checks,
         selection=whole.selection,
+        limits=limits,
     )
 
 

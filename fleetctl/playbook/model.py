@@ -13,7 +13,7 @@ import msgspec
 from fleetctl.base.errors import InputError, Location
 from fleetctl.inventory.expression import Expression
 from fleetctl.inventory.model import Scalar
-from fleetctl.playbook.operations import SecretSource
+from fleetctl.playbook.operations import NamedLimit, SecretSource
 from fleetctl.playbook.source import (
     BudgetText,
     CheckText,
@@ -103,6 +103,7 @@ class Playbook(msgspec.Struct, frozen=True):
     """Absolute; relative paths of the author start here."""
     sha256: str
     secrets: Mapping[str, SecretSource] = msgspec.field(default_factory=dict)
+    limits: Mapping[str, NamedLimit] = msgspec.field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     selection: Literal["free", "required"] = "free"
 

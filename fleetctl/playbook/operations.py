@@ -158,6 +158,16 @@ class Approval(msgspec.Struct, frozen=True, omit_defaults=True, tag="approval"):
 
 Probe = HostProbe | LocalProbe | HttpProbe | TcpProbe | Approval | Manual
 
+
+class NamedLimit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What all hosts of a run share, under a name: so many at once, or so many starts a second."""
+
+    at_once: int = 0
+    """0: as many as come."""
+    per_s: float = 0.0
+    """0: as fast as they come."""
+
+
 Once = Literal["", "fleet", "batch", "shard"]
 
 

@@ -43,6 +43,14 @@ _TRIES = msgspec.Meta(
 )
 
 
+_LIMIT = msgspec.Meta(extra_json_schema={"description": "at once: 8; or starts in a time: 4/s"})
+Uses = Annotated[
+    tuple[str, ...] | dict[str, int],
+    msgspec.Meta(extra_json_schema={"description": "named limits: [api], or {api: 2} of it"}),
+]
+"""Which of the playbook's `limits` a step takes, and how much of each."""
+
+
 class SecretText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a secret comes from, on this machine; exactly one of these."""
 
@@ -98,6 +106,7 @@ class StepOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Keep nothing of what it says, anywhere."""
     foreach: ForeachText | None = None
     """`{{item}}` names the item in `run` and `check`."""
+    uses: Uses = ()
     secrets: SecretsText | None = None
     """For its `run`, `undo` and `restore`, not its `check`."""
 
@@ -126,6 +135,8 @@ class PhaseText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     budget: Annotated[Any, _AMOUNT_OR_BUDGET] = None
     on_failure: Literal["leave", "undo"] = "leave"
     lockstep: bool = False
+    uses: Uses = ()
+    """For each of its steps that is sent."""
     gates: tuple[Any, ...] = ()
     steps: tuple[Any, ...] = ()
     """Left out: the phase only asks its gates, of all its hosts at once."""
@@ -161,4 +172,6 @@ class PlaybookText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     secrets: dict[str, SecretText] = {}
     budget: Amount | None = None
     doctor: DoctorText | None = None
+    limits: dict[str, Annotated[int | str, _LIMIT]] = {}
+    """What steps share over all phases: so many at once (8), or so many starts a second (4/s)."""
     phases: tuple[Any, ...]

@@ -41,6 +41,10 @@ class Accounts:
         self.unknown_items = 0
         self._items: dict[tuple[str, str], tuple[int, int]] = {}
         self.halted = 0
+        self.used: Counter[str] = Counter()
+        """Named limit -> how much of it is in use, by steps whose end is not known."""
+        self._uses: dict[str, Counter[str]] = {}
+        self._limited = bool(plan.limits)
         self.in_flight: dict[str, HostRun] = {}
         self.doubtful: set[str] = set()
         """Hosts in flight that will likely be lost: they count as spent before a start."""
@@ -79,6 +83,16 @@ class Accounts:
             self.doubtful.add(run.host)
         else:
             self.doubtful.discard(run.host)
+        if self._limited:
+            self._use(run.host, _in_use(run))
+
+    def _use(self, host: str, now: Counter[str]) -> None:
+        before = self._uses.pop(host, None)
+        if before:
+            self.used -= before
+        if now:
+            self._uses[host] = now
+            self.used += now
 
     def land(self, run: HostRun) -> None:
         """The host run is settled, in flight before or not."""
@@ -91,6 +105,7 @@ class Accounts:
         self._refresh_guard(run.host)
 
     def _leave(self, run: HostRun) -> None:
+        self._use(run.host, Counter())
         if self.in_flight.pop(run.host, None) is not None:
             pair = self.pair_of(run.host)
             if self.pairs.get(pair) == run.host:
@@ -142,3 +157,13 @@ class Accounts:
             guard.out.add(host)
         else:
             guard.out.discard(host)
+
+
+def _in_use(run: HostRun) -> Counter[str]:
+    """What the host's open steps use of named limits."""
+    used: Counter[str] = Counter()
+    for index in run.open_steps:
+        uses = run.recipe.steps[index].uses
+        if uses:
+            used.update(uses)
+    return used

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetctl.base.errors import ExitCode
 from fleetctl.base.outcome import Outcome, exit_code_of
-from fleetctl.rollout import budget, gatekeeping, hosts, mending, pacing
+from fleetctl.rollout import budget, gatekeeping, hosts, limits, mending, pacing
 from fleetctl.rollout.desk import BatchWork, Desk
 from fleetctl.rollout.pacing import Admission
 from fleetctl.rollout.records import (
@@ -117,7 +117,7 @@ def _work(desk: Desk, work: BatchWork) -> bool:
     """One move within the batch at hand."""
     if not work.phase.unsettled[work.number]:
         return _end_batch(desk, work)
-    if _release_elected(desk, work):
+    if _release_elected(desk, work) or _release_lined_up(desk):
         return True
     admission = _admit(desk, work)
     if desk.state.stop is not None:
@@ -166,6 +166,15 @@ def _release_elected(desk: Desk, work: BatchWork) -> bool:
                 if run.state is HostState.READY:
                     hosts.proceed(desk, run)
                     moved = True
+    return moved
+
+
+def _release_lined_up(desk: Desk) -> bool:
+    """Let hosts go on for whose next step what it uses is free now."""
+    moved = False
+    while (run := limits.next_up(desk)) is not None:
+        hosts.proceed(desk, run)
+        desk.turn, moved = "", True
     return moved
 
 

@@ -138,6 +138,12 @@ class Desk:
         """Hosts that have not answered the preflight; None: not begun."""
         self.down: list[str] = []
         self.next_start_s = 0.0
+        self.lined_up: dict[str, HostRun] = {}
+        """Hosts in flight that want what others use just now, the first one first."""
+        self.turn = ""
+        """The host that was just let out of the line."""
+        self.next_use_s: dict[str, float] = {}
+        """Named limit -> when the next step may begin that uses it."""
         self.sweep = False
         """A stop was ordered: hosts of which nothing is out must be halted."""
         self.last_ticket = state.last_ticket

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from fleetctl.base.outcome import Outcome
 from fleetctl.playbook.operations import Pause, Retry
-from fleetctl.rollout import asking, items, looking, manual, mending, pacing, returning, segments
+from fleetctl.rollout import (
+    asking,
+    items,
+    limits,
+    looking,
+    manual,
+    mending,
+    pacing,
+    returning,
+    segments,
+)
 from fleetctl.rollout.desk import BatchWork, Desk
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.patience import chance, step_delay_s
 from fleetctl.rollout.records import HostBegan, RetryPlanned, StepSettled
 from fleetctl.rollout.settling import halt, settle
+from fleetctl.rollout.stages import Stage
 from fleetctl.rollout.tables import WELL, HostState, StepState
 
 
@@ -87,8 +98,14 @@ def _enter_stage(desk: Desk, run: HostRun) -> bool:
         return _enter_once(desk, work, run)
     if stage.kind == "items":
         return items.enter(desk, run, stage)
-    segments.send_stage(desk, run, stage)
+    _send(desk, run, stage)
     return False
+
+
+def _send(desk: Desk, run: HostRun, stage: Stage) -> None:
+    """Send the stage, or line up for what it uses."""
+    if not limits.hold_up(desk, run, stage):
+        segments.send_stage(desk, run, stage)
 
 
 def _barrier_before(run: HostRun, number: int) -> int:
@@ -115,7 +132,7 @@ def _enter_once(desk: Desk, work: BatchWork, run: HostRun) -> bool:
     place = desk.state.scope_of(run, run.next_step)
     election = desk.state.elections.get(place)
     if election is None or election.host == run.host:
-        segments.send_stage(desk, run, run.recipe.stages[stage_at(run)])
+        _send(desk, run, run.recipe.stages[stage_at(run)])
         return False
     if election.state in WELL:
         cause = f"runs once per {step.once}; ran on {election.host}"

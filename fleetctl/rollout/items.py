@@ -8,7 +8,7 @@ from fleetctl.base.outcome import Outcome
 from fleetctl.plan.model import PlanStep
 from fleetctl.plan.words import counted
 from fleetctl.playbook.operations import Foreach
-from fleetctl.rollout import budget, rounds, segments
+from fleetctl.rollout import budget, limits, rounds, segments
 from fleetctl.rollout.desk import Desk
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.itemsrun import ItemsRun
@@ -104,6 +104,8 @@ def enter(desk: Desk, run: HostRun, stage: Stage) -> bool:
         return True
     if not items.todo and run.host not in desk.rested:
         _rest(desk, run, step, items)
+        return False
+    if limits.hold_up(desk, run, stage):
         return False
     desk.rested.discard(run.host)
     segments.send_stage(desk, run, stage, rounds.choose(items, each.concurrency))

@@ -14,6 +14,7 @@ from fleetctl.rollout import (
     ends,
     gatekeeping,
     hosts,
+    limits,
     looking,
     mending,
     pacing,
@@ -190,6 +191,7 @@ def _give_all_up(desk: Desk) -> None:
 
 def _continue(desk: Desk) -> None:
     """Begin, or take up what a controller before this one had in flight; then look around."""
+    limits.take_up(desk)
     flying = [run for run in desk.state.accounts.in_flight.values() if run.mending is None]
     if flying:
         names = list(desk.state.phases)

@@ -69,6 +69,8 @@ def read_recipe(phase: PlanPhase) -> Recipe:
 
 
 def _cut_between(step: PlanStep, following: PlanStep) -> bool:
+    if step.uses or following.uses:  # what is shared is taken for one step, and given back
+        return True
     return step.barrier or _kind_of(step) != "segment" or _kind_of(following) != "segment"
 
 

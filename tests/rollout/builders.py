@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from msgspec.structs import replace
+
 from fleetctl.inventory.model import Host, Login
 from fleetctl.plan.model import Budget, Gate, Plan, PlanPhase, PlanStep, TierGuard
-from fleetctl.playbook.operations import Exec, Foreach, Listing, Manual, Once, Pause, Retry
+from fleetctl.playbook.operations import (
+    Exec,
+    Foreach,
+    Listing,
+    Manual,
+    NamedLimit,
+    Once,
+    Pause,
+    Retry,
+)
 
 
 def a_host(name: str, tier: str = "web", **tags: str) -> Host:
@@ -55,6 +66,19 @@ def a_manual(
 ) -> PlanStep:  # fmt: skip
     operation = Manual(f"{key}, please", boxes, command, "", default)
     return PlanStep(key, key, operation, timeout_s, once=once, barrier=barrier)
+
+
+def using(step: PlanStep, **uses: int) -> PlanStep:
+    """The step, taking so much of each named limit."""
+    return replace(step, uses=uses)
+
+
+def limiting(plan: Plan, **limits: int | float) -> Plan:
+    """The plan with named limits: a whole number at once, or a broken one a second."""
+    return replace(plan, limits={
+        name: NamedLimit(at_once=most) if isinstance(most, int) else NamedLimit(per_s=most)
+        for name, most in limits.items()
+    })  # fmt: skip
 
 
 def a_hostless(name: str, *steps: PlanStep, needs: Sequence[str] = ()) -> PlanPhase:

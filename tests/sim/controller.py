@@ -120,6 +120,7 @@ class Controller:
         assert self._driver is not None
         stop_due, self._stop_due = self._stop_due, False
         self.pending = False
+        self.referee.turned_s = self._world.clock.monotonic_s()
         self._live_through(self._driver.turn)
         if stop_due and self.live:
             stopped = self.state.stop is not None or self.state.ended is not None

@@ -24,6 +24,7 @@ def fingerprint(state: RunState) -> object:
     sums = (
         +accounts.outcomes, accounts.lost_in_run, +accounts.lost_in_phase, +accounts.lost_hosts,
         accounts.halted, sorted(accounts.in_flight), sorted(accounts.doubtful), accounts.found_down,
+        +accounts.used,
         {tier: (g.in_flight, sorted(g.out)) for tier, g in accounts.guards.items()},
     )  # fmt: skip
     return (

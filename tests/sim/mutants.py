@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
@@ -12,12 +13,14 @@ from fleetctl.base.errors import ExitCode
 from fleetctl.base.outcome import Outcome
 from fleetctl.plan.model import PlanPhase
 from fleetctl.rollout import (
+    accounts,
     advance,
     asking,
     budget,
     ends,
     gatekeeping,
     hosts,
+    limits,
     manual,
     mending,
     pacing,
@@ -102,6 +105,7 @@ def _pass_unasked(desk: Any, work: Any, run: HostRun) -> bool:
 
 
 _carry_out = Driver._carry_out
+_in_use = accounts._in_use
 _take_answer = asking.take_answer
 
 MUTANTS = (
@@ -143,6 +147,9 @@ MUTANTS = (
     Mutant("what a host runs matters neither when read nor at its end", "5:", hosts, "_finish",
            lambda desk, run: settle(desk, run, Outcome.CHANGED),
            Mutant("", "", results, "_read_release", lambda *a: (Outcome.OK, ""))),
+    Mutant("a named limit is exceeded", "2:", limits, "fits", lambda *a: True),
+    Mutant("what is in doubt uses nothing", "2:", accounts, "_in_use",
+           lambda run: Counter() if run.doubtful else _in_use(run)),
     Mutant("manual steps need nobody", "1:", manual, "enter", _pass_unasked),
     Mutant("boxes are not looked at", "1:", questions, "open_boxes", lambda *a: []),
     Mutant("a person is asked again for what was done", "3:", manual, "answer_of",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec.structs import replace
@@ -14,6 +15,8 @@ from fleetctl.playbook.operations import (
     Exec,
     HostProbe,
     LocalProbe,
+    Manual,
+    Pause,
     Probe,
     Put,
     Retry,
@@ -28,6 +31,8 @@ from tests.rollout.builders import (
     a_plan,
     a_step,
     hosts_named,
+    limiting,
+    using,
 )
 
 _TIERS = (("db", 16), ("repo", 16), ("web", 8), ("secure", 4))
@@ -51,10 +56,30 @@ def make_plan(chance: random.Random, size: int) -> Plan:
         for tier in tiers
         if chance.random() < 0.3
     ]
-    return a_plan(
+    plan = a_plan(
         *phases, hosts=hosts, guards=guards, budget=chance.choice(_BUDGETS),
         fanout=chance.choice((1, 3, 10, 50)),
     )  # fmt: skip
+    return _with_limits(chance, plan)
+
+
+def _with_limits(chance: random.Random, plan: Plan) -> Plan:
+    """Half of the plans have named limits; a good part of their steps takes some of them."""
+    if chance.random() < 0.5:
+        return plan
+    limits: dict[str, int | float] = {"api": chance.choice((1, 2, 5)), "mail": 2, "rate": 0.7}
+    phases = [
+        replace(phase, steps=tuple(_use(chance, step, limits) for step in phase.steps))
+        for phase in plan.phases
+    ]
+    return limiting(replace(plan, phases=tuple(phases)), **limits)
+
+
+def _use(chance: random.Random, step: PlanStep, limits: Mapping[str, int | float]) -> PlanStep:
+    if isinstance(step.operation, (Pause, Manual)) or chance.random() < 0.6:
+        return step
+    names = chance.sample(sorted(limits), chance.choice((1, 1, 2)))
+    return using(step, **{name: chance.randint(1, max(1, int(limits[name]))) for name in names})
 
 
 def _make_hosts(chance: random.Random, size: int) -> dict[str, Host]:

@@ -12,7 +12,7 @@ from fleetctl.rollout import records as r
 from tests.sim.books import WELL, HostBook, PhaseBook, demand, way_of
 from tests.sim.ledger import Ledger
 from tests.sim.restores import RestoreRules
-from tests.sim.starts import check_after_start, check_before_start
+from tests.sim.starts import check_after_start, check_before_start, check_limits
 from tests.sim.sums import Sums
 
 
@@ -33,6 +33,10 @@ class Referee:
         self.asked: dict[str, r.QuestionAsked] = {}
         self.chosen: dict[str, tuple[r.QuestionAsked, r.QuestionAnswered]] = {}
         self.ticked: dict[str, set[int]] = {}
+        self.turned_s = 0.0
+        """When the turn began whose records are taken in."""
+        self.next_use_s: dict[tuple[int, str], float] = {}
+        """(leg, named limit) -> when the next step may begin that uses it."""
         self.on_question: Callable[[r.QuestionAsked], None] = lambda question: None
         """Told of each question, so that somebody may answer it."""
         self.sums = Sums(plan, self.phases)
@@ -212,6 +216,8 @@ class Referee:
             book.open[key + suffix] = record.ticket
             book.sent[key + suffix] = record.ticket
         self.ledger.announce(self.run, record)
+        if not (record.undo or record.restore):
+            check_limits(self, record)
 
     def _check_barrier(self, phase: PhaseBook, book: HostBook, first: int) -> None:
         barrier = phase.barrier_before(first)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.sim.books import HostBook, PhaseBook, demand
+from tests.sim.books import HostBook, PhaseBook, base_of, demand
 
 if TYPE_CHECKING:
+    from fleetctl.rollout.records import SegmentSent
     from tests.sim.referee import Referee
 
 
@@ -29,6 +30,30 @@ def check_after_start(referee: Referee, phase: PhaseBook, book: HostBook) -> Non
     demand(len({(b.phase, b.batch) for b in flying}) == 1, "2: two batches in flight", book)
     _check_pair(referee, book, {b.host for b in flying})
     _check_floor(referee, book, {b.host for b in flying})
+
+
+def check_limits(referee: Referee, sent: SegmentSent) -> None:
+    """Of what all share no more is in use than there is, and no faster than may be."""
+    uses = [referee.steps[key].uses or {} for key in sent.keys]
+    mine = next((one for one in uses if one), {})
+    demand(not mine or len(uses) == 1, "2: a named limit taken for several steps", sent)
+    flying = [book for phase in referee.phases.values() for book in phase.flying.values()]
+    out = [referee.steps[base_of(key)].uses or {} for book in flying for key in book.open]
+    for name, weight in mine.items():
+        limit = (referee.plan.limits or {})[name]
+        used = sum(one.get(name, 0) for one in out)
+        if limit.at_once:
+            demand(used <= limit.at_once, "2: more of a named limit in use", name, used, sent.host)
+        if limit.per_s:
+            _check_rate(referee, name, weight / limit.per_s)
+
+
+def _check_rate(referee: Referee, name: str, spacing_s: float) -> None:
+    """Starts are as far apart as the turns that decided them."""
+    now_s, place = referee.turned_s, (referee.legs, name)
+    due_s = referee.next_use_s.get(place, 0.0)
+    demand(now_s > due_s - 0.001, "2: a named limit taken too fast", name, now_s, due_s)
+    referee.next_use_s[place] = now_s + spacing_s
 
 
 def _check_budgets(referee: Referee, phase: PhaseBook, book: HostBook) -> None:
