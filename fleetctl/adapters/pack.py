@@ -30,15 +30,25 @@ class Pack(NamedTuple):
     size: int
 
 
-def pack_schema(libraries: tuple[str, ...], cache: Path | None = None) -> Pack:
+def pack_schema(
+    libraries: tuple[str, ...], cache: Path | None = None, *, must: bool = True
+) -> Pack:
     """The schema program with the libraries it needs, as a file in the user's cache.
 
-    Raises UsageError when a library is not installed here or the file cannot be written.
+    Raises UsageError when the file cannot be written or a library is not installed here; without
+    `must` it is left out then, and the program says so where it turns out to need it.
     """
     sources = dict(_files(Path(__file__).parent / "schema", "fleetctl_schema"))
     sources["__main__.py"] = _MAIN.encode()
     for library in libraries:
-        sources.update(_files(_folder_of(library), library))
+        folder = _folder_of(library)
+        if folder is not None:
+            sources.update(_files(folder, library))
+        elif must:
+            raise UsageError(
+                f"schema upgrades of MariaDB need the Python library {library}, which is not here",
+                hint="install fleetctl with it: pip install 'fleetctl[mariadb]'",
+            )
     whole = _zipped(sources)
     sha256 = hashlib.sha256(whole).hexdigest()
     folder = cache or _cache_folder()
@@ -67,14 +77,9 @@ def _files(folder: Path, under: str) -> Iterator[tuple[str, bytes]]:
         yield f"{under}/{path.relative_to(folder).as_posix()}", path.read_bytes()
 
 
-def _folder_of(library: str) -> Path:
+def _folder_of(library: str) -> Path | None:
     found = importlib.util.find_spec(library)
-    if found is None or found.origin is None:
-        raise UsageError(
-            f"schema upgrades of MariaDB need the Python library {library}, which is not here",
-            hint="install fleetctl with it: pip install 'fleetctl[mariadb]'",
-        )
-    return Path(found.origin).parent
+    return None if found is None or found.origin is None else Path(found.origin).parent
 
 
 def _zipped(sources: dict[str, bytes]) -> bytes:

@@ -12,6 +12,7 @@ import pytest
 from bench.mariadb import Server
 from fleetctl.adapters.pack import pack_schema
 from fleetctl.adapters.schema import mariadb, sqlite
+from fleetctl.base.errors import UsageError
 from tests.adapters.shards import MariaDbShard, Said, Shard, SqliteShard, write_migrations
 
 
@@ -206,3 +207,17 @@ def test_the_pack_runs_by_itself_and_is_the_same_each_time(tmp_path: Path) -> No
     whole = [sys.executable, "-I", "-S", "-c", "import sys; sys.path[0:0] = [sys.argv[1]]; "
              "import pymysql, sqlparse, fleetctl_schema.mariadb", str(unpacked)]  # fmt: skip
     assert subprocess.run(whole, check=False).returncode == 0
+
+
+def test_a_library_that_is_not_here_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where MariaDB is certain before the push, else on the host that turns out to need it."""
+    with pytest.raises(UsageError, match="need the Python library no_such_library"):
+        pack_schema(("no_such_library",), tmp_path / "a")
+    assert pack_schema(("no_such_library",), tmp_path / "a", must=False).size
+    monkeypatch.setitem(sys.modules, "pymysql", None)
+    shard = SqliteShard(tmp_path)
+    write_migrations(shard)
+    shard.words[0] = "kind=mariadb"
+    assert Said(shard, capsys)("pending") == 1

@@ -132,6 +132,13 @@ phases:
     rows = status(program, 1)
     assert [rows[host]["pending"] for host in ("db001", "db002")] == [2, 2]
     assert [rows[host]["asleep"] for host in ("db001", "db002")] == [1, 0]
+    code, told = push(program)
+    assert code == 0, told
+    assert [row["current"] for row in status(program, 0).values()] == [2, 2]
+    columns = (
+        "SELECT 1 FROM information_schema.columns WHERE table_name = 't' AND column_name = 'b'"
+    )
+    assert len(mariadb_server.do(columns)) == 4
 
 
 def push(program: Program, *words: str) -> tuple[int, str]:

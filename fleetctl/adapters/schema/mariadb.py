@@ -58,7 +58,7 @@ class MariaDb:
         self._server: dict[str, Any] = {to: settings[key] for key, to in named if key in settings}
         if "port" in settings:
             self._server["port"] = int(settings["port"])
-        self._driver: Any = importlib.import_module("pymysql")
+        self._driver = _library("pymysql")
         self._connection: Any = None
 
     def survey(
@@ -268,9 +268,19 @@ class MariaDbSession:
 
 def split(text: str) -> list[str]:
     """The statements of a file; bodies of triggers and procedures stay whole."""
-    sqlparse: Any = importlib.import_module("sqlparse")
+    sqlparse = _library("sqlparse")
     parts = (sqlparse.format(part, strip_comments=False).strip() for part in sqlparse.split(text))
     return [part for part in parts if sqlparse.format(part, strip_comments=True).strip(" \n\t;")]
+
+
+def _library(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise Trouble(
+            f"the library {name} was not packed: the fleetctl that pushes lacks it; "
+            "install it there: pip install 'fleetctl[mariadb]'"
+        ) from None
 
 
 def _lock_name(database: str) -> str:

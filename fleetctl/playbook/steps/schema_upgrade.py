@@ -126,7 +126,6 @@ def program_of(value: SchemaUpgrade) -> Program:
     """The program that serves this step's engine, with its settings."""
     from fleetctl.adapters.pack import pack_schema
 
-    sqlite = value.engine == "sqlite"
     settings = {
         "kind": value.engine,
         "migrations": value.migrations,
@@ -135,7 +134,9 @@ def program_of(value: SchemaUpgrade) -> Program:
         **msgspec.structs.asdict(value.instances),
         **{key: str(word or "") for key, word in msgspec.structs.asdict(value.server).items()},
     }
-    pack = pack_schema(() if sqlite else ("pymysql", "sqlparse"))
+    libraries = () if value.engine == "sqlite" else ("pymysql", "sqlparse")
+    # An engine that is only known host by host may turn out to need none.
+    pack = pack_schema(libraries, must=value.engine in ENGINES)
     return Program(value.python, pack, {key: word for key, word in settings.items() if word})
 
 
