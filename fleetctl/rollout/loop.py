@@ -21,6 +21,7 @@ from fleetctl.rollout.probes import Prober
 from fleetctl.rollout.records import Record, StepSettled
 from fleetctl.rollout.reducer import Reducer
 from fleetctl.rollout.runlog import RunLog
+from fleetctl.rollout.silence import Silence
 from fleetctl.rollout.timers import Timers
 from fleetctl.transport.protocol import (
     Event,
@@ -59,6 +60,7 @@ class Driver:
         self._watches = watches
         self._queue: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
         self._timers = Timers()
+        self._silence = Silence()
         self._unwritten: list[Record] = []
         self._unwritten_since_s = 0.0
         self._segments: dict[int, str] = {}
@@ -137,6 +139,7 @@ class Driver:
             self._next_poll_s = now_s + POLL_S
             events += self._read_orders()
             events += [lost for watch in self._watches if (lost := watch.dropped()) is not None]
+            self._name_silent(now_s)
         for event in events:
             if isinstance(event, _FINAL):
                 self._segments.pop(event.ticket, None)
@@ -147,6 +150,12 @@ class Driver:
             trouble = self._write()
             if trouble:
                 self.post(Command("halt", "", means=trouble))
+
+    def _name_silent(self, now_s: float) -> None:
+        """Tell people, not the journal: it changes nothing."""
+        if words := self._silence.words(self._reducer.unheard, now_s):
+            for watch in self._watches:
+                watch.show(words)
 
     def _take(self, wait_s: float) -> list[Incoming]:
         """Every event there is; sleeps for the first one only."""

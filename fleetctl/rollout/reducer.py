@@ -56,6 +56,11 @@ class Reducer:
         self.state = state
         self._desk = Desk(plan, state, patience or Patience())
 
+    @property
+    def unheard(self) -> frozenset[str]:
+        """Hosts that were asked before anything starts whether they are up, and have not said."""
+        return frozenset(self._desk.preflight or ())
+
     def react(self, events: Iterable[Incoming], now_s: float) -> Decision:
         """Take in what has happened, in order. The records are applied to the state already."""
         desk = self._desk

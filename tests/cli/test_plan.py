@@ -11,12 +11,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fleetctl.cli.main import fleetctl
+from fleetctl.cli.planview import plan_lines
 from fleetctl.journal.rows import RunRow
 from fleetctl.journal.store import Journal
 from fleetctl.plan.model import Plan
 from fleetctl.plan.save import decode_plan
 from fleetctl.releases.pins import write_pins
 from fleetctl.releases.store import ReleaseStore
+from tests.lab.rehearsal.plans import a_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).parent / "golden"
@@ -119,6 +121,15 @@ def test_the_saturday_push_fits_a_screen(tmp_path: Path) -> None:
     assert _masked(result.stdout) == (GOLDEN / "saturday-push.txt").read_text()
     assert len(result.stdout.splitlines()) <= 80
     assert not (tmp_path / "journal.db").exists()
+
+
+@pytest.mark.parametrize("width", [60, 80, 110])
+def test_a_plan_fits_the_terminal(width: int) -> None:
+    """No line is wider than there is room, but for a word that is; it goes on under itself."""
+    lines = list(plan_lines(a_plan(), width))
+    assert max(map(len, lines)) <= width
+    assert [line.rstrip() for line in lines] == lines
+    assert len(lines) > len(list(plan_lines(a_plan(), 500)))
 
 
 def test_rows_of_hosts_for_programs(world: World) -> None:

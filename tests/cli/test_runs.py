@@ -62,6 +62,37 @@ def test_no_runs_are_no_error(journal: Journal) -> None:
     assert _call("list").stderr == "no runs yet\n"
 
 
+def test_a_journal_that_is_not_there_is_a_mistake_and_is_not_made(
+    journal: Journal, tmp_path: Path
+) -> None:
+    """A typo in --journal shows no empty list; what was meant is told."""
+    typo = tmp_path / "jurnal.db"
+    for words in (("list",), ("show", "last"), ("logs", "last")):
+        result = _call(*words, "--journal", str(typo))
+        assert result.exit_code == ExitCode.USAGE
+        assert f'did you mean "{tmp_path / "journal.db"}"?' in result.stderr
+        assert not typo.exists()
+
+
+def test_no_journal_yet_is_no_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has pushed nothing has no runs, and looking makes no file."""
+    monkeypatch.setenv("FLEETCTL_JOURNAL", str(tmp_path / "new.db"))
+    assert _call("list").stderr == "no runs yet\n"
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_live_run_is_not_to_be_resumed(journal: Journal) -> None:
+    """Whoever looks at a run that is being driven is not told to take it up."""
+    _keep(journal, Story().open().send("db", DB[:2]).finish("db", DB[:1]))
+    assert "runs resume" in _call("show", "last").stdout
+    lock = journal.lock("01RUN")
+    lock.take("bea@lap 7")
+    shown = _call("show", "last").stdout
+    lock.release()
+    assert "runs resume" not in shown
+    assert "run 01RUN goes on" in shown
+
+
 @pytest.mark.parametrize("name", ["01RUN", "01R", "last"])
 def test_a_run_is_shown_and_exits_as_it_did(journal: Journal, name: str) -> None:
     """By id, by the beginning of one, or the last."""
