@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("fleetctl.cli.resume:resume", "Go on with a run, here or from another machine."),
     "runs": ("fleetctl.cli.runs:runs", "Look at runs; resume, approve or stop one."),
     "inventory": ("fleetctl.cli.inventory:inventory", "List and check tiers and hosts."),
+    "notify": ("fleetctl.cli.notify:notify", "Try whom runs tell of themselves."),
     "releases": ("fleetctl.cli.releases:releases", "Keep releases and pin them to tiers."),
     "schema": ("fleetctl.cli.schema:schema", "See and upgrade the schemas of instances."),
     "pools": ("fleetctl.cli.pools:pools", "See and steer the daemon pools of this host."),

@@ -12,6 +12,7 @@ from fleetctl.plan.model import Plan, PlanPhase, PlanStep
 from fleetctl.plan.skew import schema_words
 from fleetctl.plan.words import (
     budget_words,
+    channel_words,
     estimate_words,
     gate_words,
     given_words,
@@ -59,6 +60,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield from _labelled("secrets", [secret_words(name, source) for name, source in secrets])
     if limits := limits_words(plan):
         yield from _labelled("limits", [limits])
+    yield from _labelled("notify", [channel_words(channel) for channel in plan.channels])
     yield from _labelled("time", [estimate_words(plan)])
     for number, phase in enumerate(plan.phases, start=1):
         yield ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -16,6 +16,7 @@ from fleetctl.cli.identity import spoken_words, whoami
 from fleetctl.cli.interrupts import Interrupts
 from fleetctl.cli.journal import open_journal
 from fleetctl.cli.lock import parent_run
+from fleetctl.cli.notifying import Notifiers
 from fleetctl.cli.output import tell
 from fleetctl.cli.picture import Glance, safe_line
 from fleetctl.cli.progress import RunView
@@ -29,7 +30,7 @@ from fleetctl.cli.watching import Follower, JsonLines, PlainLines
 from fleetctl.plan.history import History
 from fleetctl.rollout.controls import Controls
 from fleetctl.rollout.driver import Opening, RunResult, Wanted, push, resume
-from fleetctl.rollout.observers import is_any_blocked
+from fleetctl.rollout.observers import Observer, is_any_blocked
 from fleetctl.rollout.records import RunResumed
 from fleetctl.transport.veil import Vault
 
@@ -61,7 +62,9 @@ class Manner(NamedTuple):
 class Drive(Protocol):
     """Starts the driver on something, with who steers and who watches; returns when it ended."""
 
-    def __call__(self, journal: Journal, controls: Controls, observer: Follower) -> RunResult: ...
+    def __call__(
+        self, journal: Journal, controls: Controls, observers: Sequence[Observer]
+    ) -> RunResult: ...
 
 
 def start_run(plan: Plan, manner: Manner) -> ExitCode:
@@ -70,12 +73,12 @@ def start_run(plan: Plan, manner: Manner) -> ExitCode:
     opening = _opening(vault, manner)
     way = reach(plan, vault)
 
-    def drive(journal: Journal, controls: Controls, observer: Follower) -> RunResult:
-        watchers = (observer,)
-        return push(plan, opening, journal, way, controls=controls, observers=watchers)
+    def drive(journal: Journal, controls: Controls, observers: Sequence[Observer]) -> RunResult:
+        return push(plan, opening, journal, way, controls=controls, observers=observers)
 
     with veil(vault.redactor), open_journal(manner.journal) as journal:
-        return _conduct(journal, RunView(plan), 0, manner, drive)
+        told = Notifiers(plan, vault, quiet=manner.check_only)
+        return _conduct(journal, Watched(RunView(plan), 0, told), manner, drive)
 
 
 def resume_run(
@@ -94,16 +97,17 @@ def resume_run(
     way = reach(plan, vault)
     opening = _opening(vault, manner, run)
 
-    def drive(journal: Journal, controls: Controls, observer: Follower) -> RunResult:
+    def drive(journal: Journal, controls: Controls, observers: Sequence[Observer]) -> RunResult:
         return resume(
             *(run, opening, journal, way),
             wanted=wanted,
             controls=controls,
-            observers=(observer,),
+            observers=observers,
         )
 
     with veil(vault.redactor):
-        return _conduct(journal, account.view, account.seq, manner, drive)
+        watched = Watched(account.view, account.seq, Notifiers(plan, vault, run))
+        return _conduct(journal, watched, manner, drive)
 
 
 def rehearse_run(
@@ -136,12 +140,12 @@ def take_over_run(
     way = reach(seen_from_here(carried.plan, fleet), vault)
     opening = _opening(vault, manner, carried.row.id)
 
-    def drive(journal: Journal, controls: Controls, observer: Follower) -> RunResult:
-        watchers = (observer,)
-        return take_over(carried, opening, journal, way, controls=controls, observers=watchers)
+    def drive(journal: Journal, controls: Controls, observers: Sequence[Observer]) -> RunResult:
+        return take_over(carried, opening, journal, way, controls=controls, observers=observers)
 
     with veil(vault.redactor):
-        return _conduct(journal, view, len(carried.records), manner, drive)
+        told = Notifiers(carried.plan, vault, carried.row.id)
+        return _conduct(journal, Watched(view, len(carried.records), told), manner, drive)
 
 
 def _opening(vault: Vault, manner: Manner, run: str = "") -> Opening:
@@ -154,22 +158,33 @@ def _opening(vault: Vault, manner: Manner, run: str = "") -> Opening:
     )  # fmt: skip
 
 
-def _conduct(journal: Journal, view: RunView, seq: int, manner: Manner, drive: Drive) -> ExitCode:
+class Watched(NamedTuple):
+    """A run as far as its records are known, and who else is told of it."""
+
+    view: RunView
+    seq: int
+    notifiers: Notifiers
+
+
+def _conduct(journal: Journal, watched: Watched, manner: Manner, drive: Drive) -> ExitCode:
     controls = Controls()
-    observer, close = _open_observer(journal, view, seq, manner, controls)
+    observer, close = _open_observer(journal, watched.view, watched.seq, manner, controls)
+    notifiers = watched.notifiers
     try:
         with Interrupts(controls, whoami(), lambda: _farewell(observer), observer.notice):
-            result = drive(journal, controls, observer)
+            result = drive(journal, controls, (observer, *notifiers.each))
     except FleetError as error:
         if isinstance(error, LockHeld):
             _hint_at_cut_off(error, journal)
         close()
+        notifiers.break_off(error)
         if is_any_blocked() or observer.blocked:
             journal.close()
             tell_and_leave(partial(tell_ending, error), error.exit_code)
         raise
     finally:
         close()
+    notifiers.finish(journal, result.run)
     # From the journal, not from what was watched: the recap must not miss a record.
     settled = read_account(journal, result.run).view
     earlier = History() if manner.folded else earlier_than(journal, settled)
@@ -178,8 +193,11 @@ def _conduct(journal: Journal, view: RunView, seq: int, manner: Manner, drive: D
         for view in result.dropped:
             tell(f"{view}; the whole account: fleetctl runs show {result.run}")
         if manner.folded:
-            return tell_answers(settled, manner.output)
-        return tell_result(settled, manner.output, earlier)
+            code = tell_answers(settled, manner.output)
+        else:
+            code = tell_result(settled, manner.output, earlier)
+        notifiers.leave()
+        return code
 
     if result.blocked or observer.blocked:
         journal.close()

@@ -9,9 +9,10 @@ from pathlib import Path
 from fleetctl.base.disguises import VALUE_BYTES_MIN
 from fleetctl.base.errors import Refused
 from fleetctl.base.redaction import Redactor
+from fleetctl.cli.output import tell
 from fleetctl.plan.digest import canonical
 from fleetctl.plan.model import Plan
-from fleetctl.plan.words import secrets_of
+from fleetctl.plan.words import channel_secrets_of, secrets_of
 from fleetctl.playbook.operations import SecretSource
 from fleetctl.transport.veil import Vault
 
@@ -27,6 +28,24 @@ def open_vault(plan: Plan) -> Vault:
     Variables they came from are taken out of the environment of whatever is started later.
     """
     sources = secrets_of(plan)
+    values, wrong = fetch(sources)
+    more_sources = {n: s for n, s in channel_secrets_of(plan).items() if n not in sources}
+    more_values, missing = fetch(more_sources)
+    sources, values = sources | more_sources, values | more_values
+    for source in sources.values():
+        if source.kind == "env":
+            os.environ.pop(source.words[0], None)
+    for place, what in missing:  # who is told of a push does not decide whether there is one
+        tell(f"warning: {what} ({place}): who is to be told by it is not")
+    if wrong:
+        more = "".join(f"\n  and {what} ({place})" for place, what in wrong[1:])
+        raise Refused(wrong[0][1] + more, where=wrong[0][0], why="nothing was touched")
+    _refuse_clear_text(plan, values, sources)
+    return Vault(values)
+
+
+def fetch(sources: Mapping[str, SecretSource]) -> tuple[dict[str, bytes], list[tuple[str, str]]]:
+    """The values by name; and place and words for each that is not to be had."""
     values: dict[str, bytes] = {}
     wrong: list[tuple[str, str]] = []
     for name, source in sources.items():
@@ -34,14 +53,7 @@ def open_vault(plan: Plan) -> Vault:
             values[name] = _checked(_FETCH[source.kind](source))
         except _UnusableError as error:
             wrong.append((source.place, f"secret {name}: {error}"))
-    for source in sources.values():
-        if source.kind == "env":
-            os.environ.pop(source.words[0], None)
-    if wrong:
-        more = "".join(f"\n  and {what} ({place})" for place, what in wrong[1:])
-        raise Refused(wrong[0][1] + more, where=wrong[0][0], why="nothing was touched")
-    _refuse_clear_text(plan, values, sources)
-    return Vault(values)
+    return values, wrong
 
 
 class _UnusableError(Exception):

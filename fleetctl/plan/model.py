@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from fleetctl.inventory.model import Host
+from fleetctl.playbook.channels import Channel
 from fleetctl.playbook.operations import NamedLimit, Once, Operation, Probe, Retry
 
 
@@ -143,6 +144,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Hosts the run's journal is carried to while it is driven, for who goes on elsewhere."""
     variables: Mapping[str, str] = {}
     """The playbook's, the command line's laid over them; they win over a host's own."""
+    channels: tuple[Channel, ...] = ()
+    """Whom the run tells of itself."""
     estimate_s: float | None = None
     estimate_basis: str = ""
     """How sure that is, or what there is no history of."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fleetctl.base.durations import format_duration
 from fleetctl.plan.model import Budget, Gate, Plan, PlanPhase, PlanStep, TierGuard
+from fleetctl.playbook.channels import Channel, Webhook
 from fleetctl.playbook.operations import (
     Approval,
     Foreach,
@@ -113,10 +114,21 @@ def secrets_of(plan: Plan) -> dict[str, SecretSource]:
     }
 
 
+def channel_secrets_of(plan: Plan) -> dict[str, SecretSource]:
+    """Every secret a message to somebody needs; a run does without."""
+    return {use.name: use.source for channel in plan.channels for use in channel.secrets}
+
+
 def secret_words(name: str, source: SecretSource) -> str:
     """`db_password: environment variable DB_PASSWORD`; never the value."""
     words = {"env": "environment variable", "command": "command", "file": "file"}[source.kind]
     return f"{name}: {words} {' '.join(source.words)}"
+
+
+def channel_words(channel: Channel) -> str:
+    """`chat (webhook): question, stop, finish`; where to stays a secret."""
+    way = "webhook" if isinstance(channel.way, Webhook) else f"mail to {', '.join(channel.way.to)}"
+    return f"{channel.name} ({way}): {', '.join(channel.moments)}"
 
 
 def given_words(step: PlanStep) -> str:

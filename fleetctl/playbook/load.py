@@ -12,12 +12,14 @@ from fleetctl.base.marked import Document, read
 from fleetctl.base.names import did_you_mean, did_you_mean_file
 from fleetctl.inventory.expression import Expression
 from fleetctl.inventory.expression import parse as parse_selector
+from fleetctl.playbook.channels import Channel
 from fleetctl.playbook.checks import read_checks
 from fleetctl.playbook.foreach import check_items_named
 from fleetctl.playbook.hostless import check_hostless
 from fleetctl.playbook.limits import check_uses, read_limits
 from fleetctl.playbook.model import Check, Mistakes, Phase, Playbook, Used, Written
-from fleetctl.playbook.operations import NamedLimit
+from fleetctl.playbook.notify import read_channels
+from fleetctl.playbook.operations import NamedLimit, SecretSource
 from fleetctl.playbook.pieces import read_gate, read_step, texts_at, try_decode, written_at
 from fleetctl.playbook.secrets import check_secrets, read_secrets
 from fleetctl.playbook.source import BudgetText, PhaseText, PlaybookText
@@ -57,12 +59,16 @@ def from_document(document: Document, folder: str, sha256: str = "") -> Playbook
     _check_needs(phases, _authored_names(document), mistakes)
     checks: tuple[Check, ...] = ()
     limits: dict[str, NamedLimit] = {}
+    secrets: dict[str, SecretSource] = {}
+    channels: tuple[Channel, ...] = ()
     if whole is not None:
         _check_whole(document, whole, mistakes)
         check_secrets(document, whole.secrets, phases, mistakes)
         checks = read_checks(document, whole.doctor, mistakes)
         limits = read_limits(document, whole.limits, mistakes)
         check_uses(phases, limits, mistakes)
+        secrets = read_secrets(document, whole.secrets, folder)
+        channels = read_channels(document, whole.notify, whole.secrets, secrets, mistakes)
     if mistakes.errors:
         raise _together(mistakes.errors)
     assert whole is not None
@@ -74,7 +80,8 @@ def from_document(document: Document, folder: str, sha256: str = "") -> Playbook
         file=document.file,
         folder=folder,
         sha256=sha256,
-        secrets=read_secrets(document, whole.secrets, folder),
+        secrets=secrets,
+        channels=channels,
         checks=checks,
         selection=whole.selection,
         limits=limits,

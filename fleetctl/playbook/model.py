@@ -13,6 +13,7 @@ import msgspec
 from fleetctl.base.errors import InputError, Location
 from fleetctl.inventory.expression import Expression
 from fleetctl.inventory.model import Scalar
+from fleetctl.playbook.channels import Channel
 from fleetctl.playbook.operations import NamedLimit, SecretSource
 from fleetctl.playbook.source import (
     BudgetText,
@@ -106,6 +107,7 @@ class Playbook(msgspec.Struct, frozen=True):
     limits: Mapping[str, NamedLimit] = msgspec.field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     selection: Literal["free", "required"] = "free"
+    channels: tuple[Channel, ...] = ()
 
 
 class Mistakes:

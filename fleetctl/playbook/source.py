@@ -162,6 +162,35 @@ class DoctorText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checks: tuple[CheckText, ...] = ()
 
 
+Moment = Literal["begin", "question", "stop", "finish"]
+"""When a run tells of itself; question: a person is asked for something."""
+
+
+class MailText(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"sender": "from"}):
+    """How mail goes out."""
+
+    to: tuple[str, ...]
+    sender: str
+    server: str
+    """`HOST` or `HOST:PORT`; the port goes by `security`: 587, 465, 25."""
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str = ""
+    password: str = ""
+    """The name of a secret."""
+
+
+class NotifyText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody a run tells of itself; exactly one of `webhook` and `mail`."""
+
+    webhook: str = ""
+    """The name of the secret that is its address."""
+    mail: MailText | None = None
+    on: tuple[Moment, ...] = ("question", "stop", "finish")
+    name: str = ""
+    timeout: SomeSeconds | None = None
+    """Of one try; left out: 10 s."""
+
+
 class PlaybookText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A playbook as it stands in the file."""
 
@@ -174,4 +203,5 @@ class PlaybookText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     doctor: DoctorText | None = None
     limits: dict[str, Annotated[int | str, _LIMIT]] = {}
     """What steps share over all phases: so many at once (8), or so many starts a second (4/s)."""
+    notify: tuple[NotifyText, ...] = ()
     phases: tuple[Any, ...]

@@ -42,7 +42,10 @@ class Observer(Protocol):
         """A line that is no record, such as that records cannot be kept any more."""
 
     def trouble(self) -> str:
-        """Why it shows nothing, though it takes all it is given; asked from another thread."""
+        """Why it shows nothing, though it takes all it is given; asked from another thread.
+
+        Of one that has `goes_on`: what did not get through, each told once; it is not given up.
+        """
 
 
 def is_any_blocked() -> bool:
@@ -84,8 +87,11 @@ class Watch:
                 self.trouble = "it lagged too far behind"
 
     def dropped(self) -> ViewLost | None:
-        """That the observer was given up, told once."""
-        self.trouble = self.trouble or self._observer.trouble()
+        """That the observer was given up, told once; or what of it did not get through."""
+        told = self._observer.trouble()
+        if told and getattr(self._observer, "goes_on", False):
+            return ViewLost(self.name, told)
+        self.trouble = self.trouble or told
         since_s = self._busy_since_s
         if not self.trouble and since_s is not None and time.monotonic() - since_s > STUCK_S:
             self.trouble = f"it took nothing for {STUCK_S:.0f} s"
