@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from fleetctl.journal.store import Journal
     from fleetctl.plan.model import Plan
     from fleetctl.rollout.carried import Carried
-    from fleetctl.rollout.observers import Observer
     from fleetctl.transport.protocol import Sink, Transport
 
 
@@ -122,12 +121,13 @@ def rehearse_run(
     """
     opening = _opening(Vault(), manner)
 
-    def drive(journal: Journal, controls: Controls, observer: Follower) -> RunResult:
-        watchers = (observer, answering(controls))
+    def drive(journal: Journal, controls: Controls, observers: Sequence[Observer]) -> RunResult:
+        watchers = (*observers, answering(controls))
         return push(plan, opening, journal, way, controls=controls, observers=watchers)
 
     with open_journal(manner.journal) as journal:
-        return _conduct(journal, RunView(plan), 0, manner, drive)
+        told = Notifiers(plan, Vault(), quiet=True)
+        return _conduct(journal, Watched(RunView(plan), 0, told), manner, drive)
 
 
 def take_over_run(
