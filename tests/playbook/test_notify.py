@@ -57,7 +57,7 @@ def test_mail_knows_the_port_of_its_security() -> None:
         ("  - on: [stop]", (6, 5), "neither webhook nor mail"),
         ("  - webhook: chat\n    on: [stopp]", (7, 10), "stopp"),
         ("  - webhook: chat\n    on: []", (7, 9), "told of nothing"),
-        ("  - mail: { to: [ann], from: b@example.com, server: mx }", (6, 20), '"ann" is no mail'),
+        ("  - mail: { to: [ann], from: b@example.com, server: mx }", (6, 18), '"ann" is no mail'),
         ("  - mail: { to: [], from: b@example.com, server: mx }", (6, 17), "mail to nobody"),
         ("  - mail: { to: [a@b.c], from: b@c.d, server: 'mx:x' }", (6, 47), "is no server"),
         ("  - mail: { to: [a@b.c], from: b@c.d, server: mx, user: u }", (6, 11), "go together"),
