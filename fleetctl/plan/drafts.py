@@ -12,7 +12,7 @@ from fleetctl.plan.model import Gate as PlanGate
 from fleetctl.plan.model import PlanStep
 from fleetctl.plan.restores import with_restores
 from fleetctl.playbook.command import shell_of
-from fleetctl.playbook.foreach import check_fits, fan_out
+from fleetctl.playbook.foreach import check_fits, fan_out, fits_items
 from fleetctl.playbook.kinds import (
     GateDraft,
     KindContext,
@@ -140,6 +140,10 @@ def _options_fit(making: Making, step: Step, drafts: Sequence[StepDraft]) -> boo
     """Whether the step's own options can be laid over what its kind made."""
     if isinstance(drafts[0].operation, Manual) and not _fits_person(making, step, drafts[0]):
         return False
+    if step_kinds()[step.kind].fans_out:
+        what = f"a step of kind {step.kind}"
+        if not fits_items(step, what, making.mistakes):
+            return False
     acts = [draft for draft in drafts if not isinstance(draft.operation, Listing)]
     alone = len(acts) == 1 and isinstance(acts[0].operation, Exec)
     for word in ("check", "undo", "restore", "secrets"):

@@ -55,10 +55,8 @@ def check_fits(step: Step, drafts: Sequence[StepDraft], mistakes: Mistakes) -> b
         place = step.written.at("foreach")
         mistakes.add(f"a step of kind {step.kind} takes no foreach", place, hint=hint)
         return False
-    for word in _UNFIT:
-        if getattr(step.options, word):
-            mistakes.add(f"a step with foreach takes no {word}", step.written.at(word))
-            return False
+    if not fits_items(step, "a step with foreach", mistakes):
+        return False
     if not 1 <= each.concurrency <= CONCURRENCY_MAX:
         place = step.written.at("foreach", "concurrency")
         mistakes.add(f"concurrency is a count from 1 to {CONCURRENCY_MAX}", place)
@@ -71,6 +69,15 @@ def check_fits(step: Step, drafts: Sequence[StepDraft], mistakes: Mistakes) -> b
     if not each.noun.isidentifier():
         mistakes.add("a noun is one word", step.written.at("foreach", "noun"))
         return False
+    return True
+
+
+def fits_items(step: Step, what: str, mistakes: Mistakes) -> bool:
+    """Whether the step's options make sense for what is done on each item; `what` names it."""
+    for word in _UNFIT:
+        if getattr(step.options, word):
+            mistakes.add(f"{what} takes no {word}", step.written.at(word))
+            return False
     return True
 
 

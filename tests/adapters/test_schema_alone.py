@@ -95,6 +95,33 @@ def test_a_killed_upgrade_holds_its_lock_until_the_server_is_done(
     assert said.status()["failed"] == 1
 
 
+@pytest.mark.slow
+def test_a_table_in_use_is_not_stood_in_line_for(
+    shard: MariaDbShard, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change that waits for a table would hold up everybody behind it: it gives up soon, having
+    done nothing, and the next try may begin anew."""
+    monkeypatch.setattr("fleetctl.adapters.schema.mariadb.TABLE_PATIENCE_S", 1)
+    (shard.migrations / "001_slow.sql").write_text("CREATE TABLE t (a INT);\n")
+    (shard.migrations / "002_add.sql").write_text("ALTER TABLE t ADD COLUMN b INT;\n")
+    said = Said(shard, capsys)
+    shard.words.append("upto=1")
+    assert said("upgrade", "one") == 0, said.err
+    shard.words.append("upto=2")
+    user = shard.server.connect()
+    with user.cursor() as cursor:
+        database = shard.rows("one", "SELECT DATABASE()")[0][0]
+        cursor.execute(f"USE `{database}`")
+        cursor.execute("START TRANSACTION")
+        cursor.execute("SELECT * FROM t")
+        assert said("upgrade", "one") == 1
+        assert "nothing was changed" in said.err
+        assert said.status()["failed"] == 0
+    user.close()
+    assert said("upgrade", "one") == 0
+    assert said.out.splitlines()[-1] == "one 1 -> 2"
+
+
 def test_a_database_of_sqlite_that_is_written_to_is_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

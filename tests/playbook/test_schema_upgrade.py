@@ -104,6 +104,15 @@ def test_mistakes_are_told_before_anything_runs(value: str, words: str) -> None:
         planned(value)
 
 
+@pytest.mark.parametrize("options", ["once: shard", "undo: x", "restore: x"])
+@pytest.mark.parametrize("value", [OF_SQLITE, OWN])
+def test_options_that_make_no_sense_for_instances_are_refused(value: str, options: str) -> None:
+    """Who lists also upgrades, and a schema is not taken back."""
+    word = options.partition(":")[0]
+    with pytest.raises(FleetError, match=f"a step of kind schema-upgrade takes no {word}"):
+        planned(value, options)
+
+
 def test_a_password_cannot_stand_in_the_playbook() -> None:
     """What a program is started with can be read on its host: the key does not exist."""
     with pytest.raises(FleetError, match='unknown key "password"'):

@@ -39,7 +39,11 @@ _BROKEN_SQL = (
 _AT_ONCE = 1000
 """Instances a survey asks about in one statement."""
 _KEPT_CHARACTERS = 2000
-LOCK_PATIENCE_S = 5
+LOCK_PATIENCE_S = 30
+TABLE_PATIENCE_S = 30
+"""How long a statement may stand in line for a table; all who come after it stand behind it."""
+_IN_LINE = 1205
+"""The server's number for having stood in line too long."""
 _SERVER_KEYS = {
     "host": "host",
     "user": "user",
@@ -132,6 +136,7 @@ class MariaDb:
         if got[0] != 1:
             raise Trouble(f"another upgrader is at {database} (connection {got[1]} of the server)")
         connection = self._connect()
+        self._rows("SET SESSION lock_wait_timeout = %s", (TABLE_PATIENCE_S,))
         try:
             yield MariaDbSession(connection, self._driver, database)
         except self._driver.MySQLError as error:
@@ -231,6 +236,8 @@ class MariaDbSession:
             try:
                 self._do(statement)
             except self._driver.MySQLError as error:
+                if at == 1 and error.args[:1] == (_IN_LINE,):
+                    self._forget(migration, error)
                 self._fail(migration, at, statement, _words(error))
         self._do(
             f"UPDATE {self._account} SET ended = UTC_TIMESTAMP(), text = '' WHERE number = %s",
@@ -252,6 +259,11 @@ class MariaDbSession:
                     (one.number, one.file, one.sha256),
                 )
         self._do("COMMIT")
+
+    def _forget(self, migration: Migration, error: Exception) -> NoReturn:
+        """Nothing was done, so there is nothing to mend: a later try begins anew."""
+        self._do(f"DELETE FROM {self._account} WHERE number = %s", (migration.number,))
+        raise Trouble(f"{migration.file}: {_words(error)}; a table is in use, nothing was changed")
 
     def _fail(self, migration: Migration, at: int, statement: str, why: str) -> NoReturn:
         sql = f"UPDATE {self._account} SET failure = %s WHERE number = %s"

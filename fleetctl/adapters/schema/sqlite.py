@@ -23,7 +23,8 @@ from .facts import (
     Trouble,
 )
 
-LOCK_PATIENCE_S = 5.0
+LOCK_PATIENCE_S = 30.0
+_READ_PATIENCE_S = 1.0
 _KEPT_CHARACTERS = 2000
 _NOW = "strftime('%Y-%m-%d %H:%M:%S')"
 _TABLE_SQL = (
@@ -202,6 +203,6 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
-        timeout=LOCK_PATIENCE_S,
+        timeout=LOCK_PATIENCE_S if mode == "rw" else _READ_PATIENCE_S,
         isolation_level=None,
     )
