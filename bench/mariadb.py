@@ -64,6 +64,9 @@ class Server:
             self._install(data)
         program = _program("mariadbd")
         assert program is not None, f"missing: {missing_programs()}"
+        # A server that starts clears away the temporary tables of others in the same folder.
+        temporary = self.folder / "tmp"
+        temporary.mkdir(exist_ok=True)
         reach = (
             ["--skip-networking"]
             if self.port is None
@@ -73,7 +76,7 @@ class Server:
             self._process = subprocess.Popen(
                 [program, "--no-defaults", f"--datadir={data}", f"--socket={self.socket}",
                  f"--pid-file={self.folder / 'pid'}", f"--user={getpass.getuser()}",
-                 *_SMALL, *reach],
+                 f"--tmpdir={temporary}", *_SMALL, *reach],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         self._await_answer()
