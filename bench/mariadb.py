@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import getpass
+import os
 import shutil
 import signal
 import socket
@@ -54,19 +55,18 @@ class Server:
         self.folder = folder.absolute()
         self.port = port
         self.socket = str(self.folder / "s")
+        # A server that starts clears away the temporary tables of others in the same folder.
+        self._temporary = self.folder / "tmp"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Make its files if there are none, start it, and wait until it answers."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._temporary.mkdir(parents=True, exist_ok=True)
         data = self.folder / "data"
         if not data.exists():
             self._install(data)
         program = _program("mariadbd")
         assert program is not None, f"missing: {missing_programs()}"
-        # A server that starts clears away the temporary tables of others in the same folder.
-        temporary = self.folder / "tmp"
-        temporary.mkdir(exist_ok=True)
         reach = (
             ["--skip-networking"]
             if self.port is None
@@ -76,7 +76,7 @@ class Server:
             self._process = subprocess.Popen(
                 [program, "--no-defaults", f"--datadir={data}", f"--socket={self.socket}",
                  f"--pid-file={self.folder / 'pid'}", f"--user={getpass.getuser()}",
-                 f"--tmpdir={temporary}", *_SMALL, *reach],
+                 f"--tmpdir={self._temporary}", *_SMALL, *reach],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         self._await_answer()
@@ -87,6 +87,7 @@ class Server:
              "--auth-root-authentication-method=normal", "--skip-name-resolve",
              f"--user={getpass.getuser()}", *_SMALL[:5]],
             capture_output=True, check=False, timeout=_START_TIMEOUT_S,
+            env={**os.environ, "TMPDIR": str(self._temporary)},
         )  # fmt: skip
         assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
 
