@@ -12,6 +12,7 @@ from fleetctl.cli.assemble import Wish, wish_of, wish_options
 from fleetctl.cli.gathering import gather
 from fleetctl.cli.lock import carry_option, lease_option
 from fleetctl.cli.output import output_option
+from fleetctl.cli.schedule import at_option, window_option
 from fleetctl.cli.selection import Choice, selection_options
 
 if TYPE_CHECKING:
@@ -23,15 +24,20 @@ class Going(NamedTuple):
 
     check: bool
     yes: bool
+    at: str | None
+    window: str | None
     no_lease: bool
     carry: bool
     output: str
 
 
 def going_options(command: Any) -> Any:
-    """`--check`, `--yes`, `--no-lease`, `--no-carry` and `--output`, passed as `going`."""
+    """`--check`, `--yes`, `--at`, `--window`, `--no-lease`, `--no-carry` and `--output`, passed as
+    `going`.
+    """
     command = gather("going", Going)(command)
     command = carry_option(lease_option(output_option(command)))
+    command = at_option(window_option(command))
     yes = "Do not ask for the number of hosts; for scripts. Approvals and manual steps "
     yes += "still ask."
     command = click.option("--yes", is_flag=True, help=yes)(command)
@@ -59,17 +65,27 @@ def push(
 
 def go(plan: Plan, going: Going, journal: str | None) -> ExitCode:
     """Show the plan, have it confirmed, run it, tell how it went."""
+    import time
+
     from fleetctl.cli.output import room, tell
     from fleetctl.cli.planview import WIDTH, plan_lines
+    from fleetctl.cli.schedule import await_start, read_slot, tell_fit
     from fleetctl.cli.session import Manner, start_run
 
     tell("\n".join(plan_lines(plan, room(WIDTH))))
+    now_s = time.time()
+    slot = read_slot(going.at, going.window, now_s)
+    tell_fit(plan, slot, now_s)
     if not going.check:
         confirm_plan(plan, going.yes)
-    leased = not going.no_lease
+    await_start(plan, slot, journal)
     return start_run(
-        plan, Manner(going.output, journal, going.check, leased=leased, carried=going.carry)
-    )
+        plan,
+        Manner(
+            going.output, journal, going.check, leased=not going.no_lease, carried=going.carry,
+            until_s=slot.until_s,
+        ),
+    )  # fmt: skip
 
 
 def confirm_plan(plan: Plan, yes: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Literal, NamedTuple
 
 import click
@@ -17,6 +18,7 @@ from fleetctl.cli.lock import carry_option, lease_option
 from fleetctl.cli.output import output_option, tell
 from fleetctl.cli.picture import hosts_word
 from fleetctl.cli.recap import accounted
+from fleetctl.cli.schedule import read_slot, window_option
 from fleetctl.cli.selection import inventory_option, open_fleet
 from fleetctl.journal.rows import RunRow
 from fleetctl.journal.store import Journal
@@ -35,6 +37,7 @@ class Resuming(NamedTuple):
     inventory: str | None
     journal: str | None
     output: str
+    window: str | None
 
 
 @click.command()
@@ -54,6 +57,7 @@ class Resuming(NamedTuple):
 )
 @click.option("--take-over", is_flag=True, help="Go on with a run of another machine.")
 @click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+@window_option
 @carry_option
 @lease_option
 @inventory_option
@@ -75,7 +79,10 @@ def resume(run: str, yes: bool, how: Resuming) -> ExitCode:
     from fleetctl.cli.session import Manner
 
     failed = how.failed
-    manner = Manner(how.output, how.journal, leased=not how.no_lease, carried=how.carry)
+    slot = read_slot(None, how.window, time.time())
+    manner = Manner(
+        how.output, how.journal, leased=not how.no_lease, carried=how.carry, until_s=slot.until_s
+    )  # fmt: skip
     with open_journal(how.journal) as opened:
         if how.take_over:
             _refuse_both(how)

@@ -56,6 +56,8 @@ class Manner(NamedTuple):
     """Tell what hosts said, equal answers once, and the account in one line."""
     leased: bool = True
     carried: bool = True
+    until_s: float = 0.0
+    """Nothing new starts after this Unix time; 0: it may at any."""
 
 
 class Drive(Protocol):
@@ -154,7 +156,7 @@ def _opening(vault: Vault, manner: Manner, run: str = "") -> Opening:
     return Opening(
         whoami(), words, run, check_only=manner.check_only, parent=parent_run(),
         leased=manner.leased, carried=manner.carried, redact=redact,
-        linger_s=_LINGER_S,
+        linger_s=_LINGER_S, until_s=manner.until_s,
     )  # fmt: skip
 
 

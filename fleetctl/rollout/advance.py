@@ -23,6 +23,7 @@ _STOP_CODES = {
     "budget": ExitCode.STOPPED,
     "gate": ExitCode.STOPPED,
     "floor": ExitCode.STOPPED,
+    "window": ExitCode.STOPPED,
     "drain": ExitCode.INTERRUPTED,
     "abort": ExitCode.INTERRUPTED,
     "kill": ExitCode.INTERRUPTED,

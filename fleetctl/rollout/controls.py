@@ -8,7 +8,9 @@ from typing import Literal
 
 import msgspec
 
-Word = Literal["drain", "kill", "abort", "leave", "halt", "lost", "answer", "approve", "refuse"]
+Word = Literal[
+    "drain", "kill", "abort", "leave", "halt", "lost", "close", "answer", "approve", "refuse"
+]
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -17,6 +19,7 @@ class Command(msgspec.Struct, frozen=True):
     drain: nothing new starts, segments in flight end. kill: also stop what runs on the hosts.
     abort: as drain, asked from another terminal. leave: the controller goes at once; it is only
     noted. halt: as drain, as the journal's disk is full. lost: somebody else has the lease.
+    close: as drain, as the window is over.
     answer: to a question a person is asked. approve, refuse: short for that choice.
     """
 

@@ -64,6 +64,8 @@ class Opening(msgspec.Struct, frozen=True):
     """Carry the journal where the plan says."""
     linger_s: float = 0.0
     """Connections are closed so long after the run, or when the process ends before that."""
+    until_s: float = 0.0
+    """Nothing new starts after this Unix time; 0: it may at any."""
     redact: Callable[[str], str] = str
     """Takes secrets out of what probes say on this machine."""
 
@@ -149,7 +151,10 @@ def resume(
         lock.note_fence(fence)
         with leased(state.plan, run, fence, opening, open_transport, known) as ground:
             how = wanted or Wanted()
-            resumed = RunResumed(fence, opening.by, how.only_failed, _under(opening), told=how.told)
+            resumed = RunResumed(
+                fence, opening.by, how.only_failed, _under(opening), told=how.told,
+                until_s=opening.until_s,
+            )  # fmt: skip
             first = reopen_run(state, log, resumed, clock)
             leg = Leg(state, log, clock, controls, observers, opening)
             return leg.drive(journal, ground, [first])
@@ -168,7 +173,7 @@ def open_run(
     )  # fmt: skip
     first = RunOpened(
         log.run, digest, fence, opening.by, opening.words, seed, opening.check_only,
-        _under(opening),
+        _under(opening), opening.until_s,
     )  # fmt: skip
     state.apply(first)
     return log.open(row, first)
@@ -265,7 +270,7 @@ class Leg(NamedTuple):
             watches.append(Watch(carrier))
         driver = Driver(
             Reducer(state.plan, state), self.log, self.clock,
-            read_orders=_Orders(journal, run).read, watches=watches,
+            read_orders=_Orders(journal, run).read, watches=watches, until_s=self.opening.until_s,
         )  # fmt: skip
         ground.listen(driver.post)
         prober = ThreadProber(

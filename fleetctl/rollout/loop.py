@@ -52,12 +52,15 @@ class Driver:
         *,
         read_orders: Callable[[], Sequence[Command]] = lambda: (),
         watches: Sequence[Watch] = (),
+        until_s: float = 0.0,
     ) -> None:
+        """`until_s`: Unix time of the end of the window, 0: there is none."""
         self._reducer = reducer
         self._log = log
         self._clock = clock
         self._read_orders = read_orders
         self._watches = watches
+        self._until_s = until_s
         self._queue: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
         self._timers = Timers()
         self._silence = Silence()
@@ -123,6 +126,9 @@ class Driver:
     def next_s(self) -> float:
         """When the driver has something to do by itself, by the monotonic clock."""
         due_s = [self._next_poll_s]
+        if self._until_s:
+            left_s = max(0.0, self._until_s - self._clock.wall_s())
+            due_s.append(self._clock.monotonic_s() + left_s)
         timer_s = self._timers.next_s()
         if timer_s is not None:
             due_s.append(timer_s)
@@ -132,7 +138,7 @@ class Driver:
 
     def turn(self, wait_s: float = 0.0) -> None:
         """One turn; sleeps at most `wait_s` for a first event."""
-        events = self._take(wait_s)
+        events = self._window_ends() + self._take(wait_s)
         now_s = self._clock.monotonic_s()
         events += self._timers.take_due(now_s)
         if now_s >= self._next_poll_s:
@@ -156,6 +162,13 @@ class Driver:
         if words := self._silence.words(self._reducer.unheard, now_s):
             for watch in self._watches:
                 watch.show(words)
+
+    def _window_ends(self) -> list[Incoming]:
+        """By the clock on the wall: a machine may have slept, or its clock been set."""
+        if not self._until_s or self._clock.wall_s() < self._until_s:
+            return []
+        self._until_s = 0.0
+        return [Command("close", "", means="its window is over")]
 
     def _take(self, wait_s: float) -> list[Incoming]:
         """Every event there is; sleeps for the first one only."""

@@ -28,6 +28,8 @@ class RunOpened(msgspec.Struct, frozen=True, tag="run-opened"):
     check_only: bool = False
     under: str = ""
     """The run one of whose steps or gates started this one: its fence is used, and not raised."""
+    until_s: float = 0.0
+    """Unix time of the end of its window: nothing new starts after that; 0: it has none."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -51,6 +53,8 @@ class RunResumed(msgspec.Struct, frozen=True, tag="run-resumed"):
     """Who drove it before, when it was taken over with what was carried of its journal."""
     told: tuple[Told, ...] = ()
     """Holds for steps unknown at this point, and only where the host itself does not know."""
+    until_s: float = 0.0
+    """The end of this leg's window."""
 
 
 class PhaseBegan(msgspec.Struct, frozen=True, tag="phase-began"):
@@ -344,7 +348,9 @@ class ViewDropped(msgspec.Struct, frozen=True, tag="view-dropped"):
 class StopOrdered(msgspec.Struct, frozen=True, tag="stop-ordered"):
     """Nothing new starts after this record: a budget, a gate, a person, the journal's disk."""
 
-    reason: Literal["budget", "gate", "floor", "drain", "kill", "fence", "abort", "journal"]
+    reason: Literal[
+        "budget", "gate", "floor", "window", "drain", "kill", "fence", "abort", "journal"
+    ]
     cause: str
     by: str = ""
 

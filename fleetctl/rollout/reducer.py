@@ -158,6 +158,8 @@ def _obey(desk: Desk, command: Command) -> None:
         answers.take(desk, command)
     elif command.word == "halt":
         stop(desk, "journal", f"the journal cannot be written: {command.means}")
+    elif command.word == "close":
+        stop(desk, "window", command.means)
     elif command.word == "lost":
         stop(desk, "fence", command.means, command.by)
     else:

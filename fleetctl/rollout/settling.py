@@ -12,11 +12,14 @@ from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.records import HostSettled, StopOrdered
 from fleetctl.transport.protocol import Release
 
-StopReason = Literal["budget", "gate", "floor", "drain", "kill", "fence", "abort", "journal"]
+StopReason = Literal[
+    "budget", "gate", "floor", "window", "drain", "kill", "fence", "abort", "journal"
+]
 _RANK: dict[StopReason, int] = {
     "budget": 1,
     "gate": 1,
     "floor": 1,
+    "window": 1,
     "drain": 2,
     "abort": 2,
     "journal": 2,

@@ -94,6 +94,8 @@ class Sim:
         """Called after every turn."""
         self.holds: Callable[[RunProbe], bool] = lambda probe: True
         self.patience = Patience()
+        self.window_s = 0.0
+        """Of each leg; 0: it has none."""
         self.commands: list[tuple[float, Command]] = []
         """(seconds after the leg began, command)"""
         self.state = RunState(plan)
@@ -127,7 +129,10 @@ class Sim:
         log.crash_at, log.after = crash_at, after
         self.state = state
         self.legs += 1
-        driver = Driver(Reducer(self.plan, state, self.patience), log, self.world.clock)
+        until_s = self.world.clock.wall_s() + self.window_s if self.window_s else 0.0
+        driver = Driver(
+            Reducer(self.plan, state, self.patience), log, self.world.clock, until_s=until_s
+        )  # fmt: skip
         transport = WatchedTransport(self.world, driver.post, log)
         prober = SimProber(self.world, driver.post)
         prober.holds = self.holds

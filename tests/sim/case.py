@@ -73,6 +73,8 @@ class Case(msgspec.Struct, frozen=True):
     """Of one leg after the other, while there are any."""
     rivals: tuple[Rival, ...] = ()
     said: tuple[Said, ...] = ()
+    window_s: float = 0.0
+    """Of the legs up to the first end; 0: they have none."""
     legs: tuple[bool, ...] = ()
     """Legs after the first end: True tries lost hosts again only, False goes on with the rest."""
 

@@ -95,6 +95,7 @@ class Controller:
         self.died_of = ""
         self.holds: Callable[[], bool] = lambda: True
         self.wall_skew_s = 0.0
+        self.until_s = 0.0
         self.events = 0
         self.pending = True
         """Events have come since its last turn."""
@@ -121,6 +122,7 @@ class Controller:
         stop_due, self._stop_due = self._stop_due, False
         self.pending = False
         self.referee.turned_s = self._world.clock.monotonic_s()
+        self.referee.turned_wall_s = self._world.clock.wall_s()
         self._live_through(self._driver.turn)
         if stop_due and self.live:
             stopped = self.state.stop is not None or self.state.ended is not None
@@ -199,7 +201,10 @@ class Controller:
             self.referee.take(recorded.record)
 
     def _begin(self, log: WatchedLog) -> None:
-        self._driver = Driver(Reducer(self.state.plan, self.state), log, self._world.clock)
+        self.referee.until_s = self.until_s
+        self._driver = Driver(
+            Reducer(self.state.plan, self.state), log, self._world.clock, until_s=self.until_s
+        )  # fmt: skip
         self._transport = WatchedTransport(self._world, self._post, self.referee.ledger)
         self._transport.leg = self.state.legs
         prober = SimProber(self._world, self._post, lambda: self.holds())

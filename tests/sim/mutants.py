@@ -147,6 +147,7 @@ MUTANTS = (
     Mutant("what a host runs matters neither when read nor at its end", "5:", hosts, "_finish",
            lambda desk, run: settle(desk, run, Outcome.CHANGED),
            Mutant("", "", results, "_read_release", lambda *a: (Outcome.OK, ""))),
+    Mutant("the window does not end", "1:", Driver, "_window_ends", lambda self: []),
     Mutant("a named limit is exceeded", "2:", limits, "fits", lambda *a: True),
     Mutant("what is in doubt uses nothing", "2:", accounts, "_in_use",
            lambda run: Counter() if run.doubtful else _in_use(run)),

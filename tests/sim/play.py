@@ -60,6 +60,8 @@ class Play:
         self.due: list[Rival] = []
         self.legs = 0
         self.events = 0
+        self._began_wall_s = self.world.clock.wall_s()
+        self._ended_once = False
         self._folder = folder
         self._template = template or folder / "template.db"
         lay_out(self._template, folder / "journal.db")
@@ -101,6 +103,7 @@ class Play:
                 self.legs += 1
             self._run(until_s)
             if self.referee.ended is not None:
+                self._ended_once = True
                 break
             if controller.state.legs:
                 go_on = (
@@ -190,6 +193,8 @@ class Play:
         controller = Controller(self.world, FaultyJournal(path, door), referee, self.trace.note)
         controller.holds = self._holds
         controller.wall_skew_s = self._skew_s()
+        if self.case.window_s and self.referee is referee and not self._ended_once:
+            controller.until_s = self._began_wall_s + self.case.window_s
         self.controllers.append(controller)
         return controller
 

@@ -33,7 +33,9 @@ class Referee:
         self.asked: dict[str, r.QuestionAsked] = {}
         self.chosen: dict[str, tuple[r.QuestionAsked, r.QuestionAnswered]] = {}
         self.ticked: dict[str, set[int]] = {}
-        self.turned_s = 0.0
+        self.until_s = 0.0
+        """The end of the window, by the clock on the wall; 0: there is none."""
+        self.turned_wall_s = self.turned_s = 0.0
         """When the turn began whose records are taken in."""
         self.next_use_s: dict[tuple[int, str], float] = {}
         """(leg, named limit) -> when the next step may begin that uses it."""
@@ -134,6 +136,8 @@ class Referee:
         book = phase.hosts[record.host]
         demand(self.stop is None, "1: begun after a stop", record, self.stop)
         demand(not self.gate_shut, "1: begun after a gate refused", record, self.gate_shut)
+        late = self.until_s and self.turned_wall_s >= self.until_s
+        demand(not late, "1: begun after the window", record, self.until_s)
         demand(book.outcome is None and not book.in_flight, "3: begun twice", record)
         self.restores.check_start(record)
         check_before_start(self, phase, book)

@@ -30,6 +30,7 @@ def make_case(seed: int, size: int | None = None) -> Case:
         )
     return Case(
         seed, plan, _make_weather(chance), deaths, _make_rivals(chance, plan), _make_words(chance),
+        chance.choice((0.0,) * 6 + (chance.uniform(1.0, 200.0),)),
         tuple(chance.random() < 0.6 for _ in range(chance.choice((0, 0, 1, 1, 2, 3)))),
     )  # fmt: skip
 
