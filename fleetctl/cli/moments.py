@@ -41,7 +41,7 @@ def read_moment(text: str, now_s: float, zone: tzinfo | None = None) -> Moment:
     now = datetime.fromtimestamp(now_s, zone).replace(tzinfo=None)
     day, hour = _split(text, words)
     first, step = _day(day, now, text)
-    wanted = datetime(first.year, first.month, first.day, *hour)
+    wanted = first.replace(hour=hour[0], minute=hour[1], second=hour[2], microsecond=0)
     at_s, note = _stamp(wanted, zone)
     if at_s <= now_s:
         later = wanted
