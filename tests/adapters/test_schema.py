@@ -65,11 +65,15 @@ _TABLES = {"sqlite": "SELECT name FROM sqlite_master", "mariadb": "SHOW TABLES"}
 def test_a_failure_in_the_middle_is_kept_and_not_run_again(shard: Shard, said: Said) -> None:
     """It says file, statement and why; later tries say so and change nothing until a person did."""
     shard.add("one")
+    assert said("locate", "one") == 0
+    assert said.out.endswith("one\n") or said.out.endswith("one.db\n")
     bad = shard.migrations / "004_bad.sql"
     bad.write_text("ALTER TABLE things ADD COLUMN size INT;\nALTER TABLE nothing ADD x INT;\n")
     assert said("upgrade", "one") == 1
     assert "004_bad.sql failed at statement 2" in said.err
     assert "ALTER TABLE nothing ADD x INT" in said.err
+    assert said("locate", "one") == 0
+    assert said.out == "", "the backup from before it broke would be overwritten"
     bad.write_text("CREATE TABLE would_be_run_blindly (x INT);\n")
     assert said("upgrade", "one") == 1
     assert "004_bad.sql failed before, at statement 2" in said.err

@@ -5,7 +5,7 @@
     schema KEY=VALUE... status            one line of JSON: how many are where
     schema KEY=VALUE... upgrade NAME      apply what is pending there; exit 0: it is current
     schema KEY=VALUE... check NAME        exit 0: it is current
-    schema KEY=VALUE... locate NAME       its database; nothing when it is current or asleep
+    schema KEY=VALUE... locate NAME       its database, when migrations of it are pending
     schema KEY=VALUE... mark NAME NUMBER  a person's word: it is as after that number
 
 The keys: `kind` (mariadb, mysql, sqlite), `migrations` (a folder), `upto` (a number), one of
@@ -118,9 +118,13 @@ def check(shard: Shard, name: str) -> int:
 
 
 def locate(shard: Shard, name: str) -> int:
-    """The database that is about to be upgraded; for who makes a backup of it before."""
-    if check(shard, name):
-        sys.stdout.write(f"{shard.instance(name).database}\n")
+    """The database that is about to be upgraded; for who makes a backup of it before.
+
+    Not one that broke: it is left as it is, and the backup from before it broke must stay.
+    """
+    instance = shard.instance(name)
+    if instance.active and shard.survey([instance])[name].word(shard.wanted) == "pending":
+        sys.stdout.write(f"{instance.database}\n")
     return 0
 
 
