@@ -5,6 +5,7 @@ from __future__ import annotations
 from fleetctl.base.errors import ExitCode
 from fleetctl.base.outcome import Outcome, exit_code_of
 from fleetctl.rollout import budget, gatekeeping, hosts, limits, mending, pacing
+from fleetctl.rollout.accounts import Accounts
 from fleetctl.rollout.desk import BatchWork, Desk
 from fleetctl.rollout.pacing import Admission
 from fleetctl.rollout.records import (
@@ -239,6 +240,12 @@ def _skip_rest(desk: Desk, phase: PhaseRun, cause: str, *, halted: bool) -> None
                 desk.record(record)
 
 
+def lost_items(accounts: Accounts) -> list[Outcome]:
+    """What items lost within their budget make of a run whose hosts ended well."""
+    lost = [Outcome.FAILED] * any(accounts.lost_items.values())
+    return lost + [Outcome.UNKNOWN] * (accounts.unknown_items > 0)
+
+
 def ending(desk: Desk) -> tuple[ExitCode, str]:
     """What the process answers, and why it stopped early.
 
@@ -247,8 +254,7 @@ def ending(desk: Desk) -> tuple[ExitCode, str]:
     """
     state, accounts = desk.state, desk.state.accounts
     seen = [outcome for outcome, count in accounts.outcomes.items() if count > 0]
-    seen += [Outcome.FAILED] * any(accounts.lost_items.values())
-    seen += [Outcome.UNKNOWN] * (accounts.unknown_items > 0)
+    seen += lost_items(accounts)
     if state.stop is not None:
         code = _STOP_CODES[state.stop.reason]
         if code is not ExitCode.LOCK_HELD and Outcome.UNKNOWN in seen:

@@ -102,7 +102,7 @@ def enter(desk: Desk, run: HostRun, stage: Stage) -> bool:
     if over:
         stop(desk, "budget", over)
         return True
-    if not items.todo and run.host not in desk.rested:
+    if not items.first and not items.todo and run.host not in desk.rested:
         _rest(desk, run, step, items)
         return False
     if limits.hold_up(desk, run, stage):
@@ -197,6 +197,8 @@ def _may_run_again(
     if outcome is Outcome.UNKNOWN and end.end != "running":
         told = items.told.get(end.name) == "again"
         return told or step.retry is not None or bool(each.check)
+    if end.end == "killed":
+        return step.retry is not None  # as a step that is stopped with its run is gone on with
     if step.retry is None or desk.state.stop is not None or end.end not in ("failed", "timed out"):
         return False
     return items.tries_made(end.name) < step.retry.attempts

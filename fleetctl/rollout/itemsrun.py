@@ -22,8 +22,8 @@ class ItemsRun:
     """What the journal says about the items; every question is answered without looking at all."""
 
     __slots__ = (
-        "again", "counts", "forgiven", "in_round", "mute", "sent_most", "spent_s", "states",
-        "timed", "todo", "told", "took_s", "tries",
+        "again", "counts", "first", "forgiven", "in_round", "mute", "sent_most", "spent_s",
+        "states", "timed", "todo", "told", "took_s", "tries",
     )  # fmt: skip
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -33,6 +33,8 @@ class ItemsRun:
         """Not sent, and not tried before."""
         self.again: dict[str, None] = {}
         """To be sent as a new try."""
+        self.first: dict[str, None] = {}
+        """Sent, and without an end: what the host knows of them is asked before anything else."""
         self.in_round: tuple[str, ...] = ()
         self.counts = Counter({ItemState.TODO: len(self.states)})
         self.tries: dict[str, int] = {}
@@ -101,7 +103,7 @@ class ItemsRun:
         for item in self.in_round:
             if self.states[item] is ItemState.SENT:
                 self._turn(item, ItemEvent.ABSENT)
-                (self.again if self.tries_made(item) > 1 else self.todo)[item] = None
+                self.first[item] = None
         self.in_round = ()
 
     def reask(self) -> None:
@@ -124,7 +126,7 @@ class ItemsRun:
             if state is not ItemState.UNKNOWN:
                 self.forgiven[item] = self.try_of(item)
                 self.tries[item] = self.try_of(item) + 1
-            self.todo[item] = None
+            (self.first if state is ItemState.UNKNOWN else self.todo)[item] = None
 
     # ---- inside
 
@@ -135,5 +137,5 @@ class ItemsRun:
         self.counts[before] -= 1
         self.counts[after] += 1
         if event is ItemEvent.SEND:
-            self.todo.pop(item, None)
-            self.again.pop(item, None)
+            for queue in (self.first, self.todo, self.again):
+                queue.pop(item, None)

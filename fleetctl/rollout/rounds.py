@@ -23,8 +23,9 @@ _SLACK_S = 60.0
 
 
 def choose(items: ItemsRun, concurrency: int) -> tuple[str, ...]:
-    """The items of the next round; those tried before come when no other is left."""
-    left = items.todo or items.again
+    """The items of the next round: first those of which an end may be missing, last those that
+    failed before."""
+    left = items.first or items.todo or items.again
     return tuple(itertools.islice(left, _size(items, concurrency)))
 
 

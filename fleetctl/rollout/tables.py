@@ -54,7 +54,7 @@ WELL = frozenset({StepState.DONE, StepState.CHECKED, StepState.PASSED})
 STEP: Machine[StepState, StepEvent] = Machine(
     "step",
     StepState.TODO,
-    frozenset({StepState.PASSED}),
+    frozenset({StepState.CHECKED, StepState.PASSED}),
     {
         (StepState.TODO, StepEvent.SEND): StepState.SENT,
         (StepState.TODO, StepEvent.PASS): StepState.PASSED,
@@ -68,7 +68,6 @@ STEP: Machine[StepState, StepEvent] = Machine(
         (StepState.FAILED, StepEvent.RETRY): StepState.TODO,
         (StepState.UNKNOWN, StepEvent.REASK): StepState.SENT,
         (StepState.DONE, StepEvent.REOPEN): StepState.TODO,
-        (StepState.CHECKED, StepEvent.REOPEN): StepState.TODO,
         (StepState.DONE, StepEvent.UNDO): StepState.UNDOING,
         (StepState.FAILED, StepEvent.UNDO): StepState.UNDOING,
         (StepState.UNDOING, StepEvent.ACT): StepState.UNDONE,

@@ -62,10 +62,11 @@ _tick() { # beside the chief, as long as the round lasts: wakes it twice a secon
 }
 
 _i() { # ID TRY NAME: begin it when there is room, unless it is told from the ledger
-  while [ -z "$_shut$_halt" ] && [ $_busy -ge "$_width" ]; do _heed; done
-  [ -z "$_shut$_halt" ] || return
+  # What the ledger knows is told in any case: who is not told was not begun.
   eval "_was_begun=\$_began_$1 _was_ended=\$_ended_$1"
   [ -z "$_was_begun" ] || { _recall_item "$1" "$2" "$3" && return; }
+  while [ -z "$_shut$_halt" ] && [ $_busy -ge "$_width" ]; do _heed; done
+  [ -z "$_shut$_halt" ] || return
   _take_slot "$3"
   _clock
   eval "_due_$_slot=$((_NOW + _limit))"

@@ -197,6 +197,10 @@ class SimHost(msgspec.Struct):
             return StepResult(key, "running")
         return StepResult(key, "absent" if record is None else "interrupted")
 
+    def item_record(self, run: str, key: str, item: str) -> ItemRecord | None:
+        """What the disk has about an item of that foreach step."""
+        return self.items.get((run, key, item))
+
     def kill(self, run: str) -> bool:
         """Stop the step of this run that is under way; False when none is."""
         return self.current is not None and self.current.run == run and self.current.kill()

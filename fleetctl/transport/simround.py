@@ -45,10 +45,20 @@ class RoundWork:
         self._step = step
         self._round = step.operation
         self._over = over
-        self._pending = deque(step.operation.items)
+        self._pending: deque[ItemOrder] = deque()
         self._running: dict[str, ItemRecord] = {}
         self._ends: list[ItemEnd] = []
         self._lost = 0
+
+    def begin(self) -> None:
+        """Tell what the disk knows, in any case; then begin."""
+        for item in self._round.items:
+            record = self._host.item_record(self._order.run, self._round.key, item.name)
+            if record is not None and (record.end in WELL or item.try_no <= record.try_no):
+                self._tell(item.name, record.end or "interrupted", replayed=True)
+            else:
+                self._pending.append(item)
+        self.go_on()
 
     def go_on(self) -> None:
         """Begin what may begin; over when nothing runs and nothing may begin."""
@@ -71,10 +81,6 @@ class RoundWork:
 
     def _take(self, item: ItemOrder) -> None:
         place = (self._order.run, self._round.key, item.name)
-        record = self._host.items.get(place)
-        if record is not None and (record.end in WELL or item.try_no <= record.try_no):
-            self._tell(item.name, record.end or "interrupted", replayed=True)
-            return
         verdict = self._host.world.item(self._host.name, self._step, item.name)
         record = self._host.items[place] = ItemRecord(item.try_no)
         if verdict.end != "checked":

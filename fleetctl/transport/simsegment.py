@@ -114,7 +114,7 @@ class Segment:
                 self._close(place, "acted", b"")
 
         self._round = RoundWork(host, self._order, step, over)
-        host.later(0.0, self._round.go_on)
+        host.later(0.0, self._round.begin)
 
     def _told_from(self, place: tuple[str, str], step: StepOrder) -> StepRecord | None:
         """The step's record, unless its partner (the undo, the act) has succeeded since."""

@@ -43,11 +43,11 @@ def a_step(
 
 def a_foreach(
     key: str, *, check: str = "", concurrency: int = 2, retry: Retry | None = None,
-    barrier: bool = False, timeout_s: float = 60.0, act: str = "up {{item}}", listing: str = "ls",
+    barrier: bool = False, timeout_s: float = 60.0, act: str = "up {{item}}", list_key: str = "",
 ) -> tuple[PlanStep, PlanStep]:  # fmt: skip
     """The step that lists, and the one that acts on each item."""
     return (
-        PlanStep(f"{key}.list", f"list {key}", Listing(listing), 60.0, Retry(1)),
+        PlanStep(list_key or f"{key}.list", f"list {key}", Listing("ls"), 60.0, Retry(1)),
         PlanStep(
             key, key, Foreach(act, check, concurrency=concurrency), timeout_s, retry,
             barrier=barrier,

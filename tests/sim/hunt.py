@@ -14,6 +14,7 @@ from tests.sim.scenarios import make_case
 Arrow = tuple[Machine[Any, Any], tuple[Any, Any]]
 MACHINES: tuple[Machine[Any, Any], ...] = (
     tables.STEP, duties.DUTY, tables.HOST, tables.PHASE, tables.BATCH, tables.GATE, tables.LEG,
+    tables.ITEM,
 )  # fmt: skip
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fleetctl.base.outcome import Outcome
-from fleetctl.playbook.operations import Exec
+from fleetctl.playbook.operations import Exec, Foreach
 from fleetctl.rollout.records import AskSent, SegmentSent, StepSettled
-from fleetctl.transport.protocol import Ask, RunSegment, StepEnd, StepOrder
+from fleetctl.transport.protocol import Ask, ItemOrder, Round, RunSegment, StepEnd, StepOrder
 from fleetctl.transport.simhost import Blind
 from fleetctl.transport.simulated import World
 from tests.sim.books import HostBook, base_of, demand
+from tests.sim.items import ItemWitness
 
 if TYPE_CHECKING:
     from tests.sim.referee import Referee
@@ -54,6 +55,7 @@ class Ledger(Blind):
         """(run, host) -> the newest leg the host has heard of."""
         self.course: dict[tuple[str, str], list[tuple[str, str]]] = {}
         """(run, host) -> what began and ended there, in order."""
+        self.witness = ItemWitness(self)
         self._running: dict[str, Effect] = {}
         self._world = world
         self._note = note
@@ -71,6 +73,8 @@ class Ledger(Blind):
         if isinstance(order, RunSegment):
             names = self.names.setdefault((order.run, order.ticket), {})
             for step in order.steps:
+                if isinstance(step.operation, Round):
+                    self.witness.submitted(order, step)
                 names[_booked(step)] = step.key + (".undo" if step.undo else "")
 
     # ---- what hosts do
@@ -122,6 +126,24 @@ class Ledger(Blind):
         if end != "checked" and running is not None:
             running.end = end
             del self._running[host]
+
+    def item_began(self, host: str, order: RunSegment, step: StepOrder, item: ItemOrder) -> None:
+        self._note(("item began", host, order.run, order.ticket, step.key, item.name))
+        self.witness.began(host, order, step, item)
+
+    def item_ended(
+        self, host: str, order: RunSegment, step: StepOrder, item: str, end: StepEnd
+    ) -> None:
+        self._note(("item ended", host, order.run, step.key, item, end))
+        assert isinstance(step.operation, Round)
+        self.witness.ended(order.run, host, step.operation.key, item, end)
+
+    def listed(self, run: str, host: str, key: str) -> tuple[str, ...]:
+        """What the host said in the step that lists."""
+        for (of_run, name), record in self._world.hosts[host].records.items():
+            if of_run == run and base_of(name) == key and record.end == "acted":
+                return tuple(record.stdout.decode().split())
+        return ()
 
     def _check_expected(self, referee: Referee, effect: Effect, name: str) -> None:
         """The run still holds the step to be open, or not known."""
@@ -188,6 +210,8 @@ class Ledger(Blind):
         """The outcome of a step is what its host recorded."""
         end = self.ends.get((referee.run, book.host, self._name(referee.run, book, key)))
         reads = referee.steps[told.key].reads_release
+        if isinstance(referee.steps[told.key].operation, Foreach):
+            return  # what became of its items is what counts
         match told.outcome:
             case Outcome.OK | Outcome.CHANGED:
                 true = end == "acted"
@@ -205,6 +229,7 @@ class Ledger(Blind):
         demand(not name or found is None, "3: told never begun, but it was", book.host, name)
 
     def must_be_untouched(self, referee: Referee, book: HostBook, why: str) -> None:
+        self.witness.must_be_untouched(referee.run, book)
         for key in book.open:
             acts = self.effects.get((referee.run, book.host, key), [])
             mine = [act for act in acts if act.ticket == book.open[key]]
@@ -221,6 +246,7 @@ class Ledger(Blind):
 
     def compare(self, referee: Referee) -> None:
         """No effect of the run is missing from its records."""
+        self.witness.compare(referee)
         for (run, host, key), acts in self.effects.items():
             last = acts[-1]
             lost = last.end == "acted" or (last.end is None and not last.repeatable)

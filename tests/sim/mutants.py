@@ -20,6 +20,7 @@ from fleetctl.rollout import (
     ends,
     gatekeeping,
     hosts,
+    items,
     limits,
     manual,
     mending,
@@ -32,12 +33,14 @@ from fleetctl.rollout import (
     segments,
 )
 from fleetctl.rollout.hostrun import HostRun
+from fleetctl.rollout.itemsrun import ItemsRun
 from fleetctl.rollout.loop import Driver
 from fleetctl.rollout.messages import Outgoing
 from fleetctl.rollout.records import QuestionAnswered, Record
 from fleetctl.rollout.settling import settle
 from fleetctl.rollout.stages import Recipe, read_recipe
 from fleetctl.rollout.state import RunState
+from fleetctl.rollout.tables import ItemState
 from fleetctl.transport.protocol import StepResult
 from fleetctl.transport.simhost import SimHost
 from tests.sim import controller
@@ -104,8 +107,17 @@ def _pass_unasked(desk: Any, work: Any, run: HostRun) -> bool:
     return True
 
 
+def _forget_round(self: ItemsRun) -> None:
+    """Whatever has no end is a new try, which its host begins whatever it knows."""
+    for item in self.in_round:
+        if self.states[item] is ItemState.SENT:
+            self.tries[item] = self.try_of(item) + 1
+    _leave_round(self)
+
+
 _carry_out = Driver._carry_out
 _in_use = accounts._in_use
+_leave_round = ItemsRun.leave_round
 _take_answer = asking.take_answer
 
 MUTANTS = (
@@ -147,6 +159,15 @@ MUTANTS = (
     Mutant("what a host runs matters neither when read nor at its end", "5:", hosts, "_finish",
            lambda desk, run: settle(desk, run, Outcome.CHANGED),
            Mutant("", "", results, "_read_release", lambda *a: (Outcome.OK, ""))),
+    Mutant("the budget for items is not asked", "1:", budget, "items_overspent", lambda *a: ""),
+    Mutant("a round may lose as many items as it likes", "1:", budget, "items_left",
+           lambda *a: 10**7),
+    Mutant("an item cut off is begun again", "3:", items, "_may_run_again", lambda *a: True),
+    Mutant("items of a round without an end are sent as new tries", "3:", ItemsRun,
+           "leave_round", _forget_round),
+    Mutant("hosts keep no record of items", "3:", SimHost, "item_record", lambda *a: None),
+    Mutant("ends of items are not believed", "liveness", items, "_settle", lambda *a: None),
+    Mutant("lost items are as good as done", "5:", advance, "lost_items", lambda *a: []),
     Mutant("the window does not end", "1:", Driver, "_window_ends", lambda self: []),
     Mutant("a named limit is exceeded", "2:", limits, "fits", lambda *a: True),
     Mutant("what is in doubt uses nothing", "2:", accounts, "_in_use",

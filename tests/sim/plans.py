@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping
 from typing import Literal
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from fleetctl.inventory.model import Host
@@ -23,6 +24,7 @@ from fleetctl.playbook.operations import (
     TcpProbe,
 )
 from tests.rollout.builders import (
+    a_foreach,
     a_host,
     a_hostless,
     a_manual,
@@ -105,12 +107,16 @@ def _make_guard(chance: random.Random, tier: str, names: list[str]) -> TierGuard
 def _make_phase(chance: random.Random, names: list[str], number: int) -> PlanPhase:
     lockstep = chance.random() < 0.3
     steps = [_make_step(chance, f"p{number}s{n}", lockstep) for n in range(chance.randint(1, 5))]
-    steps = _with_restores(chance, steps)
+    steps = _with_items(chance, _with_restores(chance, steps), number)
     release = ""
     if chance.random() < 0.3:
         release = "rel-2"
         steps.append(a_step(f"p{number}read", reads_release=True, expects="rel-2"))
-    budget = Budget(chance.choice(_BUDGETS), chance.choice((None, None, None, 0, 1)))
+    budget = Budget(
+        chance.choice(_BUDGETS),
+        chance.choice((None, None, None, 0, 1)),
+        chance.choice((UNSET, 1, 3, 10**6, 10**6)),
+    )
     return a_phase(
         _divide(chance, names), steps, name=f"p{number}", release=release, budget=budget,
         limit=chance.choice((1, 3, 8, 100)), gates=_make_gates(chance, number),
@@ -171,6 +177,21 @@ def _make_step(chance: random.Random, key: str, lockstep: bool) -> PlanStep:
         undo="undo it" if chance.random() < 0.6 else "", undo_last=chance.random() < 0.2,
         check="is it done" if chance.random() < 0.2 else "",
     )  # fmt: skip
+
+
+def _with_items(chance: random.Random, steps: list[PlanStep], number: int) -> list[PlanStep]:
+    """In some phases a step is done for each item a host lists."""
+    if chance.random() < 0.6:
+        return steps
+    at = chance.randint(0, len(steps))
+    key = f"p{number}e"
+    each = a_foreach(
+        key, list_key=f"{key}list", concurrency=chance.choice((1, 2, 4)),
+        check="is it done" if chance.random() < 0.2 else "",
+        retry=Retry(chance.randint(1, 3), 0.5) if chance.random() < 0.25 else None,
+        barrier=chance.random() < 0.2,
+    )  # fmt: skip
+    return [*steps[:at], *each, *steps[at:]]
 
 
 def _with_restores(chance: random.Random, steps: list[PlanStep]) -> list[PlanStep]:

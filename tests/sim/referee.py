@@ -7,9 +7,10 @@ from typing import Any
 
 from fleetctl.base.outcome import Outcome
 from fleetctl.plan.model import Plan, PlanStep
-from fleetctl.playbook.operations import Approval, Manual
+from fleetctl.playbook.operations import Approval, Foreach, Manual
 from fleetctl.rollout import records as r
 from tests.sim.books import WELL, HostBook, PhaseBook, demand, way_of
+from tests.sim.items import ItemRules
 from tests.sim.ledger import Ledger
 from tests.sim.restores import RestoreRules
 from tests.sim.starts import check_after_start, check_before_start, check_limits
@@ -44,6 +45,7 @@ class Referee:
         self.sums = Sums(plan, self.phases)
         self.legs = 0
         self.restores = RestoreRules(self)
+        self.items = ItemRules(self)
         self._takers: dict[type, Callable[[Any], None]] = {
             r.RunOpened: self._open, r.RunResumed: self._resume, r.HostBegan: self._begin,
             r.SegmentSent: self._send, r.AskSent: self._ask, r.StepSettled: self._settle_step,
@@ -52,7 +54,8 @@ class Referee:
             r.RestoreBegan: self.restores.begin, r.HostReopened: self._go_on,
             r.GateSettled: self._gate, r.QuestionAsked: self._ask_person,
             r.QuestionAnswered: self._choose, r.BoxTicked: self._tick,
-            r.PhaseEnded: self._end_phase, r.StopOrdered: self._stop, r.RunEnded: self._end,
+            **self.items.takers, r.PhaseEnded: self._end_phase,
+             r.StopOrdered: self._stop, r.RunEnded: self._end,
         }  # fmt: skip
 
     def take(self, record: r.Record) -> None:
@@ -74,6 +77,7 @@ class Referee:
 
     def _resume(self, record: r.RunResumed) -> None:
         self.legs += 1
+        self.items.resume(only_failed=record.only_failed)
         self.stop, self.ended, self.gate_shut = None, None, ""
         self.sums.set_down(set())
         for phase in self.phases.values():
@@ -84,13 +88,17 @@ class Referee:
                     book.mending |= book.way == ".restore" and not book.fault
                 elif book.owes:
                     continue
-                elif book.outcome is not None and _taken_up(book, record.only_failed):
+                elif book.outcome is not None and (
+                    _taken_up(book, record.only_failed)
+                    or (record.only_failed and self.items.lost_on(book))
+                ):
                     self._reopen(phase, book)
 
     def _reopen(self, phase: PhaseBook, book: HostBook) -> None:
         self.sums.count(phase, book, -1)
         book.outcome, book.halted = None, False
         self._begin_anew(phase, book)
+        self.items.take_up(book)
 
     def _go_on(self, record: r.HostReopened) -> None:
         phase, book = self.phases[record.phase], self.book(record.phase, record.host)
@@ -99,6 +107,7 @@ class Referee:
         phase.flying.pop(book.host, None)
         self.sums.note_out(book.host)
         self._begin_anew(phase, book)
+        self.items.take_up(book)
 
     def _begin_anew(self, phase: PhaseBook, book: HostBook) -> None:
         if not {step.key for step in phase.plan.steps} <= book.well:
@@ -107,6 +116,7 @@ class Referee:
                 book.told.pop(key, None)
             book.restored.clear()
         book.reask([key for key, outcome in book.told.items() if outcome is Outcome.UNKNOWN])
+        self.items.reask(book)
         book.fault = book.fault and book.way == ".undo"
 
     def _stop(self, record: r.StopOrdered) -> None:
@@ -126,6 +136,7 @@ class Referee:
             demand(not undone, "5: success told, and nobody did", undone)
             bad = [o for o in outcomes if o not in (Outcome.OK, Outcome.CHANGED)]
             demand(not bad, "5: success told, but", bad)
+        self.items.check_exit(record.exit_code)
         self.ledger.compare(self)
         self.restores.check_end()
 
@@ -272,6 +283,8 @@ class Referee:
         key = record.key + way_of(record)
         if isinstance(self.steps[record.key].operation, Manual):
             self._check_manual(book, record)
+        if isinstance(self.steps[record.key].operation, Foreach):
+            self.items.check_end(record, was_open=key in book.open)
         if key in book.open:
             self.ledger.check_truth(self, book, key, record)
             del book.open[key]

@@ -33,6 +33,7 @@ class RestoreRules:
         referee.sums.note_out(book.host)
         unknown = [key for key, outcome in book.told.items() if outcome is Outcome.UNKNOWN]
         book.reask([key for key in unknown if key not in book.restored])
+        referee.items.reask(book)
 
     def end(self, book: HostBook) -> None:
         """What it was owed is said to be done."""
