@@ -1,6 +1,6 @@
 """A MariaDB server of our own, with databases of instances that stand in for a fleet's shards.
 
-    python -m bench.mariadb --dir DIR --shards 16 --instances 400 [--upto 1]
+    python -m bench.mariadb --dir DIR --shards 16 --instances 400
 
 makes the server's files in DIR, starts it on a socket there (and with --port on 127.0.0.1), makes
 the instances, says how to reach it and stays until it is interrupted. One server plays all shards:
