@@ -142,6 +142,15 @@ def runs_now(story: RunStory, host: HostStory) -> str:
     return f"what it runs is not known{last}"
 
 
+def owed_lines(story: RunStory) -> list[str]:
+    """What this run stopped on hosts and has not put back."""
+    found: dict[str, list[str]] = {}
+    for host in story.hosts.values():
+        if host.settled is not None and host.settled.owes:
+            found.setdefault(host.settled.owes, []).append(host.host)
+    return [f"{words} ({fold(hosts)})" for words, hosts in found.items()]
+
+
 def batch_rows(story: RunStory) -> list[BatchRow]:
     """The batches that were begun, as they were."""
     rows = []

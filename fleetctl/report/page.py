@@ -17,6 +17,7 @@ from fleetctl.plan.history import names_of
 from fleetctl.report import facts
 from fleetctl.report.accounting import accounted_words, read_back_words, unaccounted_lines
 from fleetctl.report.chart import draw_charts
+from fleetctl.report.items import item_failures, item_rows, tally_words
 from fleetctl.report.lanes import gate_words, question_words
 from fleetctl.report.pieces import WORK, GateStory, HostStory
 from fleetctl.report.slowness import Slow, slow_steps, timed_step
@@ -77,6 +78,10 @@ def render_page(story: RunStory, history: History, seal: str = "") -> str:
         people=people(story),
         trouble=list(_trouble(story)),
         releases=facts.release_rows(story),
+        owed=facts.owed_lines(story),
+        tallies=list(tally_words(story)),
+        items=item_rows(story),
+        item_failures=item_failures(story),
         hosts=list(_host_rows(story)),
         untouched=_untouched(story),
         seal=seal,
@@ -202,7 +207,8 @@ def _template() -> Template:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(
-        wall=wall_text, clock=clock_text, n=number_text, safe_text=printable
+        wall=wall_text, clock=clock_text, n=number_text, duration=format_duration,
+        safe_text=printable,
     )  # fmt: skip
     environment.globals["fold"] = fold
     return environment.get_template(TEMPLATE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -60,6 +60,8 @@ class HostStory(msgspec.Struct):
     marks: list[Mark] = msgspec.field(default_factory=list)
     steps: dict[str, r.StepSettled] = msgspec.field(default_factory=dict)
     """Key (undos: `KEY.undo`) -> its last end."""
+    items: dict[str, Any] = msgspec.field(default_factory=dict)
+    """Key of a foreach step -> its `ItemsStory`."""
     retries: int = 0
     settled: r.HostSettled | None = None
     settled_s: float = 0.0

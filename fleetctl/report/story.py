@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from fleetctl.base.outcome import Outcome, worse
 from fleetctl.plan.model import Plan
 from fleetctl.playbook.operations import Approval
+from fleetctl.report.items import TELL, lost_items
 from fleetctl.report.pieces import (
     BatchStory,
     GateStory,
@@ -116,7 +117,10 @@ class RunStory:
 
     def _resumed(self, record: r.RunResumed) -> None:
         parts = ["resumed", *(["failed hosts only"] * record.only_failed)]
-        parts += [f"{one.host} {one.word} as a person says" for one in record.told]
+        parts += [
+            f"{one.host} {one.item} {one.word} as a person says".replace("  ", " ")
+            for one in record.told
+        ]
         if record.taken_from:
             parts.append(f"taken over from {record.taken_from}")
         self.legs.append(Leg(self.now_s, record.by, ", ".join(parts)))
@@ -124,7 +128,7 @@ class RunStory:
         for host in self.hosts.values():
             host.at_s = host.sent_s = self.now_s
             host.doubt_s, host.paused = None, ""
-            if host.settled is not None and _goes_on(host.settled, record.only_failed):
+            if _goes_on(host, record.only_failed):
                 host.settled = None
         for gate in self.gates:
             if gate.settled_s is None:
@@ -149,7 +153,8 @@ class RunStory:
         if batch is not None:
             batch.ended_s = self.now_s
 
-    def _host(self, phase: str, host: str) -> HostStory:
+    def host(self, phase: str, host: str) -> HostStory:
+        """The host in the phase, made when it is first told of."""
         place = (phase, host)
         found = self.hosts.get(place)
         if found is None:
@@ -158,11 +163,11 @@ class RunStory:
         return found
 
     def _host_began(self, record: r.HostBegan) -> None:
-        host = self._host(record.phase, record.host)
+        host = self.host(record.phase, record.host)
         host.attempt, host.at_s, host.settled = record.attempt, self.now_s, None
 
     def _sent(self, record: r.SegmentSent) -> None:
-        host = self._host(record.phase, record.host)
+        host = self.host(record.phase, record.host)
         if host.spans and self.now_s - host.at_s >= HELD_S_MIN:
             title = host.paused or "held until it could go on"
             kind: SpanKind = "pause" if host.paused else "held"
@@ -171,7 +176,7 @@ class RunStory:
         host.paused = ""
 
     def _step_settled(self, record: r.StepSettled) -> None:
-        host = self._host(record.phase, record.host)
+        host = self.host(record.phase, record.host)
         self._end_doubt(host)
         title = self.titles.get(record.key, record.key)
         kind: SpanKind = "undo" if record.undo else "restore" if record.restore else "step"
@@ -183,14 +188,14 @@ class RunStory:
         host.steps[record.key + {"step": ""}.get(kind, f".{kind}")] = record
 
     def _lost(self, record: r.OrderLost) -> None:
-        host = self._host(record.phase, record.host)
+        host = self.host(record.phase, record.host)
         text = f"connection lost ({record.cause}: {record.detail})"
         host.marks.append(Mark("lost", self.now_s, text, record.host))
         if record.sent and host.doubt_s is None:
             host.doubt_s = self.now_s
 
     def _retry_planned(self, record: r.RetryPlanned) -> None:
-        host = self._host(record.phase, record.host)
+        host = self.host(record.phase, record.host)
         what = {"connect": "connecting", "ask": "asking"}.get(record.reason)
         what = what or self.titles.get(record.key, record.key)
         text = f"{what} again, try {record.try_no}"
@@ -200,16 +205,22 @@ class RunStory:
             host.paused = text
 
     def _host_settled(self, record: r.HostSettled) -> None:
-        host = self._host(record.phase, record.host)
+        host = self.host(record.phase, record.host)
         self._end_doubt(host)
         host.settled, host.settled_s = record, self.now_s
 
     def _taken_up(self, record: r.RestoreBegan | r.HostReopened) -> None:
-        host = self._host(record.phase, record.host)
+        host = self.host(record.phase, record.host)
         host.settled, host.at_s = None, self.now_s
 
     def _question_asked(self, record: r.QuestionAsked) -> None:
         self.questions.append(QuestionStory(record, self.now_s))
+
+    def _box_ticked(self, record: r.BoxTicked) -> None:
+        open_ = (one for one in self.questions if one.asked.key == record.key)
+        boxes = next((one.asked.boxes for one in open_ if one.answered is None), ())
+        box = boxes[record.box - 1] if record.box <= len(boxes) else f"box {record.box}"
+        self.marks.append(Mark("word", self.now_s, f"ticked by {record.by}: {box}"))
 
     def _question_answered(self, record: r.QuestionAnswered) -> None:
         for question in reversed(self.questions):
@@ -291,12 +302,17 @@ class RunStory:
         r.ViewDropped: _view_dropped,
         r.StopOrdered: _stopped,
         r.RunEnded: _run_ended,
+        r.BoxTicked: _box_ticked,
+        **TELL,
     }
 
 
-def _goes_on(settled: r.HostSettled, only_failed: bool) -> bool:
-    """Whether a resume goes on with a settled host."""
+def _goes_on(host: HostStory, only_failed: bool) -> bool:
+    """Whether a resume goes on with the host, if it is settled."""
+    settled = host.settled
+    if settled is None:
+        return False
     if only_failed:
         left_out = settled.outcome is Outcome.SKIPPED and not settled.halted
-        return settled.outcome.lost or left_out
+        return settled.outcome.lost or left_out or lost_items(host) > 0
     return settled.halted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fleetctl.base.durations import format_duration
 from fleetctl.report import facts
 from fleetctl.report.accounting import accounted_words, read_back_words, unaccounted_lines
+from fleetctl.report.items import item_failures, tally_words
 from fleetctl.report.slowness import Slow
 from fleetctl.report.story import RunStory
 
@@ -24,11 +25,15 @@ def summary_lines(story: RunStory, slow: list[Slow]) -> list[str]:
         accounted_words(known),
         *unaccounted_lines(known),
     ]
+    lines += tally_words(story)
+    lines += [f"NOT PUT BACK: {owed}" for owed in facts.owed_lines(story)]
     lines += [words] if (words := read_back_words(known)) else []
     for failure in facts.failures(story)[:FAILURES_MAX]:
         why = f": {failure.cause}" if failure.cause else ""
         lines.append(f"- {failure.words}: {_short(failure.hosts)}{why}")
         lines += [f"  {told}" for told in failure.runs]
+    for lost in item_failures(story)[:FAILURES_MAX]:
+        lines.append(f"- {lost.words}: {_short(lost.named)}: {lost.cause}")
     lines += [f"- slow: {one.words}" for one in slow[:SLOW_MAX]]
     for gate in story.gates:
         if gate.approval and gate.by:
