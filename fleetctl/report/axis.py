@@ -36,9 +36,15 @@ class Tick(NamedTuple):
 class Axis:
     """Maps Unix times between `left` and `right`."""
 
-    def __init__(self, stretches: Sequence[tuple[float, float]], left: float, right: float) -> None:
-        """`stretches`: begin and end of each, in order, at least one."""
-        self.begin_s = stretches[0][0]
+    def __init__(
+        self, stretches: Sequence[tuple[float, float]], left: float, right: float,
+        begin_s: float | None = None,
+    ) -> None:  # fmt: skip
+        """`stretches`: begin and end of each, in order, at least one.
+
+        `begin_s`: when the clock of the ticks starts; left out, with the first stretch.
+        """
+        self.begin_s = stretches[0][0] if begin_s is None else begin_s
         self.left, self.right = left, right
         shown_s = sum(max(0.0, end - begin) for begin, end in stretches) or 1.0
         room = right - left - GAP * (len(stretches) - 1)
@@ -57,6 +63,10 @@ class Axis:
                 inside_s = max(0.0, wall_s - piece.begin_s)
                 return min(self.right, piece.left + inside_s * self.per_s)
         return self.pieces[-1].right
+
+    def shows(self, begin_s: float, end_s: float) -> bool:
+        """Whether any of that time is on the line."""
+        return any(begin_s <= one.end_s and end_s >= one.begin_s for one in self.pieces)
 
     def gaps(self) -> list[tuple[float, float]]:
         """Left and right of each folded stretch."""

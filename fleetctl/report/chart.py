@@ -35,20 +35,29 @@ def draw_charts(story: RunStory, slow: Collection[tuple[str, str]] = ()) -> list
     rows = row_order(story)
     if not story.legs or not rows:
         return []
-    axis = axis_of(story)
     count = -(-len(rows) // ROWS_MAX)
     size = -(-len(rows) // count)
     parts = [rows[at : at + size] for at in range(0, len(rows), size)]
-    return [_draw(story, axis, part, slow, count) for part in parts]
+    return [_draw(story, axis_of(story, part if count > 1 else ()), part, slow, count)
+            for part in parts]  # fmt: skip
 
 
-def axis_of(story: RunStory) -> Axis:
-    """Over all legs; a run of no length gets a second."""
+def axis_of(story: RunStory, hosts: Collection[str] = ()) -> Axis:
+    """Over all legs, or the part of them these hosts were worked on; never of no length."""
     stretches = [(leg.began_s, max(leg.ended_s, leg.began_s)) for leg in story.legs]
-    first = stretches[0]
-    if all(begin == end for begin, end in stretches):
-        stretches[0] = (first[0], first[0] + 1.0)
-    return Axis(stretches, LEFT, RIGHT)
+    begin_s, end_s = stretches[0][0], stretches[-1][1]
+    mine = [host for host in story.hosts.values() if host.host in hosts]
+    if mine:
+        begin_s = min(host.began_s for host in mine)
+        end_s = max(host.settled_s or story.now_s for host in mine)
+    shown = [
+        (max(begin, begin_s), min(end, end_s))
+        for begin, end in stretches
+        if begin <= end_s and end >= begin_s
+    ] or [(begin_s, begin_s)]
+    if all(begin == end for begin, end in shown):
+        shown[0] = (shown[0][0], shown[0][0] + 1.0)
+    return Axis(shown, LEFT, RIGHT, story.began_s)
 
 
 def row_order(story: RunStory) -> list[str]:
@@ -56,6 +65,8 @@ def row_order(story: RunStory) -> list[str]:
     main: dict[str, tuple[float, int, int]] = {}
     order = {name: place for place, name in enumerate(story.phases)}
     for host in story.hosts.values():
+        if not host.begun:
+            continue
         took_s = sum(span.seconds for span in host.spans if span.kind in WORK)
         place = (took_s, -order[host.phase], -host.batch)
         main[host.host] = max(main.get(host.host, place), place)
@@ -75,7 +86,10 @@ def _draw(
     )  # fmt: skip
     _draw_axis(chart, axis, bottom)
     draw_lanes(chart, story, axis, bottom)
-    chart.bands.extend(_bands(story, axis, place))
+    for band, words in _bands(story, axis, place):
+        chart.bands.append(band)
+        if band.width > len(words) * 5 + 8:
+            chart.labels.append(Label(band.x + band.width - 3, band.y + 10, words, "batch"))
     for name, y in place.items():
         mine = [host for host in story.hosts.values() if host.host == name]
         chart.rules.append(Rule(LEFT, y + ROW, RIGHT, y + ROW, "row"))
@@ -90,17 +104,25 @@ def _draw(
 def _draw_axis(chart: Chart, axis: Axis, bottom: float) -> None:
     for x, seconds in axis.ticks():
         chart.rules.append(Rule(x, HEAD - 4, x, bottom, "tick"))
-        words = "0" if not seconds else format_duration(seconds).replace(" ", "\u00a0")
+        words = "0" if not seconds else _tick_words(seconds)
         chart.labels.append(Label(x, HEAD - 8, words, "tick"))
     for left, right in axis.gaps():
         told = "nobody was at it in between"
         chart.bands.append(Box(left, HEAD, right - left, bottom - HEAD, "gap", told))
 
 
-def _bands(story: RunStory, axis: Axis, place: dict[str, float]) -> Iterator[Box]:
+def _tick_words(seconds: float) -> str:
+    """`30 s`, `5 min`, `1 h 30 min`."""
+    words = f"{seconds:g} s" if seconds < 10 else format_duration(seconds)
+    return words.removesuffix(" 00 s").removesuffix(" 00 min").replace(" ", "\u00a0")
+
+
+def _bands(story: RunStory, axis: Axis, place: dict[str, float]) -> Iterator[tuple[Box, str]]:
     """Each batch behind its hosts: where they stand together, one band."""
     for batch in story.batches.values():
         ended_s = batch.ended_s or story.now_s
+        if not axis.shows(batch.began_s, ended_s):
+            continue
         left, right = axis.x(batch.began_s), axis.x(ended_s)
         phase = story.phases[batch.phase].plan
         of = len(phase.batches)
@@ -110,7 +132,8 @@ def _bands(story: RunStory, axis: Axis, place: dict[str, float]) -> Iterator[Box
         )
         look = "even" if batch.batch % 2 else "odd"
         for first, last in _stretches(sorted(place[h] for h in batch.hosts if h in place)):
-            yield Box(left, first, max(WIDTH_MIN, right - left), last - first + ROW, look, told)
+            band = Box(left, first, max(WIDTH_MIN, right - left), last - first + ROW, look, told)
+            yield band, f"{batch.batch + 1}/{of}"
 
 
 def _stretches(ys: Sequence[float]) -> Iterator[tuple[float, float]]:

@@ -21,6 +21,8 @@ What = Literal[
 ]  # fmt: skip
 ENDS: frozenset[What] = frozenset({"exit", "outcome"})
 """What makes two runs different in outcome."""
+_PART = "."
+"""In the keys of the parts of a deploy: their texts hold the release's sums."""
 HOSTS_MAX = 10
 """Single hosts whose times are told."""
 
@@ -73,10 +75,13 @@ def _plans(before: Plan, now: Plan) -> Iterator[Difference]:
         yield Difference("hosts", fold(gone), "worked on", "not in it")
     if new := [host for host in is_ if host not in was]:
         yield Difference("hosts", fold(new), "not in it", "worked on")
+    releases: dict[tuple[str, str], list[str]] = {}
     for tier in dict.fromkeys((*before.releases, *now.releases)):
         pair = before.releases.get(tier, "none"), now.releases.get(tier, "none")
         if pair[0] != pair[1]:
-            yield Difference("release", tier, *pair)
+            releases.setdefault(pair, []).append(tier)
+    for pair, tiers in releases.items():
+        yield Difference("release", ", ".join(tiers), *pair)
     phases = {phase.name: phase for phase in before.phases}, {p.name: p for p in now.phases}
     if list(phases[0]) != list(phases[1]):
         yield Difference("phases", "plan", ", ".join(phases[0]), ", ".join(phases[1]))
@@ -97,20 +102,24 @@ def _phase(
         yield Difference("batches", where, _ramp(before), _ramp(now))
     if _pace(before) != _pace(now):
         yield Difference("pace", where, _pace(before), _pace(now))
-    gates = [[gate.title for gate in phase.gates] for phase in (before, now)]
+    gates = [[_lasting(phase, gate.title) for gate in phase.gates] for phase in (before, now)]
     yield from _lists("gates", where, *gates)
     steps = [was[step.key] for step in before.steps], [is_[step.key] for step in now.steps]
     yield from _lists("steps", where, *steps)
     texts = {was[step.key]: _text(before, step.operation) for step in before.steps}
     for step in now.steps:
-        name = is_[step.key]
-        if name in texts and texts[name] != _text(now, step.operation):
+        name, deploys = is_[step.key], _PART in step.key and before.release != now.release
+        if not deploys and name in texts and texts[name] != _text(now, step.operation):
             yield Difference("steps", f"{where}: {name}", "its text", "another text")
 
 
-def _text(phase: PlanPhase, operation: object) -> bytes:
-    encoded = msgspec.json.encode(operation)
-    return encoded.replace(phase.release.encode(), b"RELEASE") if phase.release else encoded
+def _text(phase: PlanPhase, operation: object) -> str:
+    return _lasting(phase, msgspec.json.encode(operation).decode())
+
+
+def _lasting(phase: PlanPhase, text: str) -> str:
+    """The text, whatever the release."""
+    return text.replace(phase.release, "RELEASE") if phase.release else text
 
 
 def _lists(

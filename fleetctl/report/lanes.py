@@ -32,6 +32,8 @@ def _phases(chart: Chart, story: RunStory, axis: Axis, bottom: float) -> None:
         if phase.began_s is None:
             continue
         ended_s = phase.ended_s or story.now_s
+        if not axis.shows(phase.began_s, ended_s):
+            continue
         left = axis.x(phase.began_s)
         width = max(2.0, axis.x(ended_s) - left)
         state = {True: "done", False: "stopped", None: "not ended"}[phase.passed]
@@ -39,11 +41,14 @@ def _phases(chart: Chart, story: RunStory, axis: Axis, bottom: float) -> None:
         look = "phase" if phase.passed is not False else "phase stopped"
         chart.boxes.append(Box(left, HEAD + 1, width, LANE - 4, look, told))
         chart.labels.append(Label(left + 4, HEAD + 12, cut(name, width - 6), "phase", told))
-        chart.rules.append(Rule(left, HEAD + LANE, left, bottom, "phase"))
+        if axis.shows(phase.began_s, phase.began_s):
+            chart.rules.append(Rule(left, HEAD + LANE, left, bottom, "phase"))
 
 
 def _gate(chart: Chart, story: RunStory, axis: Axis, gate: GateStory) -> None:
     ended_s = gate.settled_s or story.now_s
+    if not axis.shows(gate.asked_s, ended_s):
+        return
     lane = 2 if gate.approval else 1
     y = HEAD + LANE * lane
     left, right = axis.x(gate.asked_s), axis.x(ended_s)
@@ -57,7 +62,7 @@ def _gate(chart: Chart, story: RunStory, axis: Axis, gate: GateStory) -> None:
 
 
 def gate_words(gate: GateStory, ended_s: float) -> str:
-    """`gate "mysqld answers" of db, batch 1: holds, after 12 s (by ann@desk)`."""
+    """`gate “mysqld answers” of db, batch 1: holds, after 12 s (by ann@desk)`."""
     kind = "approval" if gate.approval else "gate"
     batch = f"batch {gate.batch + 1}" if gate.batch >= 0 else "before it"
     if gate.passed is None:
@@ -69,7 +74,7 @@ def gate_words(gate: GateStory, ended_s: float) -> str:
     by = f" (by {gate.by})" if gate.by else ""
     cause = f": {gate.cause}" if gate.cause and gate.passed is not None else ""
     after = format_duration(max(0.0, ended_s - gate.asked_s))
-    return f"{kind} `{gate.title}` of {gate.phase}, {batch}: {word}, after {after}{by}{cause}"
+    return f"{kind} “{gate.title}” of {gate.phase}, {batch}: {word}, after {after}{by}{cause}"
 
 
 def question_words(question: QuestionStory) -> str:
@@ -85,6 +90,8 @@ def question_words(question: QuestionStory) -> str:
 
 
 def _question(chart: Chart, story: RunStory, axis: Axis, question: QuestionStory) -> None:
+    if not axis.shows(question.asked_s, question.answered_s or story.now_s):
+        return
     y = HEAD + LANE * 2
     left = axis.x(question.asked_s)
     right = axis.x(question.answered_s or story.now_s)
@@ -104,8 +111,8 @@ def _people(chart: Chart, story: RunStory, axis: Axis) -> None:
     y = HEAD + LANE * 2 + 7.5
     for number, leg in enumerate(story.legs):
         told = f"{leg.how} by {leg.by}"
-        if number:
+        if number and axis.shows(leg.began_s, leg.began_s):
             chart.signs.append(Sign(axis.x(leg.began_s), y, "leg", told))
     for mark in story.marks:
-        if not mark.host:
+        if not mark.host and axis.shows(mark.at_s, mark.at_s):
             chart.signs.append(Sign(axis.x(mark.at_s), y, _SAY.get(mark.kind, "other"), mark.text))

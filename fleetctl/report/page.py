@@ -130,9 +130,9 @@ def _trouble(story: RunStory) -> Iterator[tuple[float, str, str]]:
 
 
 def _host_rows(story: RunStory) -> Iterator[HostRow]:
-    for host in sorted(
-        story.hosts.values(), key=lambda one: (list(story.phases).index(one.phase), one.batch)
-    ):
+    order = list(story.phases)
+    begun = (host for host in story.hosts.values() if host.begun)
+    for host in sorted(begun, key=lambda one: (order.index(one.phase), one.batch)):
         end = host.settled
         worked = [span for span in host.spans if span.kind in WORK]
         steps = "; ".join(
@@ -166,7 +166,7 @@ def _gate_row(story: RunStory, gate: GateStory) -> str:
 
 
 def _untouched(story: RunStory) -> list[str]:
-    begun = {host.host for host in story.hosts.values()}
+    begun = {host.host for host in story.hosts.values() if host.begun}
     return [name for name in story.outcomes() if name not in begun]
 
 

@@ -50,7 +50,8 @@ class HostStory(msgspec.Struct):
     host: str
     batch: int
     began_s: float
-    attempt: int = 1
+    attempt: int = 0
+    """0: it was left alone."""
     at_s: float = 0.0
     """Up to when its time is told by spans."""
     sent_s: float = 0.0
@@ -65,6 +66,11 @@ class HostStory(msgspec.Struct):
     retries: int = 0
     settled: r.HostSettled | None = None
     settled_s: float = 0.0
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was done on it, or tried."""
+        return bool(self.attempt or self.spans or self.marks)
 
     @property
     def outcome(self) -> Outcome | None:

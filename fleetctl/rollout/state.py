@@ -17,6 +17,8 @@ from fleetctl.rollout import records as r
 from fleetctl.rollout.accounts import Accounts
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.phaserun import PhaseRun as PhaseRun
+from fleetctl.rollout.readback import last_line as last_line
+from fleetctl.rollout.readback import read_release
 from fleetctl.rollout.tables import (
     BATCH,
     GATE,
@@ -256,10 +258,7 @@ class RunState:
         index = run.recipe.index_of[record.key]
         step = run.recipe.steps[index]
         way_on = not record.undo and not record.restore
-        if step.reads_release and way_on and not record.outcome.lost:
-            run.release = last_line(record.stdout)
-        elif record.undo and any(later.reads_release for later in run.recipe.steps[index:]):
-            run.release = ""  # what was read is taken back
+        read_release(run, index, record)
         if step.once and way_on and run.steps[index] is not StepState.PASSED:
             self.elections[self.scope_of(run, index)] = Election(run.host, run.steps[index])
 
@@ -383,12 +382,6 @@ def is_taken_up(settled: r.HostSettled, only_failed: bool) -> bool:
         outcome = settled.outcome
         return outcome.lost or (outcome is Outcome.SKIPPED and not settled.halted)
     return settled.halted
-
-
-def last_line(text: bytes) -> str:
-    """The last line of an output that says anything; where a host's live release is read."""
-    lines = text.decode(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def rebuild(plan: Plan, records: Iterable[r.Record]) -> RunState:

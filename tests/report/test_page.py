@@ -54,7 +54,7 @@ def test_who_approved_what_is_told() -> None:
     """The approval with its question, its answer and the person."""
     page = render_page(weekend_story(), History())
     assert (
-        "Upgrade the databases?` of db, before it: approved, after 41 s (by ben@laptop 7)" in page
+        "Upgrade the databases?” of db, before it: approved, after 41 s (by ben@laptop 7)" in page
     )
 
 

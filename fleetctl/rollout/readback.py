@@ -1,0 +1,25 @@
+"""What a host runs, as far as it was read in its phase. Pure."""
+
+from __future__ import annotations
+
+from fleetctl.base.outcome import Outcome
+from fleetctl.rollout.hostrun import HostRun
+from fleetctl.rollout.records import StepSettled
+
+
+def read_release(run: HostRun, index: int, record: StepSettled) -> None:
+    """What the host runs as far as it was read, and nothing once it may have been changed."""
+    steps = run.recipe.steps
+    if steps[index].reads_release and not (record.undo or record.restore):
+        if not record.outcome.lost or record.exit_status == 0:  # then another one than was meant
+            run.release = last_line(record.stdout)
+    elif record.outcome not in (Outcome.OK, Outcome.SKIPPED) and not record.restore:
+        later = steps[index:] if record.undo else steps[index + 1 :]
+        if any(step.reads_release for step in later):
+            run.release = ""
+
+
+def last_line(text: bytes) -> str:
+    """The last line of an output that says anything; where a host's live release is read."""
+    lines = text.decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
