@@ -22,12 +22,14 @@ from fleetctl.plan.model import Plan
 from fleetctl.plan.render import render_step
 from fleetctl.plan.request import PlanRequest
 from fleetctl.playbook.command import shell_of
+from fleetctl.playbook.daemons import Daemons
 from fleetctl.playbook.gates.disk import DiskGate
 from fleetctl.playbook.kinds import Artifact
 from fleetctl.playbook.model import Check, Phase, Playbook, Step, Used
 from fleetctl.playbook.operations import Exec
 from fleetctl.playbook.source import BudgetText, PhaseText, StepOptions
 from fleetctl.playbook.steps.deploy import Deploy
+from fleetctl.playbook.steps.schema_upgrade import SchemaUpgrade
 from fleetctl.playbook.substitute import names_in, shell_template_of
 
 LINES, LIVE = "lines", "live"
@@ -193,12 +195,13 @@ def _root_lines(deploys: Iterable[Deploy], size: int) -> Iterator[str]:
 def _program_lines(phase: Phase, deploys: Collection[Deploy]) -> Iterator[str]:
     texts = [text for step in phase.steps for text in _texts_of(step)]
     surely = {name for name in map(_first_word, _argvs_of(phase)) if name}
+    surely.update(name for step in phase.steps for name in _of_kind(step.value))
     if deploys:
         surely.update(DEPLOY_NEEDS)
     likely = {name for text in texts for name in _programs_in(text)} - _OF_THE_SHELL - surely
     if any(_SUDO.search(text) for text in texts) or "sudo" in surely:
         yield "_sudo"
-    for strictness, names in (("must", surely - {"sudo"}), ("may", likely)):
+    for strictness, names in (("must", surely - {"sudo", ""}), ("may", likely)):
         if names:
             yield f"_programs {strictness} {' '.join(sorted(names))}"
 
@@ -208,16 +211,34 @@ def _programs_in(text: str) -> list[str]:
     return _COMMAND.findall(_BEFORE.sub("; ", text))
 
 
+def _of_kind(value: Any) -> Iterator[str]:
+    """Programs a kind of step uses by itself."""
+    if isinstance(value, Daemons) and value.systemd:
+        yield "systemctl"
+    elif isinstance(value, SchemaUpgrade) and value.engine:
+        yield _first_word((value.python,))
+
+
 def _texts_of(step: Step) -> Iterator[str]:
     """Every sh text of a step; an argv as one line."""
-    for value in (step.value, step.options.check, step.options.undo):
-        if isinstance(value, Deploy):
-            value = (value.restart, value.live)
-            yield from (t if isinstance(t, str) else " ".join(t) for t in value if t)
-        elif isinstance(value, str):
-            yield value
-        elif isinstance(value, tuple) and all(isinstance(word, str) for word in value):
-            yield " ".join(value)
+    for command in (*_commands_of(step.value), step.options.check, step.options.undo):
+        if isinstance(command, str):
+            yield command
+        elif isinstance(command, tuple) and all(isinstance(word, str) for word in command):
+            yield " ".join(command)
+
+
+def _commands_of(value: Any) -> tuple[Any, ...]:
+    match value:
+        case Deploy():
+            return value.restart, value.live
+        case Daemons():
+            own = value.command
+            return (own.stop, own.start, own.status, value.reports) if own else (value.reports,)
+        case SchemaUpgrade():
+            return value.pending, value.upgrade, value.backup
+        case _:
+            return (value,)
 
 
 def _argvs_of(phase: Phase) -> Iterator[tuple[str, ...]]:

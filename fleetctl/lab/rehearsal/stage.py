@@ -106,12 +106,12 @@ class Prompter:
                 ask(self._layout, ClearFaults((mishap.host,), mishap.kind.value))
 
     def _look(self, mishap: Mishap) -> None:
-        place = self._layout.home(mishap.host) / FOLDER / "mishaps" / mishap.key
-        wanted = place.with_name(f"{place.name}.wanted")
-        if wanted.exists():
+        folder = self._layout.home(mishap.host) / FOLDER / "mishaps"
+        wanted = list(folder.glob(f"{mishap.key}.wanted.*"))
+        if wanted:
             self._give(mishap)
-            wanted.unlink()
-            place.with_name(f"{place.name}.given").touch()
+        for each in wanted:
+            each.unlink()
 
     def _give(self, mishap: Mishap) -> None:
         assert mishap.fault is not None
@@ -124,8 +124,8 @@ class Prompter:
 
     def _was_seen(self, mishap: Mishap) -> bool:
         """Whether the stand-in itself did it."""
-        place = self._layout.home(mishap.host) / FOLDER / "mishaps" / f"{mishap.key}.seen"
-        return place.exists()
+        folder = self._layout.home(mishap.host) / FOLDER / "mishaps"
+        return any(folder.glob(f"{mishap.key}.seen.*"))
 
 
 def count_calls(calls: Iterable[Call]) -> Counter[str]:

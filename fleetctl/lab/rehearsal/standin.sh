@@ -10,10 +10,10 @@ _mishap() { # the fault asked for here, as often as it was asked for
   file=$folder/mishaps/$key
   [ -r "$file" ] || return 0
   read -r kind times <"$file"
-  seen=0
-  [ ! -r "$file.seen" ] || read -r seen <"$file.seen"
-  [ "$seen" -lt "$times" ] || return 0
-  echo $((seen + 1)) >"$file.seen"
+  # A folder is made by one alone: items that are at work at once count as several tries.
+  try=1
+  until [ "$try" -gt "$times" ] || mkdir "$file.seen.$try" 2>/dev/null; do try=$((try + 1)); done
+  [ "$try" -le "$times" ] || return 0
   case $kind in
     fail)
       sleep "$seconds"
@@ -26,13 +26,12 @@ _mishap() { # the fault asked for here, as often as it was asked for
       ;;
     *)
       # The rehearsal gives the host its fault when it sees this, in the middle of the step.
-      echo "$kind" >"$file.wanted"
-      tries=0
-      until [ -e "$file.given" ] || [ "$tries" -ge 400 ]; do
+      echo "$kind" >"$file.wanted.$try"
+      pauses=0
+      until [ ! -e "$file.wanted.$try" ] || [ "$pauses" -ge 400 ]; do
         sleep 0.05
-        tries=$((tries + 1))
+        pauses=$((pauses + 1))
       done
-      rm -f "$file.given"
       sleep 1
       ;;
   esac

@@ -1,7 +1,7 @@
 """The plan of a rehearsal: the very plan at the lab's addresses, stand-ins for commands. Pure.
 
 Phases, batches, budgets, limits, floors, keys and titles stay as they are. No text of the playbook
-is left in it but those that are to be run `--real`.
+is left in it but those that are to be run `--real`, and nobody is told of the run.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from fleetctl.playbook.operations import (
     Listing,
     LocalProbe,
     Manual,
+    NamedLimit,
     Operation,
     Pause,
     Probe,
@@ -84,8 +85,16 @@ def twin_of(
         phases=tuple(_phase(phase, staging, stood) for phase in plan.phases),
         live={},
         inputs={},
+        channels=(),
+        limits=_limits(plan, staging.fast),
     )
     return twin, stood
+
+
+def _limits(plan: Plan, fast: float) -> Mapping[str, NamedLimit] | msgspec.UnsetType:
+    if plan.limits is msgspec.UNSET:
+        return msgspec.UNSET
+    return {name: replace(limit, per_s=limit.per_s * fast) for name, limit in plan.limits.items()}
 
 
 def _at_lab(host: Host, fast: float) -> Host:

@@ -11,6 +11,10 @@ from tests.labfixture import a_fleet
 
 PLAYBOOK = """\
 title: Saturday push
+secrets: { chat: { env: CHAT_HOOK } }
+notify:
+  - webhook: chat
+limits: { admin-api: 8, mailer: 1/s }
 phases:
   - name: db
     hosts: tier=db

@@ -52,6 +52,18 @@ def test_a_fault_shows_as_often_as_it_was_asked_for(layout: Layout) -> None:
     assert "rehearsed fault" in tries[0].stderr
 
 
+def test_items_at_work_at_once_count_as_several_tries(layout: Layout) -> None:
+    """Of eight items that begin together exactly two meet the fault that was asked for twice."""
+    home = layout.home("db001")
+    line = f'sh "$HOME/rehearsal/standin.sh" act {KEY} 0 t'
+    text = f"for i in 1 2 3 4 5 6 7 8; do {line} $i || echo lost & done; wait"
+    done = subprocess.run(
+        ["sh", "-c", text], env={"HOME": str(home), "PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split().count("lost") == 2
+
+
 def test_every_call_is_noted(layout: Layout) -> None:
     """Who asks afterwards learns what each host was asked to do, in order."""
     call(layout, "check", "k", "0")

@@ -77,6 +77,8 @@ def test_the_shape_of_the_push_stays() -> None:
         assert all(getattr(before, name) == getattr(after, name) for name in same)
     assert (made.guards, made.budget, made.releases) == (plan.guards, plan.budget, plan.releases)
     assert made.known_hosts == "/lab/known_hosts"
+    assert plan.channels
+    assert made.channels == ()
 
 
 def test_a_release_is_read_back_as_planned_and_items_are_listed() -> None:
@@ -102,6 +104,9 @@ def test_fast_shortens_every_wait_and_nothing_else() -> None:
     assert isinstance(upgrade.operation, Exec)
     assert (pause.seconds, http.soak_s, http.interval_s) == (1.0, 1.0, 0.1)
     assert phase.throttle_per_min == plan.phases[0].throttle_per_min * 60
+    assert made.limits
+    assert made.limits["mailer"].per_s == 60.0
+    assert made.limits["admin-api"].at_once == 8
     assert "'1.000'" in upgrade.operation.act
     assert upgrade.timeout_s == plan.phases[0].steps[0].timeout_s
 
