@@ -87,7 +87,10 @@ def shard_row(fleet: Fleet, host: str, answer: Answer | None) -> dict[str, Any]:
         said = (answer.stderr.head + answer.stderr.tail).decode("utf-8", "replace").strip()
         last = said.splitlines()[-1] if said else f"exit {answer.exit_status}"
         return {**row, "state": "unknown", "detail": printable(last)}
-    return {**row, **_told((answer.stdout.head + answer.stdout.tail).decode("utf-8", "replace"))}
+    held = answer.stdout.head + answer.stdout.tail
+    if answer.stdout.size > len(held):
+        return {**row, "state": "unknown", "detail": "its answer is too long to be known whole"}
+    return {**row, **_told(held.decode("utf-8", "replace"))}
 
 
 def _told(said: str) -> dict[str, Any]:
@@ -97,7 +100,7 @@ def _told(said: str) -> dict[str, Any]:
     if not said.startswith("{"):
         names = said.split()
         return {"pending": len(names), "state": "PENDING" if names else "current",
-                "detail": _some([{"name": name} for name in names])}  # fmt: skip
+                "detail": _some([{"name": name} for name in names], len(names))}  # fmt: skip
     try:
         told: dict[str, Any] = json.loads(said)
     except ValueError:
@@ -108,16 +111,16 @@ def _told(said: str) -> dict[str, Any]:
         **told,
         "to": told["number"],
         "state": state.upper() if state else "current",
-        "detail": _some(named),
+        "detail": _some(named, told["failed"] + told["unknown"] + told["pending"]),
     }
 
 
-def _some(named: list[dict[str, Any]]) -> str:
-    """A few of the instances that are not current, the failed ones first."""
+def _some(named: list[dict[str, Any]], count: int) -> str:
+    """A few of the `count` instances that are not current, the failed ones first."""
     words = [printable(f"{one['name']}: {one['why']}" if one.get("why") else one["name"])
-             for one in named]  # fmt: skip
-    more = f", {len(words) - NAMED_MAX} more" if len(words) > NAMED_MAX else ""
-    return ", ".join(words[:NAMED_MAX]) + more
+             for one in named[:NAMED_MAX]]  # fmt: skip
+    more = f", {count - len(words)} more" if count > len(words) else ""
+    return ", ".join(words) + more
 
 
 def _verdict(row: Mapping[str, Any]) -> Outcome:

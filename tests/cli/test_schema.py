@@ -77,10 +77,11 @@ def status(program: Program, code: int) -> dict[str, dict[str, Any]]:
 
 def test_status_tells_what_each_shard_tells_and_no_more(program: Program) -> None:
     """Counts of those that answered; a host that is down is null, not zero; nothing is left."""
-    shard_on(program, "db001", "a", "b")
+    shard_on(program, "db001", *(f"i{number}" for number in range(30)))
     program.lab.fault("db002", "refuse")
     rows = status(program, 1)
-    assert (rows["db001"]["instances"], rows["db001"]["pending"]) == (2, 2)
+    assert (rows["db001"]["instances"], rows["db001"]["pending"]) == (30, 30)
+    assert rows["db001"]["detail"] == "i0, i1, i2, 27 more"
     assert rows["db001"]["oldest"] == 0
     assert rows["db002"]["state"] == "unreachable"
     assert rows["db002"]["pending"] is None

@@ -29,6 +29,7 @@ from .facts import SAY_WHERE, Instance, Migration, Standing, Trouble, pending_of
 from .listing import read_instances
 from .migrations import read_migrations
 
+_WHY_MAX = 300
 _NAMED_MAX = 20
 """Names a status tells of each kind."""
 
@@ -107,7 +108,7 @@ def tell_status(shard: Shard) -> int:
 
 def _named(name: str, standing: Standing) -> dict[str, object]:
     why = standing.broken.words() if standing.broken is not None else standing.unknown
-    return {"name": name, "version": standing.version, "why": why}
+    return {"name": name, "version": standing.version, "why": " ".join(why.split())[:_WHY_MAX]}
 
 
 def check(shard: Shard, name: str) -> int:
