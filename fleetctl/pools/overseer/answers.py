@@ -106,6 +106,7 @@ def figures(overseer: Overseer) -> dict[str, float]:
         "wake_max_s": overseer.latency.most_s,
         "refused_messages": overseer.refused,
         "memory_available_mb": round(overseer.memory.available_mb),
+        "log_failing": float(bool(overseer.log.trouble)),
         "starved": float(overseer.core.starved),
         "lookouts_failing": sum(look.failures > 0 for look in overseer.lookouts.values()),
     }

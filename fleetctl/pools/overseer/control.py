@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -27,12 +28,14 @@ CLIENTS_MOST = 64
 class Client:
     """Somebody who is connected."""
 
-    __slots__ = ("follows", "heard", "sock", "unsent")
+    __slots__ = ("follows", "heard", "sent", "sock", "unsent")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.heard = b""
         self.unsent = b""
+        self.sent = 0
+        """How much of `unsent` has been sent."""
         self.follows = False
 
 
@@ -106,12 +109,11 @@ class Control:
     def _send(self, client: Client) -> None:
         """Send what the socket takes; the rest when it takes more."""
         if client.unsent:
-            try:
-                sent = client.sock.send(client.unsent)
-            except BlockingIOError:
-                sent = 0
-            client.unsent = client.unsent[sent:]
-        if len(client.unsent) > (FOLLOWER_MOST if client.follows else UNSENT_MOST):
+            with contextlib.suppress(BlockingIOError):
+                client.sent += client.sock.send(memoryview(client.unsent)[client.sent :])
+            if client.sent == len(client.unsent):
+                client.unsent, client.sent = b"", 0
+        if len(client.unsent) - client.sent > (FOLLOWER_MOST if client.follows else UNSENT_MOST):
             raise ConnectionResetError
         more = select.EPOLLOUT if client.unsent else 0
         self._epoll.modify(client.sock.fileno(), select.EPOLLIN | more)
@@ -119,7 +121,7 @@ class Control:
     def tell(self, lines: bytes) -> None:
         """Give followers what happened."""
         for client in [client for client in self._clients.values() if client.follows]:
-            client.unsent += lines
+            client.unsent, client.sent = client.unsent[client.sent :] + lines, 0
             try:
                 self._send(client)
             except OSError:

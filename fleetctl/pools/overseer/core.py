@@ -251,10 +251,11 @@ class Core:
         life.deadline = now + (slot.pool.kind.stop_grace if wait_s < 0 else wait_s)
         self.commands.append((STRIKE, slot, signal, group))
 
-    def cannot_spawn(self, slot: Slot, why: str, now: float) -> None:
-        """The program could not be started at all: trying at once again would not help."""
+    def cannot_spawn(self, slot: Slot, why: str, now: float, *, passing: bool = False) -> None:
+        """It could not be started; unless that is `passing`, another try would not help."""
         self.say(slot.pool, now, why)
-        self._fail(slot, states.UNSTARTABLE, states.EXEC_ERROR, now)
+        trigger = states.DIED if passing else states.UNSTARTABLE
+        self._fail(slot, trigger, states.EXEC_ERROR, now)
 
     def exited(self, slot: Slot, ended: exits.Ended, now: float) -> None:
         """The process of a slot is gone."""

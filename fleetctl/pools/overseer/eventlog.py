@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fleetctl.pools.overseer.book import Record
 
 BYTES_MOST = 4 << 20
+UNWRITTEN_MOST = 8 << 20
 
 
 class EventLog:
@@ -28,7 +29,10 @@ class EventLog:
         self.path = path
         self.boot = boot
         self.size = 0
+        self.trouble = ""
+        """Why nothing can be written at the moment."""
         self._most = BYTES_MOST
+        self._unwritten = b""
         self._fd = -1
 
     def open(self) -> None:
@@ -37,9 +41,9 @@ class EventLog:
         self._fd = os.open(self.path, flags, 0o600)
         self.size = os.fstat(self._fd).st_size
         if self.size and os.pread(self._fd, 1, self.size - 1) != b"\n":
-            self._write(b"\n")
+            self._put(b"\n")
         if not self.size:
-            self._write(encode({"e": "begin", "boot": self.boot}, 0.0))
+            self._put(encode({"e": "begin", "boot": self.boot}, 0.0))
 
     @property
     def full(self) -> bool:
@@ -47,38 +51,56 @@ class EventLog:
         return self.size > self._most
 
     def append(self, records: Iterable[Record], ahead_s: float) -> None:
-        """Write records down; `ahead_s` is how far the wall clock is ahead of their times."""
-        data = b"".join([encode(record, ahead_s) for record in records])
-        if data:
-            self._write(data)
+        """Write records down; `ahead_s` is how far the wall clock is ahead of their times.
+
+        What cannot be written, because the disk is full, is written with the next that can be.
+        """
+        self._put(b"".join([encode(record, ahead_s) for record in records]))
+
+    def _put(self, data: bytes) -> None:
+        """Write, after what could not be written before."""
+        self._unwritten += data
+        if not self._unwritten:
+            return
+        try:
+            written = os.write(self._fd, self._unwritten)
+        except OSError as error:
+            self.trouble = error.strerror or str(error)
+        else:
+            self.size += written
+            self._unwritten = self._unwritten[written:]
+            self.trouble = "not all could be written" if self._unwritten else ""
+        if len(self._unwritten) > UNWRITTEN_MOST:
+            self._unwritten = b""  # a line is missing then, and the state is written anew
+            self._most = 0
 
     def begin_anew(self, kept: Iterable[Record], ahead_s: float) -> None:
-        """Put the file aside and begin another with what is known."""
+        """Put the file aside and begin another with what is known; if that fails, keep this one."""
         fresh = f"{self.path}.new"
-        before, self._fd = (
-            self._fd,
-            os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600),
-        )
-        os.close(before)
-        self.size = 0
-        self._write(encode({"e": "begin", "boot": self.boot}, ahead_s))
-        self.append(kept, ahead_s)
+        data = b"".join([encode(record, ahead_s) for record in kept])
+        data = encode({"e": "begin", "boot": self.boot}, ahead_s) + data
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+        descriptor = -1
+        try:
+            descriptor = os.open(fresh, flags, 0o600)
+            if os.write(descriptor, data) < len(data):
+                raise OSError("not all could be written")
+            if os.path.exists(self.path):  # noqa: PTH110
+                os.replace(self.path, f"{self.path}.1")  # noqa: PTH105
+            os.replace(fresh, self.path)  # noqa: PTH105
+        except OSError as error:
+            self.trouble = error.strerror or str(error)
+            self._most = self.size + BYTES_MOST
+            if descriptor >= 0:
+                os.close(descriptor)
+            return
+        os.close(self._fd)
+        self._fd, self.size, self._unwritten, self.trouble = descriptor, len(data), b"", ""
         self._most = max(BYTES_MOST, 3 * self.size)
-        if os.path.exists(self.path):  # noqa: PTH110
-            os.replace(self.path, f"{self.path}.1")  # noqa: PTH105
-        os.replace(fresh, self.path)  # noqa: PTH105
 
     def sync(self) -> None:
         """See that it is on the disk: an operator's word must outlast the host's power."""
         os.fsync(self._fd)
-
-    def _write(self, data: bytes) -> None:
-        """All of it, or an OSError."""
-        left = memoryview(data)
-        while left:
-            written = os.write(self._fd, left)
-            self.size += written
-            left = left[written:]
 
 
 def encode(record: Record, ahead_s: float) -> bytes:

@@ -7,6 +7,7 @@ said, then on the notices, then on ended processes: the order on which "no wake 
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import select
@@ -42,6 +43,10 @@ TICK_S = 1.0
 HEARD_MOST = 5000
 """Messages heard in one turn; with more, whatever depends on having heard all is put off."""
 LOGS_LOOKED_AT_S = 10.0
+
+
+_PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC)
+"""Errors of the host, not of the kind: the next try may well succeed."""
 
 
 class Overseer:
@@ -257,7 +262,8 @@ class Overseer:
             self._write(now)
             commands, self.core.commands[:] = list(self.core.commands), []
             if not commands:
-                self.spool.done()
+                if not self._held:
+                    self.spool.done()
                 return
             for command in commands:
                 if command[0] == SPAWN:
@@ -272,7 +278,7 @@ class Overseer:
         for _, asked_s in self.core.wakes:
             self.latency.add(asked_s)
         self.core.wakes.clear()
-        if not records:
+        if not records and not self.log.trouble:
             return
         ahead_s = time.time() - now
         self.log.append(records, ahead_s)
@@ -294,7 +300,7 @@ class Overseer:
             pid = self.children.spawn(slot)
         except OSError as error:
             why = f"{slot.pool.kind.command[0]}: {error.strerror}"
-            self.core.cannot_spawn(slot, why, now)
+            self.core.cannot_spawn(slot, why, now, passing=error.errno in _PASSING)
         else:
             self.core.spawned(slot, pid, processes.born(pid), now)
 

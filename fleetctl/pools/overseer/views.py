@@ -30,23 +30,27 @@ WORDS = (
 _INTENTS = {"paused": "PAUSED", "drained": "DRAINING", "gone": "STOPPING"}
 
 
+_RANK = {state: rank for rank, (state, _) in enumerate(WORDS)}
+_WORD = dict(WORDS)
+
+
 def word(pool: Pool) -> str:
     """A pool in one word."""
-    found = {slot.state for slot in pool.slots}
     if pool.intent in _INTENTS:
         drained = pool.intent == "drained" and not pool.live()
         return "DRAINED" if drained else _INTENTS[pool.intent]
-    for state, shown in WORDS:
-        if state in found:
-            reloading = shown == "STOPPING" and worst(pool).cause == states.RELOADED
-            return "RESTARTING" if reloading else shown
-    return "EMPTY"
+    slot = worst(pool)
+    if slot.state == states.STOPPING and slot.cause == states.RELOADED:
+        return "RESTARTING"
+    return _WORD[slot.state]
 
 
 def worst(pool: Pool) -> Slot:
     """The slot a pool's word comes from."""
-    order = [state for state, _ in WORDS]
-    return min(pool.slots or [pool.slot(0)], key=lambda slot: order.index(slot.state))
+    slots = pool.slots
+    if len(slots) == 1:
+        return slots[0]
+    return min(slots or [pool.slot(0)], key=lambda slot: _RANK[slot.state])
 
 
 def brief(core: Core, pool: Pool, now: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from hypothesis import settings
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fleetctl.pools.overseer import orders, states
+from fleetctl.pools.overseer.eventlog import encode
+from fleetctl.pools.overseer.keeping import kept, restore
 from fleetctl.pools.overseer.kinds import Kind
 from fleetctl.pools.overseer.pools import NEVER, Pool, Slot
 from tests.pools.overseer.world import BEAT, BUSY, DOWN, IDLE, NAP, READY, World
@@ -139,6 +142,17 @@ class Hosts(RuleBasedStateMachine):
         replayed = self.world.replayed()
         for name, pool in self.world.core.book.pools.items():
             told = replayed.pools[name]
+            assert _picture(told) == _picture(pool)
+
+    @invariant()
+    def a_log_begun_anew_gives_the_same(self) -> None:
+        """What is kept when the log is put aside, through JSON and back, is every pool as it is."""
+        book = self.world.core.book
+        for name, pool in book.pools.items():
+            told = Pool(name, pool.kind)
+            record = kept(pool, [], self.world.now)
+            if record is not None:
+                restore(told, json.loads(encode(record, 0.0)))
             assert _picture(told) == _picture(pool)
 
 
