@@ -26,9 +26,15 @@ def main(path: str, query: str, every: str) -> None:
         if now != version or began - asked_at > UNCHANGED_MOST_S:
             version, asked_at = now, began
             rows = database.execute(query).fetchall()
-            lines = [" ".join(("/".join(map(str, row[:2])), *map(str, row[2:4]))) for row in rows]
-            sys.stdout.write("".join(f"{line}\n" for line in lines) + ".\n")
+            sys.stdout.write("".join(map(told, rows)) + ".\n")
         else:
             sys.stdout.write("=\n")
         sys.stdout.flush()
         time.sleep(max(0.0, float(every) - (time.monotonic() - began)))
+
+
+def told(row: tuple[object, ...]) -> str:
+    """A row as the line of a lookout; columns that are missing or NULL are left out."""
+    instance, kind, seq, claimable = (*row, None, None)[:4]
+    numbers = [seq or 0] if claimable is None else [seq or 0, claimable]
+    return f"{instance}/{kind} {' '.join(map(str, numbers))}\n"
