@@ -43,6 +43,9 @@ TICK_S = 1.0
 HEARD_MOST = 5000
 """Messages heard in one turn; with more, whatever depends on having heard all is put off."""
 LOGS_LOOKED_AT_S = 10.0
+CROWD = 200
+"""Messages a second from which on several are heard in one turn, PACE_S apart."""
+PACE_S = 0.02
 
 
 _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC)
@@ -72,6 +75,9 @@ class Overseer:
         self.notify: socket.socket
         self.control: Control
         self._held: list[Notice] = []
+        self._heard = 0
+        """Messages since the last tick."""
+        self._crowded = False
         self._next_tick = 0.0
         self._logs_at = 0.0
         self.children = Children(home, self.epoll)
@@ -137,6 +143,8 @@ class Overseer:
 
     def turn(self) -> None:
         """Sleep until something happens or is due, and see to it."""
+        if self._crowded:
+            time.sleep(PACE_S)
         now = time.monotonic()
         due = min(self.core.next_due(), self._next_tick)
         happened = {fd for fd, _ in self.epoll.poll(max(0.0, due - now))}
@@ -182,6 +190,7 @@ class Overseer:
                 self.refused += 1
             else:
                 lives.told(self.core, slot, datagram.message, now)
+        self._heard += heard
         return heard < HEARD_MOST
 
     def _hint(self, words: str, now: float) -> None:
@@ -220,6 +229,7 @@ class Overseer:
     def _tick(self, now: float) -> None:
         """What is done once a second."""
         self._next_tick = now + TICK_S
+        self._crowded, self._heard = self._heard > CROWD, 0
         self.spool.stirred = True
         self.memory = memory.look()
         self.core.starved = self.memory.starved > memory.STARVED_MOST or self.lag_s > TICK_S

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 COUNT_STALE_S = 10.0
 """A count of a queue that is older than this is not known any more."""
 STALL_S = 30.0
+FREE = frozenset((states.EMPTY, states.HIBERNATING))
 
 
 def tick(core: Core, now: float) -> None:
@@ -22,8 +23,10 @@ def tick(core: Core, now: float) -> None:
     _end_pauses(core, now)
     for pool in list(core.awake):
         if core.may_start(pool):
-            _grow(core, pool, now)
-            _unstall(core, pool, now)
+            if len(pool.slots) < pool.most or any(s.state in FREE for s in pool.slots):
+                _grow(core, pool, now)
+            if pool.claimable is not None:
+                _unstall(core, pool, now)
     core.pump(now)
 
 
