@@ -97,10 +97,10 @@ class Overseer:
         now = time.monotonic()
         restoring.restore(self.core, found.pools, restoring.read(self.log.path), self.log.boot, now)
         self.log.open()
+        self._start_anew(now)
         self.notify = inherited or notify.listen(f"{self.home}/notify.sock")
         self.epoll.register(self.notify.fileno(), select.EPOLLIN)
         done = restoring.take_up(self.core, self.home, self.children.adopt, now)
-        self._start_anew(now)
         self._attend_to(found.attention, now)
         self.flush(now)
         return done
@@ -117,7 +117,6 @@ class Overseer:
             for pool in self.core.book.pools.values()
         )
         self.log.begin_anew([one for one in kept if one], time.time() - now)
-        self.core.records[:] = []
 
     def reload(self, now: float) -> dict[str, int]:
         """Read the specs anew; raises SpecError with nothing changed."""
