@@ -25,10 +25,10 @@ def guard_of(
     """What the phase says of schemas, with the release's number put in; mistakes are noted."""
     needs, upgrades, to = 0, False, _NEWEST
     for step, words in _said(phase):
-        if words.needs == RELEASE and (artifact is None or not artifact.schema):
-            release = artifact.release if artifact else "no release"
+        # That no release is pinned is told already.
+        if words.needs == RELEASE and artifact is not None and not artifact.schema:
             mistakes.add(
-                f"{release} does not say which schema it needs",
+                f"{artifact.release} does not say which schema it needs",
                 _place(step),
                 hint="fleetctl releases add ... --schema NUMBER, or write the number here",
             )

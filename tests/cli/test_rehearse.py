@@ -141,7 +141,7 @@ def test_faults_end_it_as_they_would_end_the_push(rehearsing: Rehearsing) -> Non
     """A failed step is tried again, a host cut off mid-step is asked, and a lost one stops all."""
     code, said, talk = rehearsing.call(
         *("--yes", "--fault", "db1=fail@upgrade:1", "--fault", "db1=cut@start the daemons"),
-        *("--fault", "db3=fail@upgrade", "--fault", "db1=slow@start:1s"),
+        *("--fault", "db3=fail@upgrade", "--fault", "db1=slow@before:1s"),
     )
     assert code == ExitCode.STOPPED, talk
     assert "3 of 3 accounted for" in said

@@ -16,14 +16,14 @@ from fleetctl.lab.faults import Fault, FaultKind, parse_fault, parse_kind
 from fleetctl.plan.model import Plan, PlanPhase
 from fleetctl.playbook.operations import Exec
 
-START = "start"
+START = "before"
 """In place of a step: from before the push on."""
 WORD_LEAST = 3
 ALWAYS = 1_000_000
 _FORM = re.compile(
     r"(?P<hosts>[^=@]+)=(?P<kind>[^@:]+)@(?P<step>.+?)(?::(?P<often>[0-9][0-9a-z.]*))?"
 )
-_HINT = "write it as db003=freeze@upgrade, 'web*=fail@deploy:1' or db001=refuse@start:30s"
+_HINT = "write it as db003=freeze@upgrade, 'web*=fail@deploy:1' or db001=refuse@before:30s"
 _OPTIONS: Mapping[FaultKind, Mapping[str, str]] = {FaultKind.SLOW: {"latency": "200ms"}}
 _OF_THE_STANDIN = frozenset({FaultKind.FAIL, FaultKind.FLOOD})
 
@@ -130,7 +130,9 @@ def _means(step: str, key: str, title: str, is_step: bool) -> bool:
     """Whether `step` names it: key, kind, kind and part, title, or words its title begins with."""
     names = (key, _kind_of(key), _kind_of(key).partition(".")[0], title)
     said, whole = step.lower(), title.lower()
-    return step in names or whole.startswith(f"{said} ") or f" {said} " in f" {whole} "
+    return (
+        step in names or whole.startswith((f"{said} ", f"{said}:")) or f" {said} " in f" {whole} "
+    )
 
 
 def _kind_of(key: str) -> str:

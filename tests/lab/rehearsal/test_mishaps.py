@@ -23,7 +23,7 @@ PLAN = a_plan()
          [("db001", "fail", "p1-s01-deploy.switch", 1, None),
           ("db002", "fail", "p1-s01-deploy.switch", 1, None)]),
         ("db002=full-disk@deploy", [("db002", "full-disk", "p1-s01-deploy.prepare", ALWAYS, None)]),
-        ("db002=refuse@start", [("db002", "refuse", "", ALWAYS, None)]),
+        ("db002=refuse@before", [("db002", "refuse", "", ALWAYS, None)]),
         ("db002=fail@tcp:3", [("db002", "fail", "p1-g04-tcp", 3, None)]),
     ],
 )  # fmt: skip
@@ -47,7 +47,7 @@ def test_a_fault_names_hosts_a_kind_and_a_moment(
         ("db001=freeze@upgrade:5x", "5x", "write it as"),
         ("web001=freeze@upgrade", "web001 has no step", ""),
         ("db001=freeze@tcp", "at a gate only fail", ""),
-        ("db001=fail@start", "needs a step", ""),
+        ("db001=fail@before", "needs a step", ""),
         ("db[1-=freeze@upgrade", "range", ""),
     ],
 )
