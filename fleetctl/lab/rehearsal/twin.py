@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 import msgspec
 from msgspec.structs import replace
 
-from fleetctl.base.errors import InternalError
+from fleetctl.base.errors import InternalError, UsageError
 from fleetctl.inventory.model import Host
 from fleetctl.plan.model import Gate, Plan, PlanPhase, PlanStep
 from fleetctl.playbook.operations import (
@@ -127,6 +127,9 @@ def _step(phase: PlanPhase, step: PlanStep, staging: Staging, stood: Stood) -> P
         operation = Put(stub.path, stub.sha256, stub.size, f"rehearsal/files/{step.key}")
         return replace(step, operation=operation)
     if _is_real(step.title, step.key, operation.act, staging):
+        if getattr(operation, "secrets", ()):
+            raise UsageError(f"{step.title} is given secrets, and a rehearsal reads none",
+                             where="--real", hint="rehearse it with its stand-in")  # fmt: skip
         stood.real.append(step.title)
         return step
     stood.replaced.append(step.title)

@@ -46,6 +46,9 @@ phases:
       - upload: { from: motd, to: /etc/motd }
       - run: [systemctl, reload, nginx]
         name: reload
+      - run: cat
+        name: use the token
+        secrets: { stdin: chat }
 """
 
 

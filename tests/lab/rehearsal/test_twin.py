@@ -5,11 +5,20 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from fleetctl.base.errors import InternalError
+from fleetctl.base.errors import InternalError, UsageError
 from fleetctl.inventory.model import Host, Login
 from fleetctl.lab.rehearsal.twin import PROGRAM, Staging, Stood, Stub, twin_of
 from fleetctl.plan.model import Plan
-from fleetctl.playbook.operations import Approval, Exec, Foreach, HostProbe, Listing, Pause, Put
+from fleetctl.playbook.operations import (
+    Approval,
+    Exec,
+    Foreach,
+    HostProbe,
+    Listing,
+    Pause,
+    Put,
+    SecretExec,
+)
 from tests.lab.rehearsal.plans import a_plan
 
 STUB = Stub("/tmp/stub", "2" * 64, 10)
@@ -69,7 +78,9 @@ def test_the_shape_of_the_push_stays() -> None:
         assert [(s.key, s.title, s.timeout_s, s.retry) for s in before.steps] == [
             (s.key, s.title, s.timeout_s, s.retry) for s in after.steps
         ]
-        assert [type(s.operation) for s in before.steps] == [type(s.operation) for s in after.steps]
+        pairs = zip(before.steps, after.steps, strict=True)
+        assert all(isinstance(b.operation, type(a.operation)) for b, a in pairs)
+        assert not any(isinstance(a.operation, SecretExec) for a in after.steps)
         assert [(g.key, g.title, g.timeout_s) for g in before.gates] == [
             (g.key, g.title, g.timeout_s) for g in after.gates
         ]
@@ -114,8 +125,14 @@ def test_fast_shortens_every_wait_and_nothing_else() -> None:
 def test_a_text_that_is_wanted_real_is_left_alone() -> None:
     """`--real` picks by title, key or text, and is told."""
     plan, made, stood = twin(real=("reload", "*--check*"))
-    assert made.phases[1].steps[-1] == plan.phases[1].steps[-1]
+    assert made.phases[1].steps[1] == plan.phases[1].steps[1]
     assert stood.real == ["reload"]
+
+
+def test_a_step_with_secrets_is_not_run_as_it_is() -> None:
+    """Its secrets would be missing, and reading them is not a rehearsal's business."""
+    with pytest.raises(UsageError, match="secrets"):
+        twin(real=("use the token",))
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "128.0.0.1", "::1"])
