@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from msgspec import UNSET
 
 from fleetctl.base.hostrange import fold
 from fleetctl.cli.progress import HostView, RunView
 from fleetctl.plan.model import PlanPhase
 from fleetctl.plan.skew import brings
+from fleetctl.rollout import records as r
 
 NAMED_MAX = 5
+_AT = re.compile(rb"^\S+ is at (\d+)$", re.MULTILINE)
 UPGRADE = "schema-upgrade"
 """How the keys of such steps end."""
 
@@ -65,9 +70,9 @@ def _behind_on(view: RunView, phase: PlanPhase, name: str) -> list[str]:
     host = view.hosts.get((phase.name, name))
     ask = f"(fleetctl schema status --host {name})"
     if lost := _not_upgraded(host):
-        named = ", ".join(lost[:NAMED_MAX]) + (", ..." if len(lost) > NAMED_MAX else "")
+        named = ", ".join(list(lost)[:NAMED_MAX]) + (", ..." if len(lost) > NAMED_MAX else "")
         count = "1 instance" if len(lost) == 1 else f"{len(lost)} instances"
-        return [f"{count} on {name}: {named} {ask}"]
+        return [f"{count} on {name}{_at_words(lost)}: {named} {ask}"]
     if host is None or host.settled is None:
         return [f"all instances on {name}: phase {phase.name} did not come to it {ask}"]
     if host.lost or host.settled.halted:
@@ -75,12 +80,21 @@ def _behind_on(view: RunView, phase: PlanPhase, name: str) -> list[str]:
     return []
 
 
-def _not_upgraded(host: HostView | None) -> list[str]:
-    """Instances that were listed as pending and have no good end."""
-    return [
-        name
+def _not_upgraded(host: HostView | None) -> dict[str, r.ItemSettled | None]:
+    """Instances that were listed as pending and have no good end, and the end they have."""
+    return {
+        name: end
         for key, items in (host.items if host is not None else {}).items()
         if key.endswith(f"-{UPGRADE}")
         for name, end in items.ends.items()
         if end is None or end.outcome.lost
-    ]
+    }
+
+
+def _at_words(lost: Mapping[str, r.ItemSettled | None]) -> str:
+    """` at 40 to 41`, where each of them said where it is; else nothing."""
+    found = [_AT.search(end.said) if end is not None else None for end in lost.values()]
+    numbers = sorted({int(one[1]) for one in found if one is not None})
+    if None in found or not numbers:
+        return ""
+    return f" at {numbers[0]}" + (f" to {numbers[-1]}" if len(numbers) > 1 else "")

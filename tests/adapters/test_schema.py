@@ -72,6 +72,7 @@ def test_a_failure_in_the_middle_is_kept_and_not_run_again(shard: Shard, said: S
     assert said("upgrade", "one") == 1
     assert "004_bad.sql failed at statement 2" in said.err
     assert "ALTER TABLE nothing ADD x INT" in said.err
+    assert said.out.splitlines()[-1] == "one is at 3"
     assert said("locate", "one") == 0
     assert said.out == "", "the backup from before it broke would be overwritten"
     bad.write_text("CREATE TABLE would_be_run_blindly (x INT);\n")

@@ -48,14 +48,20 @@ def test_a_lost_host_and_lost_instances_are_named() -> None:
     story = Story().open().send("db", DB).finish("db", DB[:-2]).fail(DB[-2], "no")
     story.tell(
         r.ItemsListed("db", "db004", KEY, ("acme", "good", "hooli", "initech")),
-        r.ItemSettled("db", "db004", KEY, "acme", Outcome.FAILED, 1),
+        r.ItemSettled("db", "db004", KEY, "acme", Outcome.FAILED, 1, said=b"acme is at 40\nno\n"),
         r.ItemSettled("db", "db004", KEY, "good", Outcome.CHANGED, 0),
         r.ItemSettled("db", "db004", KEY, "initech", Outcome.UNKNOWN),
+    )
+    story.tell(
+        r.ItemsListed("db", "db005", KEY, ("hal", "wayne")),
+        r.ItemSettled("db", "db005", KEY, "hal", Outcome.FAILED, 1, said=b"hal is at 41\n"),
+        r.ItemSettled("db", "db005", KEY, "wayne", Outcome.FAILED, 1, said=b"wayne is at 39\n"),
     )
     view = ended(story, planned())
     assert skew_lines(view) == [
         HEAD,
         "  3 instances on db004: acme, hooli, initech (fleetctl schema status --host db004)",
+        "  2 instances on db005 at 39 to 41: hal, wayne (fleetctl schema status --host db005)",
         "  instances on db015: it was lost in phase db (fleetctl schema status --host db015)",
         "  all instances on db016: phase db did not come to it"
         " (fleetctl schema status --host db016)",

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from .engine import Engine
+from .engine import Engine, Session
 from .facts import SAY_WHERE, Instance, Migration, Standing, Trouble, pending_of
 from .listing import read_instances
 from .migrations import read_migrations
@@ -137,20 +137,27 @@ def upgrade(shard: Shard, name: str) -> int:
         return 0
     with shard.engine.open(instance) as session:
         ended = session.ended()
-        broken = session.broken()
-        if broken is not None:
-            raise Trouble(
-                f"{name}: {broken.words()}\n  {' '.join(broken.text.split())[:200]}\n{SAY_WHERE}"
-            )
-        before = max(ended, default=0)
-        todo = pending_of(shard.migrations, ended)
-        for migration in todo:
-            count = session.apply(migration)
-            sys.stdout.write(f"{migration.file}: {count} statements\n")
+        before = at = max(ended, default=0)
+        try:
+            for migration in _todo(shard, name, session, ended):
+                count = session.apply(migration)
+                at = max(at, migration.number)
+                sys.stdout.write(f"{migration.file}: {count} statements\n")
+                sys.stdout.flush()
+        except Trouble:
+            sys.stdout.write(f"{name} is at {at}\n")
             sys.stdout.flush()
-    after = max(before, shard.number) if todo else before
-    sys.stdout.write(f"{name} {before} -> {after}\n" if todo else f"{name} is at {before}\n")
+            raise
+    sys.stdout.write(f"{name} {before} -> {at}\n" if at > before else f"{name} is at {at}\n")
     return 0
+
+
+def _todo(shard: Shard, name: str, session: Session, ended: set[int]) -> list[Migration]:
+    """What is to be applied; raises Trouble where an earlier one broke."""
+    broken = session.broken()
+    if broken is None:
+        return pending_of(shard.migrations, ended)
+    raise Trouble(f"{name}: {broken.words()}\n  {' '.join(broken.text.split())[:200]}\n{SAY_WHERE}")
 
 
 def mark(shard: Shard, name: str, number: int) -> int:
