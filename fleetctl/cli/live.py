@@ -23,9 +23,10 @@ from fleetctl.cli.output import colour_wanted
 from fleetctl.cli.picture import Glance, draw
 from fleetctl.cli.progress import Asked, RunView, expected_s
 from fleetctl.cli.prompting import Prompt
-from fleetctl.cli.telling import Teller, about_words, answer_with
+from fleetctl.cli.telling import Teller, about_words
 from fleetctl.cli.watching import Follower, stamped
 from fleetctl.plan.history import History
+from fleetctl.report.asked import answer_with
 from fleetctl.rollout import records as r
 from fleetctl.rollout.observers import STUCK_S
 from fleetctl.rollout.questions import BOX

@@ -58,11 +58,9 @@ def recap(view: RunView, history: History | None = None, *, live: bool = False) 
         lines += ["", *skew]
     lines += slow_lines(view, history or History())
     lines += ["", *_phase_lines(view), "", *owed_lines(view)]
-    lines += [f"{wall_text(wall_s)} {word_words(word)}" for wall_s, word in view.words]
-    lines += [
-        f"{wall_text(wall_s)} {answer_words(view, asked, answered)}"
-        for wall_s, asked, answered in view.answers
-    ]
+    told = [(wall_s, word_words(word)) for wall_s, word in view.words]
+    told += [(wall_s, answer_words(view, asked, said)) for wall_s, asked, said in view.answers]
+    lines += [f"{wall_text(wall_s)} {words}" for wall_s, words in sorted(told)]
     if view.stop is not None:
         lines.append(stop_words(view.stop))
     return lines + _ending(view, live)

@@ -13,6 +13,8 @@ from fleetctl.cli.output import quoted
 from fleetctl.cli.picture import counts_text, hosts_word
 from fleetctl.cli.progress import RunView
 from fleetctl.plan.words import counted, noun_of
+from fleetctl.playbook.operations import Manual
+from fleetctl.report.asked import answer_with
 from fleetctl.rollout import records as r
 
 
@@ -21,6 +23,8 @@ class Teller:
 
     def __init__(self, view: RunView) -> None:
         self._view = view
+        gates = (gate for phase in view.plan.phases for gate in phase.gates)
+        self._by_hand = {gate.key for gate in gates if isinstance(gate.probe, Manual)}
 
     def line(self, record: r.Record) -> str:
         """The line for `record`; empty for records that only matter to a resume."""
@@ -50,6 +54,8 @@ class Teller:
     def _phase_began(self, record: r.PhaseBegan) -> str:
         phase = self._view.phases[record.phase]
         batches = len(phase.plan.batches)
+        if not batches:
+            return f"phase {record.phase}: a person does it"
         word = "1 batch" if batches == 1 else f"{batches} batches"
         return f"phase {record.phase}: {hosts_word(phase.hosts)} in {word}"
 
@@ -105,6 +111,8 @@ class Teller:
         return f"{record.host} is put back as it was, before anything else ({record.phase})"
 
     def _gate_asked(self, record: r.GateAsked) -> str:
+        if record.key in self._by_hand:
+            return ""  # the question says it all
         return f"gate {self._title(record.key)} of phase {record.phase}: asking"
 
     def _question_asked(self, record: r.QuestionAsked) -> str:
@@ -123,6 +131,8 @@ class Teller:
         return answer_words(self._view, asked, record)
 
     def _gate_settled(self, record: r.GateSettled) -> str:
+        if record.key in self._by_hand:
+            return ""
         word = "holds" if record.passed else "does NOT hold"
         by = f" (by {record.by})" if record.by else ""
         cause = f": {record.cause}" if record.cause else ""
@@ -170,16 +180,6 @@ def word_words(record: r.WordTaken | r.ViewDropped) -> str:
         return f"{record.view} dropped: {record.cause}; the run does not depend on it"
     means = f" ({record.means})" if record.means else ""
     return f"told to {record.word} by {record.by}{means}"
-
-
-def answer_with(run: str, question: r.QuestionAsked) -> str:
-    """The command that answers the question from another terminal."""
-    if "approve" in question.choices:
-        return f"fleetctl runs approve {run}"
-    if "done" in question.choices:
-        host = f" --host {question.host}" if question.host else ""
-        return f"fleetctl runs tick {run} {question.key.partition('/')[0]}{host}"
-    return f"fleetctl runs answer {run} {'|'.join(question.choices)}"
 
 
 def question_text(question: r.QuestionAsked) -> str:

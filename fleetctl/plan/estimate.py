@@ -119,7 +119,27 @@ def _batch_s(plan: Plan, phase: PlanPhase, batch: tuple[str, ...], pace: Pace) -
     tiers = {plan.hosts[host].tier for host in batch}
     limits = [guard.limit for guard in plan.guards if guard.tier in tiers]
     at_once = max(1, min([phase.limit, *limits] if len(tiers) == 1 else [phase.limit]))
-    in_turn_s = sum(sorted(hosts_s, reverse=True)[::at_once])
+    in_turn_s = max(
+        sum(sorted(hosts_s, reverse=True)[::at_once]), _shared_s(plan, phase, batch, pace)
+    )  # fmt: skip
     if not phase.throttle_per_min:
         return in_turn_s
     return max(in_turn_s, (len(batch) - 1) * 60 / phase.throttle_per_min + max(hosts_s))
+
+
+def _shared_s(plan: Plan, phase: PlanPhase, batch: tuple[str, ...], pace: Pace) -> float:
+    """What the batch takes at least, as its steps share named limits."""
+    longest_s = 0.0
+    for name, limit in (plan.limits or {}).items():
+        taking = [(step, (step.uses or {}).get(name, 0)) for step in phase.steps]
+        if limit.at_once:
+            used_s = sum(
+                weight * pace(step, plan.hosts[host].tier, host)
+                for step, weight in taking if weight
+                for host in batch
+            )  # fmt: skip
+            longest_s = max(longest_s, used_s / limit.at_once)
+        else:
+            starts = len(batch) * sum(weight for _, weight in taking)
+            longest_s = max(longest_s, starts / limit.per_s)
+    return longest_s

@@ -8,6 +8,7 @@ from fleetctl.base.durations import format_duration
 from fleetctl.base.plaintext import hosts_word
 from fleetctl.plan.model import Plan
 from fleetctl.playbook.source import Moment
+from fleetctl.report.asked import answer_with
 from fleetctl.rollout import records as r
 
 LINES_MAX = 60
@@ -50,13 +51,11 @@ def message_of(record: r.Record, plan: Plan, run: str) -> Message | None:
 
 def _question(asked: r.QuestionAsked, head: str, run: str) -> Message:
     about = f"{asked.phase}, {asked.host}" if asked.host else asked.phase
-    if asked.about == "gate":
-        answer = f"fleetctl runs approve {run}"
-    else:
-        answer = f"fleetctl runs answer {run} {'|'.join(asked.choices)}"
+    command = (f"to be typed: {asked.command}",) if asked.command else ()
     within = format_duration(asked.within_s)
     return Message("question", (
         f"{head}: asks ({about}): {asked.text}",
-        f"answer with: {answer}",
+        *command,
+        f"answer with: {answer_with(run, asked)}",
         f"in {within} without an answer: {asked.default}",
     ))  # fmt: skip

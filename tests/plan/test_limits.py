@@ -6,6 +6,7 @@ import pytest
 
 from fleetctl.base.errors import FleetError
 from fleetctl.cli.planview import plan_lines
+from fleetctl.plan.history import History, Sample
 from fleetctl.plan.model import Plan
 from fleetctl.plan.save import decode_plan, encode_plan
 from fleetctl.playbook.operations import NamedLimit
@@ -79,3 +80,15 @@ def test_what_cannot_be_meant_is_told(step: str, limits: str, what: str) -> None
     with pytest.raises(FleetError) as caught:
         planned(step, limits=limits)
     assert what in str(caught.value)
+
+
+def test_the_estimate_knows_what_is_shared() -> None:
+    """Eight hosts at once, and a limit of two, or two starts a minute: the limit sets the pace."""
+    history = History([Sample("x", "db", "db001", 1, 10.0)])
+    text = "title: t\nlimits: { api: %s }\nphases:\n  - name: up\n    hosts: tier=db\n    steps:\n"
+    step = "      - { run: x, uses: [api] }\n"
+    free = plan_of(text % 100 + step, history=history)
+    two = plan_of(text % 2 + step, history=history)
+    slow = plan_of(text % "2/min" + step, history=history)
+    assert [len(batch) for batch in free.phases[0].batches] == [4, 4]
+    assert (free.estimate_s, two.estimate_s, slow.estimate_s) == (20.0, 40.0, 240.0)
