@@ -54,6 +54,8 @@ class _Times:
     def __init__(self, samples: Iterable[Sample]) -> None:
         self.hosts: dict[str, list[float]] = {}
         self.tiers: dict[str, list[float]] = {}
+        self.medians: dict[str, float] = {}
+        """Tier -> median, once it was asked for."""
         self.runs: dict[str, dict[int, list[float]]] = {}
         """Tier -> run -> times."""
         for _, tier, host, run, seconds in samples:
@@ -87,8 +89,10 @@ class History:
 
     def expected_s(self, name: str, tier: str) -> float | None:
         """The median over hosts of the tier, from one time on; None: never timed there."""
-        times = self._of(name).tiers.get(tier)
-        return median(times) if times else None
+        times = self._of(name)
+        if tier in times.tiers and tier not in times.medians:
+            times.medians[tier] = median(times.tiers[tier])
+        return times.medians.get(tier)
 
     def usual(self, name: str, tier: str, host: str) -> Usual | None:
         """What the step usually takes on this host, else on its tier; None: too few times."""
@@ -101,10 +105,11 @@ class History:
         own = self._of(name).hosts.get(host, ())
         if len(own) >= SAMPLES_MIN:
             return Usual(median(own), len(own), "its own")
-        others = self._of(name).tiers.get(tier, ())
-        if len(others) >= SAMPLES_MIN:
-            return Usual(median(others), len(others), "its tier's")
-        return None
+        count = len(self._of(name).tiers.get(tier, ()))
+        expected_s = self.expected_s(name, tier)
+        if expected_s is None or count < SAMPLES_MIN:
+            return None
+        return Usual(expected_s, count, "its tier's")
 
 
 def is_slow(seconds: float, usual: Usual) -> bool:

@@ -46,7 +46,8 @@ def axis_of(story: RunStory, hosts: Collection[str] = ()) -> Axis:
     """Over all legs, or the part of them these hosts were worked on; never of no length."""
     stretches = [(leg.began_s, max(leg.ended_s, leg.began_s)) for leg in story.legs]
     begin_s, end_s = stretches[0][0], stretches[-1][1]
-    mine = [host for host in story.hosts.values() if host.host in hosts]
+    wanted = frozenset(hosts)
+    mine = [host for host in story.hosts.values() if host.host in wanted]
     if mine:
         begin_s = min(host.began_s for host in mine)
         end_s = max(host.settled_s or story.now_s for host in mine)
@@ -77,6 +78,10 @@ def row_order(story: RunStory) -> list[str]:
 def _draw(
     story: RunStory, axis: Axis, rows: Sequence[str], slow: Collection[tuple[str, str]], count: int
 ) -> Chart:
+    by_name: dict[str, list[HostStory]] = {name: [] for name in rows}
+    for host in story.hosts.values():
+        if host.host in by_name:
+            by_name[host.host].append(host)
     top = HEAD + LANES
     place = {host: top + at * ROW for at, host in enumerate(rows)}
     bottom = top + len(rows) * ROW
@@ -91,7 +96,7 @@ def _draw(
         if band.width > len(words) * 5 + 8:
             chart.labels.append(Label(band.x + band.width - 3, band.y + 10, words, "batch"))
     for name, y in place.items():
-        mine = [host for host in story.hosts.values() if host.host == name]
+        mine = by_name[name]
         chart.rules.append(Rule(LEFT, y + ROW, RIGHT, y + ROW, "row"))
         chart.labels.append(Label(LEFT - 6, y + 11, cut(name, LEFT - 8), "name", name))
         for host in mine:

@@ -13,6 +13,7 @@ from fleetctl.base.outcome import Outcome
 from fleetctl.plan.history import Usual, is_slow, median, names_of
 from fleetctl.plan.model import Plan, PlanPhase
 from fleetctl.report.facts import code_of_story
+from fleetctl.report.items import item_rows
 from fleetctl.report.story import RunStory
 
 What = Literal[
@@ -63,6 +64,13 @@ def _ends(before: RunStory, now: RunStory) -> Iterator[Difference]:
             groups.setdefault((_end(was[host]), _end(is_[host])), []).append(host)
     for (one, other), hosts in groups.items():
         yield Difference("outcome", fold(hosts), one, other)
+    losses = [
+        {row[:3]: row.words for row in item_rows(story) if row.lost} for story in (before, now)
+    ]
+    for place in dict.fromkeys((*losses[0], *losses[1])):
+        pair = [each.get(place, "none lost") for each in losses]
+        if pair[0] != pair[1]:
+            yield Difference("outcome", f"{place[1]}: {place[2]}", *pair)
 
 
 def _end(outcome: Outcome | None) -> str:

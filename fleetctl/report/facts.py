@@ -174,7 +174,7 @@ def batch_rows(story: RunStory) -> list[BatchRow]:
 def release_rows(story: RunStory) -> list[ReleaseRow]:
     """What hosts ran before, and what was read back of them, folded."""
     known = accounting_of(story)
-    groups: dict[tuple[str, str], list[str]] = {}
+    groups: dict[tuple[str, str], dict[str, None]] = {}
     for phase in story.plan.phases:
         for host in (host for batch in phase.batches for host in batch if phase.release):
             before = story.plan.live.get(host, "not known")
@@ -184,8 +184,7 @@ def release_rows(story: RunStory) -> list[ReleaseRow]:
                 after = "not known"
             else:
                 after = f"{before} (not touched)" if before != "not known" else "not touched"
-            if host not in groups.setdefault((before, after), []):
-                groups[before, after].append(host)
+            groups.setdefault((before, after), {})[host] = None
     return [
         ReleaseRow(before, after, fold(hosts), len(hosts))
         for (before, after), hosts in groups.items()

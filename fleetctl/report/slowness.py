@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from fleetctl.base.durations import format_duration
 from fleetctl.base.outcome import Outcome
-from fleetctl.plan.history import SAMPLES_MIN, History, Usual, is_slow, median
+from fleetctl.plan.history import History, Usual, is_slow, median
 from fleetctl.rollout.records import StepSettled
 
 PEERS_MIN = 5
@@ -71,18 +71,14 @@ def slow_steps(timed: Iterable[Timed], history: History) -> list[Slow]:
     peers: dict[tuple[str, str], list[float]] = {}
     for one in steps:
         peers.setdefault((one.title, one.tier), []).append(one.seconds)
+    others = {
+        place: Usual(median(times), len(times), "the others'")
+        for place, times in peers.items()
+        if len(times) >= PEERS_MIN
+    }
     found = []
     for one in steps:
-        usual = history.usual(one.name, one.tier, one.host) or _of_peers(one, peers, history)
+        usual = history.usual(one.name, one.tier, one.host) or others.get((one.title, one.tier))
         if usual is not None and is_slow(one.seconds, usual):
             found.append(Slow(one, usual))
     return sorted(found, key=lambda slow: (-slow.factor, slow.timed.host, slow.timed.title))
-
-
-def _of_peers(
-    one: Timed, peers: Mapping[tuple[str, str], list[float]], history: History
-) -> Usual | None:
-    times = peers[one.title, one.tier]
-    if len(times) < max(PEERS_MIN, SAMPLES_MIN):
-        return None
-    return Usual(median(times), len(times), "the others'")
