@@ -69,7 +69,11 @@ class Notifiers:
         end_s = time.monotonic() + GRACE_S
         for notifier in self.each:
             left_s = 0.0 if notifier.failed else max(0.0, end_s - time.monotonic())
-            if not notifier.close(left_s):
+            try:
+                done = notifier.close(left_s)
+            except KeyboardInterrupt:  # all is said: it only spares the rest of this second
+                done, end_s = notifier.close(0.0), 0.0
+            if not done:
                 rest = notifier.undelivered()
                 on_its_way = hand_over(notifier.channel, rest, self._vault.value)
                 word = "still tried by another process" if on_its_way else "given up"
