@@ -132,23 +132,26 @@ def end_round(desk: Desk, run: HostRun, index: int, result: StepResult) -> None:
     for end in result.items:
         if items.states.get(end.name) is ItemState.SENT:
             _settle(desk, run, index, end)
-    mute = not result.all_told and items.counts[ItemState.SENT] > 0
+    untold = items.counts[ItemState.SENT] > 0
+    mute = untold and not (result.all_told and result.items)
+    hopeless = mute and items.mute + 1 >= _MUTE_MAX
     killed = result.end == "killed"
-    if mute and (killed or items.mute + 1 >= _MUTE_MAX):
+    if untold and not result.all_told and (killed or hopeless):
         give_up(desk, run, index, result.detail or "its round ended without a word of it")
     over = budget.items_overspent(desk.state, desk.state.phases[run.phase])
+    overspent_here = over and items.lost > lost_before
     cause = ""
-    if over and items.lost > lost_before:
+    if overspent_here:
         cause = _lost_words(step, items)
     elif killed:
         cause = result.detail or "stopped by fleetctl"
-    elif mute and items.mute + 1 >= _MUTE_MAX:
+    elif hopeless:
         cause = _why_mute(result)
     if cause or not items.left:
         _settle_step(desk, run, index, result, cause)
     else:
         desk.record(RoundEnded(run.phase, run.host, step.key, result.duration_s, mute))
-    if over and items.lost > lost_before:
+    if overspent_here:
         stop(desk, "budget", over)
 
 

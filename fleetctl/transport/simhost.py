@@ -96,6 +96,8 @@ class SimHost(msgspec.Struct):
     """(run, key) -> record."""
     items: dict[tuple[str, str, str], ItemRecord] = msgspec.field(default_factory=dict)
     """(run, foreach step, item) -> record."""
+    items_max: int = 10**6
+    """Items it may have on disk: with more its disk is full, and none begins."""
     acts: Counter[str] = msgspec.field(default_factory=Counter)
     """Key -> how often its act was begun here."""
     current: Segment | None = None

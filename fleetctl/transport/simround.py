@@ -66,6 +66,7 @@ class RoundWork:
             self._pending
             and len(self._running) < self._round.concurrency
             and self._lost <= self._round.lose
+            and len(self._host.items) < self._host.items_max
         ):
             self._take(self._pending.popleft())
         if not self._running and not self.dead:

@@ -17,7 +17,7 @@ from fleetctl.rollout.controls import Command
 from fleetctl.rollout.items import read_list
 from fleetctl.rollout.records import Told
 from fleetctl.rollout.tables import ITEM, ItemEvent, ItemState
-from fleetctl.transport.protocol import ItemOrder, Output, RunSegment, StepOrder
+from fleetctl.transport.protocol import Ask, ItemOrder, Output, RunSegment, StepOrder
 from fleetctl.transport.simhost import Blind
 from fleetctl.transport.simsegment import Verdict
 from fleetctl.transport.simulated import Script
@@ -328,3 +328,41 @@ def test_an_item_is_lost_or_done_and_done_is_for_good() -> None:
     assert ways_on[ItemState.DONE] == ways_on[ItemState.SKIPPED] == set()
     assert ways_on[ItemState.UNKNOWN] == {ItemEvent.RETRY, ItemEvent.REASK}
     assert {e for _, e in ITEM.arrows} == set(ItemEvent)
+
+
+def test_a_host_that_begins_nothing_has_failed(make_sim: MakeSim) -> None:
+    """Rounds that come back without a word of any item end the step, and are not sent for ever."""
+    sim = make_sim(a_push(), script())
+    sim.world.hosts["web001"].items_max = 0
+    state = sim.push()
+    assert state.ended is not None
+    assert state.ended.exit_code == ExitCode.STOPPED
+    assert hosts(sim)["web001"] is Outcome.FAILED
+    assert len(rounds(sim)) == 3
+    assert state.accounts.unknown_items == 0
+    sim.world.hosts["web001"].items_max = 10**6
+    sim.resume(only_failed=True)
+    assert sim.resume().ended.exit_code == ExitCode.OK  # type: ignore[union-attr]
+
+
+def test_a_round_nobody_answers_for_is_asked_about_on_resume(make_sim: MakeSim) -> None:
+    """Its items are unknown; the resume asks for the round before it sends anything."""
+    found = script()
+    sim = make_sim(a_push(), found)
+    count = watched(sim)
+    found.mishap = lambda order: (
+        "cut after" if isinstance(order, RunSegment) and order.steps[0].key == "up" else
+        "unsent" if isinstance(order, Ask) else "none"
+    )  # fmt: skip
+    state = sim.push()
+    assert state.ended is not None
+    assert state.ended.exit_code == ExitCode.UNKNOWN
+    assert settled(sim)["web001", "i0"] is Outcome.UNKNOWN
+    assert state.accounts.unknown_items == 2
+    found.mishap = lambda order: "none"
+    sim.resume(only_failed=True)
+    assert settled(sim)["web001", "i0"] is Outcome.CHANGED
+    state = sim.resume()
+    assert state.ended is not None
+    assert state.ended.exit_code == ExitCode.OK
+    assert count == Counter({(host, item): 1 for host in HOSTS for item in FEW})

@@ -166,7 +166,6 @@ MUTANTS = (
     Mutant("items of a round without an end are sent as new tries", "3:", ItemsRun,
            "leave_round", _forget_round),
     Mutant("hosts keep no record of items", "3:", SimHost, "item_record", lambda *a: None),
-    Mutant("ends of items are not believed", "liveness", items, "_settle", lambda *a: None),
     Mutant("lost items are as good as done", "5:", advance, "lost_items", lambda *a: []),
     Mutant("the window does not end", "1:", Driver, "_window_ends", lambda self: []),
     Mutant("a named limit is exceeded", "2:", limits, "fits", lambda *a: True),
