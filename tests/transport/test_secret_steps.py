@@ -19,9 +19,11 @@ from fleetctl.transport.local import LocalTransport
 from fleetctl.transport.protocol import (
     Connected,
     Event,
+    ItemOrder,
     Lost,
     Output,
     Refused,
+    Round,
     Said,
     StepEnded,
     StepOrder,
@@ -117,6 +119,23 @@ def test_any_bytes_arrive(reach: Reach, home: Path, name: str) -> None:
     assert result.stdout.head == b"600\n700\n"
     assert (home / "got.stdin").read_bytes() == VALUES[name]
     assert (home / "got.file").read_bytes() == VALUES[name]
+    assert left_behind(home / ".fleetctl", values) == []
+
+
+def test_items_are_handed_them(reach: Reach, home: Path) -> None:
+    """Each item of a round is given the secret; none of it stays, also of one that was ended."""
+    values = {"s": VALUES["quotes"] if "quotes" in VALUES else next(iter(VALUES.values()))}
+    desk = reach(values)
+    act = 'cat >"got.$FLEETCTL_ITEM"; cat "got.$FLEETCTL_ITEM"; [ $FLEETCTL_ITEM != c ] || sleep 60'
+    uses = (SecretUse("s", _SOURCE),)
+    items = tuple(map(ItemOrder, "abc"))
+    found = Round("up", act, "", items, 2, 1.0, 9, secrets=uses)
+    (result,) = desk.do(StepOrder("up", found, 50.0))
+    assert {item.name: item.end for item in result.items} == {
+        "a": "acted", "b": "acted", "c": "timed out",
+    }  # fmt: skip
+    assert [(home / f"got.{name}").read_bytes() for name in "abc"] == [values["s"]] * 3
+    assert values["s"] not in b"".join(item.said.head + item.said.tail for item in result.items)
     assert left_behind(home / ".fleetctl", values) == []
 
 
