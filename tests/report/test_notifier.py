@@ -96,14 +96,14 @@ def test_a_hanging_webhook_holds_nobody_up(bad: object) -> None:
     """Sending costs nothing; each try ends at its deadline though the server keeps it going."""
     assert callable(bad)
     with bad() as port:
-        told = notifier(f"http://127.0.0.1:{port}/x", timeout_s=0.2)
+        told = notifier(f"http://127.0.0.1:{port}/x", timeout_s=0.5)
         began_s = time.monotonic()
         for _ in range(BACKLOG_MAX * 2):
             told.send(Message("stop", ("stopping",)))
-        assert time.monotonic() - began_s < 0.15
+        assert time.monotonic() - began_s < 0.4
         assert not told.close(0.0)
         told.recorded([Recorded(1, 0.0, STOP)])
-        wait_s = time.monotonic() + 5
+        wait_s = time.monotonic() + 20
         while not any("no answer" in one.why for one in told.failed):
             assert time.monotonic() < wait_s
             told.close(0.05)
@@ -135,7 +135,7 @@ def test_a_failed_message_is_noted_in_the_run_and_the_next_one_still_goes_out() 
         told = notifier(chat.url)
         watch = Watch(told)
         watch.show([Recorded(1, 0.0, STOP)])
-        wait_s = time.monotonic() + 5
+        wait_s = time.monotonic() + 20
         while (lost := watch.dropped()) is None:
             assert time.monotonic() < wait_s
             told.close(0.05)
