@@ -102,6 +102,11 @@ def _resend_on_loss(desk: Any, run: HostRun) -> None:
     hosts.proceed(desk, run)
 
 
+def _forget_window(self: Driver) -> list[Any]:
+    self._until_s = 0.0
+    return []
+
+
 def _pass_unasked(desk: Any, work: Any, run: HostRun) -> bool:
     manual.end(desk, run, QuestionAnswered("", "done", "nobody"))
     return True
@@ -167,7 +172,7 @@ MUTANTS = (
            "leave_round", _forget_round),
     Mutant("hosts keep no record of items", "3:", SimHost, "item_record", lambda *a: None),
     Mutant("lost items are as good as done", "5:", advance, "lost_items", lambda *a: []),
-    Mutant("the window does not end", "1:", Driver, "_window_ends", lambda self: []),
+    Mutant("the window does not end", "1:", Driver, "_window_ends", _forget_window),
     Mutant("a named limit is exceeded", "2:", limits, "fits", lambda *a: True),
     Mutant("what is in doubt uses nothing", "2:", accounts, "_in_use",
            lambda run: Counter() if run.doubtful else _in_use(run)),
