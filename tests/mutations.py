@@ -43,6 +43,7 @@ _LEASES = (
 )
 _WAITS = ("tests/transport/test_faults.py", "tests/transport/test_dispatch.py",
           "tests/transport/test_contract.py", "tests/transport/test_runner_steps.py")  # fmt: skip
+_ROUNDS = ("tests/transport/test_rounds.py",)
 _INPUT = ("tests/inventory", "tests/playbook", "tests/plan")
 
 MUTATIONS = (
@@ -76,6 +77,17 @@ MUTATIONS = (
              '    [ "$_NOW" -ge "$_now_deadline" ] || continue', "    continue", _WAITS),
     Mutation("what hosts say is kept whole", "7", "fleetctl/transport/runner.sh",
              'elif [ "$_SIZE" -gt $((2 * _keep)) ]; then', "elif false; then", _WAITS),
+    Mutation("an item has no deadline", "7", "fleetctl/transport/items.sh",
+             '  [ -n "$_item_pid" ] && [ "$_NOW" -ge "$_item_due" ] || return', "  return",
+             _ROUNDS),
+    # 3 and 1, of items on a real host.
+    Mutation("the record of an item is not looked at", "3", "fleetctl/transport/items.sh",
+             '  [ -z "$_was_begun" ] || {', "  true || {", _ROUNDS),
+    Mutation("an item that still runs is begun again", "3", "fleetctl/transport/items.sh",
+             'if _lives "$_past_pid" "$_past_start" "$_past_boot"; then', "if false; then",
+             _ROUNDS),
+    Mutation("items begin after too many are lost", "1", "fleetctl/transport/items.sh",
+             '[ $_lost -le "$_lose" ] || _shut=lost', ":", _ROUNDS),
     # 8. No secret leaves.
     Mutation("details are told as they are", "8", "fleetctl/transport/veil.py",
              "return change(event, detail=redactor.text(event.detail, cut=True))", "return event",
