@@ -107,8 +107,11 @@ class Teller:
         cause = f": {record.cause}" if record.cause else ""
         return f"{record.host} {record.outcome}{release} ({record.phase}, {took}){cause}"
 
+    def _rollback_ordered(self, record: r.RollbackOrdered) -> str:
+        return f"phase {record.phase} batch {record.batch + 1} is rolled back: {record.cause}"
+
     def _restore_began(self, record: r.RestoreBegan) -> str:
-        return f"{record.host} is put back as it was, before anything else ({record.phase})"
+        return f"{record.host} is taken back as it was ({record.phase})"
 
     def _gate_asked(self, record: r.GateAsked) -> str:
         if record.key in self._by_hand:
@@ -171,6 +174,7 @@ class Teller:
         r.BoxTicked: _box_ticked,
         r.QuestionAnswered: _question_answered,
         r.RestoreBegan: _restore_began,
+        r.RollbackOrdered: _rollback_ordered,
     }
 
 

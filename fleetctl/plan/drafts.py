@@ -84,6 +84,7 @@ def _make_step(making: Making, place: int, step: Step) -> Sequence[PlanStep]:
                 expects=draft.expects,
                 restored_by=made if draft.restores_itself else "",
                 undo_last=draft.undo_last,
+                undo_reads_release=draft.undo_reads_release,
                 leaves=draft.leaves,
                 secret=step.options.secret and not isinstance(draft.operation, Listing),
                 uses=_uses(making, step, draft),

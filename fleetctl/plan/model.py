@@ -37,6 +37,8 @@ class PlanStep(msgspec.Struct, frozen=True):
     that plans without named limits keep their digest."""
     restored_by: str = ""
     """Key of a later step of the phase: its success ends the need of this one's restore."""
+    undo_reads_release: bool = False
+    """The last line of what its undo says is the release the host went back to."""
     undo_last: bool = False
     """Its undo takes up what the undos of other steps put back: it comes after them all, and when
     the step failed as well."""
@@ -93,14 +95,24 @@ class PlanPhase(msgspec.Struct, frozen=True):
     limit: int
     """Most hosts in flight at once; at least 1."""
     throttle_per_min: float = 0.0
-    on_failure: Literal["leave", "undo"] = "leave"
-    """What becomes of a lost host: left as it is, or its done steps undone, last first."""
+    on_failure: Literal["continue", "rollback", "stop", "ask", "leave", "undo"] = "continue"
+    """What becomes of a lost host. continue (leave): left as it is. rollback (undo): its done steps
+    undone, last first. stop: left as it is, and the run stops. ask: a person says which."""
     release: str = ""
     """The release this phase deploys; empty when it deploys none."""
     already: tuple[str, ...] = ()
     """Hosts last known to run `release`: shown as no-ops; they are checked all the same."""
     schema: SchemaGuard | msgspec.UnsetType = msgspec.UNSET
     """Left out where the phase says nothing of schemas, so that other plans keep their digest."""
+    batch_failure: Literal["continue", "rollback"] = "continue"
+    """rollback: when the batch spends its budget or its gate refuses, all of it goes back."""
+    ask_within_s: float = 1800.0
+    ask_default: Literal["stop", "rollback", "continue"] = "stop"
+
+    @property
+    def policy(self) -> str:
+        """`on_failure` in the words of today."""
+        return {"leave": "continue", "undo": "rollback"}.get(self.on_failure, self.on_failure)
 
 
 class TierGuard(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from fleetctl.base.hostrange import fold
 from fleetctl.inventory.model import Host, Tier
@@ -17,6 +18,7 @@ from fleetctl.playbook.kinds import Artifact, KindContext, step_kinds
 from fleetctl.playbook.model import Mistakes, Phase
 from fleetctl.playbook.operations import Manual
 
+_WORDS: Mapping[str, Literal["continue", "rollback"]] = {"leave": "continue", "undo": "rollback"}
 Chosen = tuple[int, Phase, list[str]]
 """A phase that has hosts: its number in the playbook, itself, its hosts in inventory order."""
 
@@ -65,7 +67,10 @@ def make_phase(
         ),
         limit=limit,
         throttle_per_min=throttle,
-        on_failure=phase.text.on_failure,
+        on_failure=_WORDS.get(phase.failure.host, phase.failure.host),
+        batch_failure=phase.failure.batch,
+        ask_within_s=float(phase.failure.within),
+        ask_default=phase.failure.default,
         release=release,
         already=tuple(n for n in names if release and request.live.get(n) == release),
         schema=guard,

@@ -64,8 +64,20 @@ def pace_words(phase: PlanPhase) -> str:
     words = f"at most {phase.limit} in flight"
     if phase.throttle_per_min:
         words += f", {phase.throttle_per_min:g} starts a minute"
-    if phase.on_failure == "undo":
-        words += ", a lost host is undone"
+    return words + failure_words(phase)
+
+
+def failure_words(phase: PlanPhase) -> str:
+    """What becomes of a lost host and of its batch; empty where both are left as they are."""
+    words = {
+        "continue": "",
+        "rollback": ", a lost host is rolled back",
+        "stop": ", a lost host stops the run",
+        "ask": ", a person is asked about a lost host, within "
+        f"{format_duration(phase.ask_within_s)}, else {phase.ask_default}",
+    }[phase.policy]
+    if phase.batch_failure == "rollback":
+        words += ", a batch that stops the run is rolled back whole"
     return words
 
 

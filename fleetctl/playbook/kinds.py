@@ -59,6 +59,7 @@ class StepDraft(msgspec.Struct, frozen=True):
     """Its own success ends the need of its operation's `restore`."""
     leaves: str = ""
     undo_last: bool = False
+    undo_reads_release: bool = False
 
 
 class GateDraft(msgspec.Struct, frozen=True):

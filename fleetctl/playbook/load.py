@@ -22,7 +22,7 @@ from fleetctl.playbook.notify import read_channels
 from fleetctl.playbook.operations import NamedLimit, SecretSource
 from fleetctl.playbook.pieces import read_gate, read_step, texts_at, try_decode, written_at
 from fleetctl.playbook.secrets import check_secrets, read_secrets
-from fleetctl.playbook.source import BudgetText, PhaseText, PlaybookText
+from fleetctl.playbook.source import BudgetText, FailureText, PhaseText, PlaybookText, Policy
 from fleetctl.playbook.substitute import Name, parse
 from fleetctl.playbook.units import Amount
 
@@ -129,6 +129,7 @@ def _read_phase(document: Document, index: int, before: str, mistakes: Mistakes)
     used = tuple(_used(document, path, mistakes))
     check_items_named(document, path, mistakes)
     budget = _read_budget(document, index, mistakes)
+    failure = _read_failure(document, index, mistakes)
     hosts = _read_selector(pieces.get("hosts"), document.location((*path, "hosts")), mistakes)
     if text is None or (hosts is None and "hosts" in pieces):
         return None
@@ -141,6 +142,7 @@ def _read_phase(document: Document, index: int, before: str, mistakes: Mistakes)
         hosts=hosts,
         needs=text.needs if text.needs is not None else (before,) if before else (),
         budget=budget,
+        failure=failure,
         gates=tuple(gate for gate in gates if gate),
         steps=tuple(step for step in steps if step),
         used=used,
@@ -171,6 +173,18 @@ def _used(document: Document, path: tuple[str | int, ...], mistakes: Mistakes) -
             mistakes.add(str(error), place)
             continue
         yield from (Used(part.text, place) for part in parts if isinstance(part, Name))
+
+
+def _read_failure(document: Document, index: int, mistakes: Mistakes) -> FailureText:
+    path = ("phases", index, "on_failure")
+    value = document.at(("phases", index))
+    written = value.get("on_failure") if isinstance(value, dict) else None
+    if written is None:
+        return FailureText()
+    if isinstance(written, dict):
+        return try_decode(document, FailureText, path, mistakes) or FailureText()
+    host: Policy | None = try_decode(document, Policy, path, mistakes)  # type: ignore[arg-type]
+    return FailureText(host=host or "continue")
 
 
 def _read_budget(document: Document, index: int, mistakes: Mistakes) -> BudgetText:

@@ -18,6 +18,7 @@ from fleetctl.playbook.operations import NamedLimit, SecretSource
 from fleetctl.playbook.source import (
     BudgetText,
     CheckText,
+    FailureText,
     GateOptions,
     PhaseText,
     RetryText,
@@ -76,6 +77,7 @@ class Phase(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...]
     used: tuple[Used, ...]
     written: Written
+    failure: FailureText = FailureText()
 
     @property
     def name(self) -> str:

@@ -26,6 +26,22 @@ class BudgetText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Items of its foreach steps that may be lost in the phase, on all hosts together."""
 
 
+Policy = Literal["continue", "rollback", "stop", "ask", "leave", "undo"]
+"""What becomes of a lost host. leave and undo are what continue and rollback were called once."""
+
+
+class FailureText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What becomes of a lost host, and of its batch when that ends the run."""
+
+    host: Policy = "continue"
+    batch: Literal["continue", "rollback"] = "continue"
+    """rollback: a batch that spends its budget or whose gate refuses goes back as a whole."""
+    within: SomeSeconds = msgspec.field(default_factory=lambda: SomeSeconds(1800))
+    """With ask: how long a person has for an answer."""
+    default: Literal["stop", "rollback", "continue"] = "stop"
+    """With ask: what holds when nobody answers."""
+
+
 class RetryText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How often and how soon an idempotent step is tried again."""
 
@@ -37,6 +53,11 @@ class RetryText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 _AMOUNT_OR_BUDGET = msgspec.Meta(
     extra_json_schema={"description": "a count, a percentage, or {phase: 2, batch: 1}"}
+)
+_POLICY_OR_FAILURE = msgspec.Meta(
+    extra_json_schema={
+        "description": "continue, rollback, stop, ask, or {host: rollback, batch: rollback}"
+    }
 )
 _TRIES = msgspec.Meta(
     extra_json_schema={"description": "tries in all, or {attempts: 3, delay: 1s, factor: 2}"}
@@ -133,7 +154,7 @@ class PhaseText(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     limit: Amount | None = None
     throttle: Rate | None = None
     budget: Annotated[Any, _AMOUNT_OR_BUDGET] = None
-    on_failure: Literal["leave", "undo"] = "leave"
+    on_failure: Annotated[Any, _POLICY_OR_FAILURE] = "continue"
     lockstep: bool = False
     uses: Uses = ()
     """For each of its steps that is sent."""

@@ -151,7 +151,7 @@ def _pace(phase: PlanPhase) -> str:
     if phase.budget.per_batch is not None:
         budget += f", {phase.budget.per_batch} a batch"
     throttle = f", {phase.throttle_per_min:g} a minute" if phase.throttle_per_min else ""
-    return f"{phase.limit} at once{throttle}, {budget}, then {phase.on_failure}"
+    return f"{phase.limit} at once{throttle}, {budget}, then {phase.policy}"
 
 
 def _times(before: RunStory, now: RunStory) -> Iterator[Difference]:

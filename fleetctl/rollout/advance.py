@@ -25,6 +25,7 @@ _STOP_CODES = {
     "gate": ExitCode.STOPPED,
     "floor": ExitCode.STOPPED,
     "window": ExitCode.STOPPED,
+    "failure": ExitCode.STOPPED,
     "drain": ExitCode.INTERRUPTED,
     "abort": ExitCode.INTERRUPTED,
     "kill": ExitCode.INTERRUPTED,
@@ -53,6 +54,7 @@ def _wind_down(desk: Desk) -> None:
         for run in list(desk.state.accounts.in_flight.values()):
             if run.state is HostState.READY and run.host not in desk.busy:
                 hosts.proceed(desk, run)
+    mending.begin(desk)
     if not desk.state.accounts.in_flight:
         _end(desk)
 
@@ -60,6 +62,7 @@ def _wind_down(desk: Desk) -> None:
 def _move(desk: Desk) -> bool:
     """One move; False when the next one needs an event."""
     if desk.mending:
+        mending.begin(desk)
         if mending.goes_on(desk):
             return False
         desk.mending, desk.ahead = False, desk.work is not None and is_ahead(desk)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from fleetctl.rollout import gatekeeping, questions, ticking
+from fleetctl.rollout import gatekeeping, hosts, questions, ticking
 from fleetctl.rollout.controls import Command
 from fleetctl.rollout.desk import Desk
 from fleetctl.rollout.records import QuestionAnswered, QuestionAsked
@@ -13,6 +13,7 @@ Taker = Callable[[Desk, QuestionAsked, QuestionAnswered], None]
 TAKERS: Mapping[str, Taker] = {
     "gate": gatekeeping.take_choice,
     "manual": ticking.take_choice,
+    "failure": hosts.take_choice,
 }
 """What a question is about -> what its answer does; the answer is recorded already."""
 

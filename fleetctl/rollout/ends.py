@@ -112,7 +112,7 @@ def _leave_undone(
     elif fault is not None:
         words = fault.cause if run.way == "restore" else f"{fault.cause}; not undone: {cause}"
         settle(desk, run, fault.outcome, fault.key, words, unsent=cause)
-    elif run.way == "restore" and run.next_step < len(run.steps):
+    elif run.way == "restore" and desk.state.stop is not None and run.next_step < len(run.steps):
         halt(desk, run, unsent=cause)
     else:
         at = min(run.next_step, len(run.steps) - 1)
@@ -126,7 +126,7 @@ def _try_again(desk: Desk, run: HostRun, counts: dict[str, int], most: int) -> b
     tries = counts.get(run.host, 0) + 1
     counts[run.host] = tries
     patience = desk.patience
-    going_on = run.fault is None and run.way != "restore"  # what takes it back is brought to an end
+    going_on = run.fault is None and run.way == "on"  # what takes it back is brought to an end
     stopping = desk.state.stop is not None and going_on
     if tries >= most or stopping:
         return False

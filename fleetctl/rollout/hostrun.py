@@ -47,9 +47,9 @@ class HostRun:
     """What the journal says about one host in one phase."""
 
     __slots__ = (
-        "attempt", "batch", "changed", "duties", "fault", "host", "items", "last", "lost_before",
-        "mending", "next_step", "open_steps", "outcome", "phase", "recipe", "release", "retrying",
-        "state", "steps", "told", "tries", "undone_with", "way",
+        "attempt", "batch", "changed", "duties", "failed", "fault", "host", "items", "last", "lost_before",
+        "mending", "next_step", "open_steps", "order", "outcome", "phase", "recall", "recipe", "release",
+        "retrying", "state", "steps", "told", "tries", "undone_with", "way",
     )  # fmt: skip
 
     def __init__(self, phase: str, host: str, batch: int, recipe: Recipe) -> None:
@@ -62,10 +62,16 @@ class HostRun:
         self.steps = [STEP.initial] * len(recipe.steps)
         self.next_step = 0
         self.open_steps: list[int] = []
+        self.order: list[int] = []
+        """The steps of the last order, in its order."""
+        self.failed: set[int] = set()
+        """Steps of it that had failed before their undo was sent."""
         self.way: Way = "on"
         """Of the order that is out, or was last."""
         self.duties = Duties()
         self.mending: Mending | None = None
+        self.recall = ""
+        """Why it is rolled back with its batch; empty when it is not."""
         self.undone_with: str | None = None
         """None: no undo was tried; else why it did not succeed, empty when it did."""
         self.tries: dict[int, Tries] = {}
@@ -110,7 +116,7 @@ class HostRun:
         """In flight, and likely to be lost: it counts against the budget while that is so."""
         if self.state in (HostState.DOUBT, HostState.ASKED):
             return True
-        return self.in_flight and (self.fault is not None or self.retrying)
+        return self.in_flight and (self.fault is not None or self.retrying or bool(self.recall))
 
     @property
     def begun_steps(self) -> bool:
@@ -131,6 +137,8 @@ class HostRun:
         self.state = HOST.advance(self.state, HostEvent.SEND)
         self.retrying = False
         self.open_steps = [self.recipe.index_of[key] for key in record.keys]
+        self.order = list(self.open_steps)
+        self.failed = {n for n in self.order if self.steps[n] is StepState.FAILED}
         self.way = "restore" if record.restore else "undo" if record.undo else "on"
         if record.restore:
             for index in self.open_steps:
@@ -236,6 +244,8 @@ class HostRun:
         self.outcome = record.outcome
         self.last = record
         self.mending = None
+        if not record.owes:
+            self.recall = ""
         self.retrying = False
 
     def interrupt(self) -> None:
@@ -376,7 +386,9 @@ class HostRun:
             self.duties.forget(index)
             return
         self.told.pop(index, None)
-        self.steps[index] = STEP.advance(self.steps[index], StepEvent.ABSENT)
+        had_failed = self.way == "undo" and index in self.failed
+        event = StepEvent.STILL_FAILED if had_failed else StepEvent.ABSENT
+        self.steps[index] = STEP.advance(self.steps[index], event)
         if self.way == "on":
             self.duties.never_begun(index)
             self._leave_round(index)
@@ -387,8 +399,9 @@ class HostRun:
 
     def _forget_open_after(self, failed: int) -> None:
         """An order ends at its first failure; an end of what came before it may still be told."""
+        place = {index: n for n, index in enumerate(self.order)}
         for index in list(self.open_steps):
-            if (index > failed) if self.way == "on" else (index < failed):
+            if place.get(index, index) > place.get(failed, failed):
                 self._absent(index)
 
     def _forget_open(self) -> None:

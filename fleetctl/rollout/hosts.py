@@ -6,6 +6,7 @@ from fleetctl.base.outcome import Outcome
 from fleetctl.playbook.operations import Pause, Retry
 from fleetctl.rollout import (
     asking,
+    failing,
     items,
     limits,
     looking,
@@ -18,7 +19,13 @@ from fleetctl.rollout import (
 from fleetctl.rollout.desk import BatchWork, Desk
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.patience import chance, step_delay_s
-from fleetctl.rollout.records import HostBegan, RetryPlanned, StepSettled
+from fleetctl.rollout.records import (
+    HostBegan,
+    QuestionAnswered,
+    QuestionAsked,
+    RetryPlanned,
+    StepSettled,
+)
 from fleetctl.rollout.settling import halt, settle
 from fleetctl.rollout.stages import Stage
 from fleetctl.rollout.tables import WELL, HostState, StepState
@@ -62,6 +69,9 @@ def proceed(desk: Desk, run: HostRun) -> None:
             _go_back(desk, run)
             return
         done = run.next_step == len(run.steps)
+        if run.recall and not _is_killed(desk):
+            mending.recall(desk, run)
+            return
         if done or desk.state.stop is not None:
             if not returning.send_back(desk, run):
                 _finish(desk, run) if done else halt(desk, run)
@@ -161,8 +171,16 @@ def _go_back(desk: Desk, run: HostRun) -> None:
     assert fault is not None
     if _retry(desk, run):
         return
-    killed = desk.state.stop is not None and desk.state.stop.reason == "kill"
-    undo = desk.state.phases[run.phase].plan.on_failure == "undo" and not fault.restore
+    killed = _is_killed(desk)
+    choice = failing.choice_of(desk, run)
+    if choice == "ask":
+        failing.ask(desk, run)
+        return
+    if choice == "retry" and run.undone_with is None and not killed:
+        failing.retry(desk, run)
+        proceed(desk, run)
+        return
+    undo = (choice == "rollback" or bool(run.recall)) and not fault.restore
     undo = undo and not killed and fault.outcome is not Outcome.UNKNOWN and not run.undone_with
     if returning.send_back(desk, run, undo=undo):
         return
@@ -176,6 +194,17 @@ def _go_back(desk: Desk, run: HostRun) -> None:
         outcome = Outcome.UNKNOWN
     halted = killed and (outcome is Outcome.UNKNOWN or _retry_of(run, fault.key) is not None)
     settle(desk, run, outcome, fault.key, cause, halted=halted)
+
+
+def _is_killed(desk: Desk) -> bool:
+    return desk.state.stop is not None and desk.state.stop.reason == "kill"
+
+
+def take_choice(desk: Desk, asked: QuestionAsked, answered: QuestionAnswered) -> None:
+    """A person said what becomes of a host, or nobody did in time."""
+    run = failing.find(desk, asked, answered)
+    if run is not None:
+        proceed(desk, run)
 
 
 def _end_not_put_back(desk: Desk, run: HostRun) -> None:

@@ -81,7 +81,7 @@ def _open_tier(desk: Desk, work: BatchWork) -> str | None:
     best: str | None = None
     for tier, queue in work.queues.items():
         _pass_over_pairs(desk, work, queue)
-        if not queue or not _guard_allows(desk, queue[0]):
+        if not queue or not guard_allows(desk, queue[0]):
             continue
         if best is None or work.position[queue[0]] < work.position[work.queues[best][0]]:
             best = tier
@@ -99,7 +99,8 @@ def _pass_over_pairs(desk: Desk, work: BatchWork, queue: deque[str]) -> None:
         work.held_by_pair.setdefault(flying, []).append(queue.popleft())
 
 
-def _guard_allows(desk: Desk, host: str) -> bool:
+def guard_allows(desk: Desk, host: str) -> bool:
+    """Whether the host's tier has room for it to be out."""
     guard = desk.state.accounts.guard_of(host)
     if guard is None or desk.state.check_only:
         return True
@@ -142,7 +143,7 @@ def floor_in_words(desk: Desk, work: BatchWork) -> str:
         if not queue:
             continue
         guard = desk.state.accounts.guard_of(queue[0])
-        if guard is not None and not _guard_allows(desk, queue[0]):
+        if guard is not None and not guard_allows(desk, queue[0]):
             sums = guard.guard
             return (
                 f"tier {sums.tier} must keep {sums.floor} of {sums.size} hosts up, "

@@ -235,6 +235,14 @@ class RestoreBegan(msgspec.Struct, frozen=True, tag="restore-began"):
     host: str
 
 
+class RollbackOrdered(msgspec.Struct, frozen=True, tag="rollback-ordered"):
+    """The whole batch goes back: what was done on hosts that are done or at work is undone."""
+
+    phase: str
+    batch: int
+    cause: str
+
+
 class HostReopened(msgspec.Struct, frozen=True, tag="host-reopened"):
     """What it was owed is done, and the run goes on with it when its turn comes."""
 
@@ -349,7 +357,7 @@ class StopOrdered(msgspec.Struct, frozen=True, tag="stop-ordered"):
     """Nothing new starts after this record: a budget, a gate, a person, the journal's disk."""
 
     reason: Literal[
-        "budget", "gate", "floor", "window", "drain", "kill", "fence", "abort", "journal"
+        "budget", "gate", "floor", "window", "failure", "drain", "kill", "fence", "abort", "journal"
     ]
     cause: str
     by: str = ""
@@ -368,5 +376,5 @@ Record = (
     | GateAsked | GateSettled | QuestionAsked | BoxTicked | QuestionAnswered
     | BatchEnded | PhaseEnded | WordTaken | ViewDropped | StopOrdered | RunEnded
     | ItemsListed | ItemsSent | ItemSettled | RoundEnded
-    | RestoreBegan | HostReopened
+    | RestoreBegan | RollbackOrdered | HostReopened
 )  # fmt: skip

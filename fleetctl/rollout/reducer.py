@@ -212,5 +212,8 @@ def _continue(desk: Desk) -> None:
                 desk.work.entered[run.host] = hosts.stage_at(run)
         for run in flying:
             hosts.take_up(desk, desk.work, run)
+    for run in list(desk.state.accounts.in_flight.values()):
+        if run.mending is not None:
+            mending.take_up(desk, run)
     mending.begin(desk)
     preflight.begin(desk)

@@ -78,6 +78,8 @@ def _is_being_killed(desk: Desk, run: HostRun) -> bool:
 def owed_words(run: HostRun, why: str = "") -> str:
     """What was not put back on the host, and why; empty when nothing is owed."""
     words = []
+    if run.recall and why:
+        words.append(f"it is not rolled back: {why}")
     for index in run.owed:
         step = run.recipe.steps[index]
         left = step.leaves or f'"{step.title}" is not put back'

@@ -6,20 +6,21 @@ from typing import Literal
 
 from fleetctl.base.outcome import Outcome
 from fleetctl.playbook.operations import HostProbe
-from fleetctl.rollout import budget, pacing, returning
-from fleetctl.rollout.desk import Desk
+from fleetctl.rollout import budget, failing, pacing, returning
+from fleetctl.rollout.desk import BatchWork, Desk
 from fleetctl.rollout.hostrun import HostRun
-from fleetctl.rollout.records import HostSettled, StopOrdered
+from fleetctl.rollout.records import HostSettled, RollbackOrdered, StopOrdered
 from fleetctl.transport.protocol import Release
 
 StopReason = Literal[
-    "budget", "gate", "floor", "window", "drain", "kill", "fence", "abort", "journal"
+    "budget", "gate", "floor", "window", "failure", "drain", "kill", "fence", "abort", "journal"
 ]
 _RANK: dict[StopReason, int] = {
     "budget": 1,
     "gate": 1,
     "floor": 1,
     "window": 1,
+    "failure": 1,
     "drain": 2,
     "abort": 2,
     "journal": 2,
@@ -42,6 +43,7 @@ def settle(
         outcome = Outcome.UNKNOWN if run.duties.unknown else outcome
         outcome = outcome if outcome.lost else Outcome.FAILED
         cause = f"{cause}; {owes}" if cause else owes
+    mended, choice = run.mending is not None, failing.choice_of(desk, run)
     desk.record(HostSettled(run.phase, run.host, outcome, run.release, key, cause, halted, owes))
     desk.asking.pop(run.host, None)
     desk.silent.discard(run.host)
@@ -63,6 +65,8 @@ def settle(
         cause = budget.overspent(desk.state, phase, run.batch)
         if cause:
             stop(desk, "budget", cause)
+        elif choice == "stop" and not (halted or mended):
+            stop(desk, "failure", f"{run.host} was lost, and phase {run.phase} stops at that")
 
 
 def halt(desk: Desk, run: HostRun, *, unsent: str = "") -> None:
@@ -86,6 +90,18 @@ def stop(desk: Desk, reason: StopReason, cause: str, by: str = "") -> None:
         return
     desk.record(StopOrdered(reason, cause, by))
     desk.sweep = True
+    work = desk.work
+    if work is not None and _goes_back(desk, reason, work):
+        desk.record(RollbackOrdered(work.phase.plan.name, work.number, cause))
+
+
+def _goes_back(desk: Desk, reason: StopReason, work: BatchWork) -> bool:
+    """Whether the batch at hand is rolled back, being why the run stops."""
+    phase = work.phase.plan
+    if phase.batch_failure != "rollback" or desk.state.check_only:
+        return False
+    lost = desk.state.accounts.lost_in_batch[phase.name, work.number] > 0
+    return reason == "gate" or (reason in ("budget", "failure") and lost)
 
 
 def _is_done_with(desk: Desk, run: HostRun) -> bool:

@@ -66,9 +66,9 @@ class RunState:
         self.told_items: dict[str, dict[str, str]] = {}
         """Host -> item, or empty for all of them -> what a person says of the unknown ones."""
         """Host -> what a person says of its unknown step, in this leg."""
-        self.owing: list[tuple[str, str]] = []
-        """The (phase, host) settled in an earlier leg that are owed something; nothing else begins
-        before they have been put back."""
+        self.owing: dict[tuple[str, str], None] = {}
+        """The (phase, host) settled that are owed something, in order; nothing else begins before
+        they have been put back."""
         self.stop: r.StopOrdered | None = None
         self.ended: r.RunEnded | None = None
         self.elections: dict[tuple[str, str], Election] = {}
@@ -146,7 +146,7 @@ class RunState:
         self.told_items = {}
         for one in record.told:
             self.told_items.setdefault(one.host, {})[one.item] = one.word
-        self.owing = []
+        self.owing = {}
         for phase in self.phases.values():
             self._resume_phase(phase, self.told)
 
@@ -155,8 +155,8 @@ class RunState:
             run.interrupt()
             if run.in_flight:
                 self._take_up(run)
-            elif run.last is not None and run.owed:
-                self.owing.append((run.phase, run.host))
+            elif run.last is not None and (run.owed or run.recall):
+                self.owing[run.phase, run.host] = None
             elif run.last is not None and (
                 is_taken_up(run.last, self.only_failed) or itemrecords.is_to_be_mended(self, run)
             ):
@@ -180,10 +180,22 @@ class RunState:
         self.chosen.add((run.phase, run.host))
         self.accounts.watch(run)
 
+    def _order_rollback(self, record: r.RollbackOrdered) -> None:
+        phase = self.phases[record.phase]
+        for host in phase.plan.batches[record.batch]:
+            run = phase.hosts.get(host)
+            well = run is not None and run.outcome in (Outcome.OK, Outcome.CHANGED)
+            if run is not None and (well or run.in_flight):
+                run.recall = record.cause
+                if well:
+                    self.owing[run.phase, host] = None
+
     def _begin_restore(self, record: r.RestoreBegan) -> None:
         run = self.host_run(record.phase, record.host)
         assert run.last is not None
+        self.owing.pop((record.phase, record.host), None)
         self.accounts.take_back(run)
+        self.phases[run.phase].well.pop(run.host, None)
         self.phases[run.phase].unsettled[run.batch] += 1
         goes_on = is_taken_up(run.last, self.only_failed)
         run.mend(goes_on=goes_on, told=self.told.get(run.host, ""))
@@ -372,6 +384,7 @@ class RunState:
         r.StopOrdered: _stop,
         r.RunEnded: _end,
         r.RestoreBegan: _begin_restore,
+        r.RollbackOrdered: _order_rollback,
         r.HostReopened: _reopen_host,
     }
 

@@ -39,6 +39,8 @@ class StepEvent(StrEnum):
     LOSE = "lose"
     ABSENT = "absent"
     RETRY = "retry"
+    STILL_FAILED = "still failed"
+    """Its undo was never begun, and the step itself had failed before."""
     UNDO = "undo"
     REDO = "redo"
     REASK = "reask"
@@ -74,6 +76,7 @@ STEP: Machine[StepState, StepEvent] = Machine(
         (StepState.UNDOING, StepEvent.FAIL): StepState.UNDO_FAILED,
         (StepState.UNDOING, StepEvent.LOSE): StepState.UNDO_UNKNOWN,
         (StepState.UNDOING, StepEvent.ABSENT): StepState.DONE,
+        (StepState.UNDOING, StepEvent.STILL_FAILED): StepState.FAILED,
         (StepState.UNDO_UNKNOWN, StepEvent.REASK): StepState.UNDOING,
         (StepState.UNDONE, StepEvent.REDO): StepState.TODO,
         (StepState.UNDO_FAILED, StepEvent.REDO): StepState.TODO,

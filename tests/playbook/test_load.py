@@ -66,7 +66,7 @@ MISTAKES = {
     "throttle: 30/min": ("throttle: 30/minute!", "14:15", "is no rate"),
     "{phase: 2, batch: 1}": ("{phase: 2, bach: 1}", "15:24", 'did you mean "batch"?'),
     "batch: 1}": ("batch: 10%}", "15:31", "expected a whole number"),
-    "on_failure: leave": ("on_failure: undoo", "16:17", 'did you mean "undo"?'),
+    "on_failure: leave": ("on_failure: rolback", "16:17", 'did you mean "rollback"?'),
     "lockstep: true": ("lockstep: yes", "17:15", "expected true or false"),
     "- http: {": ("- htpp: {", "19:9", 'did you mean "http"?'),
     "{{host.address}}": ("{{host.adress}}", "19:21", 'did you mean "host.address"?'),

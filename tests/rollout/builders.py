@@ -33,11 +33,12 @@ def a_step(
     key: str, *, act: str = "true", check: str = "", undo: str = "", once: Once = "",
     barrier: bool = False, retry: Retry | None = None, reads_release: bool = False,
     expects: str = "", timeout_s: float = 60.0, restore: str = "", restored_by: str = "",
-    undo_last: bool = False,
+    undo_last: bool = False, undo_reads_release: bool = False,
 ) -> PlanStep:  # fmt: skip
     return PlanStep(
         key, key, Exec(act, check, undo, restore), timeout_s, retry, once, barrier, reads_release,
         expects, restored_by=restored_by, undo_last=undo_last,
+        undo_reads_release=undo_reads_release,
     )  # fmt: skip
 
 
@@ -94,11 +95,14 @@ def a_phase(
     batches: Sequence[Sequence[str]], steps: Sequence[PlanStep], *, name: str = "p1",
     budget: Budget | None = None, limit: int = 100, gates: Sequence[Gate] = (),
     needs: Sequence[str] = (), throttle: float = 0.0,
-    on_failure: Literal["leave", "undo"] = "leave", release: str = "",
+    on_failure: Literal["continue", "rollback", "stop", "ask", "leave", "undo"] = "leave",
+    release: str = "", batch_failure: Literal["continue", "rollback"] = "continue",
+    ask_default: Literal["stop", "rollback", "continue"] = "stop",
 ) -> PlanPhase:  # fmt: skip
     return PlanPhase(
         name, tuple(needs), tuple(tuple(batch) for batch in batches), tuple(steps), tuple(gates),
         budget or Budget(0), limit, throttle, on_failure, release,
+        batch_failure=batch_failure, ask_within_s=60.0, ask_default=ask_default,
     )  # fmt: skip
 
 

@@ -35,6 +35,8 @@ class HostBook:
     well: set[str] = field(default_factory=set)
     told: dict[str, Outcome] = field(default_factory=dict)
     """Step key -> how it ended last, undone ones left out."""
+    order: tuple[str, ...] = ()
+    """The keys of the last order, in its order."""
     cut_off: set[str] = field(default_factory=set)
     """Steps that were begun and left without an end, as far as the host can tell."""
     restored: set[str] = field(default_factory=set)
@@ -45,6 +47,8 @@ class HostBook:
     """Of the last order: nothing, `.undo` or `.restore`."""
     owes: str = ""
     """What it was settled with."""
+    recalled: bool = False
+    """Its batch is rolled back, and it has not been yet."""
     mending: bool = False
     tried: bool = False
     """It was in flight in this leg."""

@@ -134,7 +134,7 @@ MUTANTS = (
     Mutant("a spent budget does not stop, nor is asked", "1:", advance, "_overspent",
            lambda *a: ""),
     Mutant("the limit is not kept", "2:", pacing, "_most_in_flight", lambda *a: 10**6),
-    Mutant("the floor is not kept", "2:", pacing, "_guard_allows", lambda *a: True),
+    Mutant("the floor is not kept", "2:", pacing, "guard_allows", lambda *a: True),
     Mutant("pairs go together", "2:", pacing, "_pass_over_pairs", lambda *a: None),
     Mutant("lost pairs and hosts are gone on with", "2:", pacing, "reason_to_skip",
            lambda *a: None),

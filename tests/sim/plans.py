@@ -121,7 +121,9 @@ def _make_phase(chance: random.Random, names: list[str], number: int) -> PlanPha
         _divide(chance, names), steps, name=f"p{number}", release=release, budget=budget,
         limit=chance.choice((1, 3, 8, 100)), gates=_make_gates(chance, number),
         throttle=chance.choice((0.0, 0.0, 0.0, 30.0)),
-        on_failure=chance.choice(("leave", "undo", "undo")),
+        on_failure=chance.choice(("continue", "rollback", "rollback", "stop", "ask")),
+        batch_failure=chance.choice(("continue", "rollback")),
+        ask_default=chance.choice(("stop", "rollback", "continue")),
         needs=[f"p{n}" for n in range(1, number) if chance.random() < 0.7],
     )  # fmt: skip
 

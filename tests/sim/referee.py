@@ -51,7 +51,8 @@ class Referee:
             r.SegmentSent: self._send, r.AskSent: self._ask, r.StepSettled: self._settle_step,
             r.OrderLost: self._lose, r.AskAnswered: self._answer, r.RetryPlanned: self._retry,
             r.HostSettled: self._settle, r.FoundDown: self._find_down,
-            r.RestoreBegan: self.restores.begin, r.HostReopened: self._go_on,
+            r.RollbackOrdered: self.restores.order, r.RestoreBegan: self.restores.begin,
+            r.HostReopened: self._go_on,
             r.GateSettled: self._gate, r.QuestionAsked: self._ask_person,
             r.QuestionAnswered: self._choose, r.BoxTicked: self._tick,
             **self.items.takers, r.PhaseEnded: self._end_phase,
@@ -86,7 +87,7 @@ class Referee:
                 if book.in_flight:
                     book.retrying, book.lost = False, bool(book.open)
                     book.mending |= book.way == ".restore" and not book.fault
-                elif book.owes:
+                elif book.owes or book.recalled:
                     continue
                 elif book.outcome is not None and (
                     _taken_up(book, record.only_failed)
@@ -226,7 +227,7 @@ class Referee:
             twice = [key for key in record.keys if key in book.well]
             demand(not twice, "3: sent although it succeeded", record, twice)
             self._check_barrier(phase, book, phase.index_of[record.keys[0]])
-        book.way, book.retrying = suffix, False
+        book.way, book.retrying, book.order = suffix, False, record.keys
         for key in record.keys:
             book.open[key + suffix] = record.ticket
             book.sent[key + suffix] = record.ticket
@@ -305,11 +306,9 @@ class Referee:
 
     def _forget_after(self, book: HostBook, failed: r.StepSettled) -> None:
         """An order ends at its first failure: what comes after it was not begun."""
-        index_of = self.phases[book.phase].index_of
-        at = index_of[failed.key]
+        at = book.order.index(failed.key)
         for key in list(book.open):
-            index = index_of[key.partition(".")[0]]
-            if (index < at) if way_of(failed) else (index > at):
+            if book.order.index(key.partition(".")[0]) > at:
                 self.ledger.must_be_absent(self.run, book, key)
                 del book.open[key]
 

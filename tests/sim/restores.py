@@ -19,13 +19,26 @@ class RestoreRules:
     def __init__(self, referee: Referee) -> None:
         self._referee = referee
 
+    def order(self, record: r.RollbackOrdered) -> None:
+        """A batch is rolled back: whoever is done or at work in it."""
+        referee = self._referee
+        phase = referee.phases[record.phase]
+        demand(referee.stop is not None, "11: rolled back, and the run goes on", record)
+        demand(phase.plan.batch_failure == "rollback", "11: rolled back unasked", record)
+        for host in phase.plan.batches[record.batch]:
+            book = phase.hosts[host]
+            done = book.outcome in (Outcome.OK, Outcome.CHANGED)
+            book.recalled |= book.in_flight or done
+
     def begin(self, record: r.RestoreBegan) -> None:
         """A settled host is taken up for what it is owed."""
         referee = self._referee
         phase, book = referee.phases[record.phase], referee.book(record.phase, record.host)
-        demand(book.owes != "", "10: taken up, and owed nothing", record)
+        demand(bool(book.owes) or book.recalled, "10: taken up, and owed nothing", record)
         flying = [b for p in referee.phases.values() for b in p.flying.values()]
         demand(all(b.host != book.host for b in flying), "2: in flight twice", record)
+        room = not book.recalled or len(flying) < phase.plan.limit
+        demand(room, "2: more rolled back at once than the limit", record)
         referee.sums.count(phase, book, -1)
         book.outcome, book.halted, book.owes, book.fault = None, False, "", False
         book.in_flight = book.tried = book.mending = True
@@ -72,6 +85,9 @@ class RestoreRules:
     def settle(self, book: HostBook, record: r.HostSettled) -> None:
         """The host is settled: what stays stopped on it is told, and could not be helped."""
         book.owes = record.owes
+        well = record.outcome in (Outcome.OK, Outcome.CHANGED)
+        demand(not (book.recalled and well), "11: well, though its batch is rolled back", record)
+        book.recalled &= bool(record.owes)
         left = self.stopped(book)
         untold = [key for key in left if f'"{key}"' not in record.owes]
         demand(not untold, "10: stays stopped, and nobody is told", record, left)
@@ -86,8 +102,11 @@ class RestoreRules:
         stop = self._referee.stop
         if stop is not None and stop.reason == "fence":
             return
+        killed = stop is not None and stop.reason == "kill"
         for phase in self._referee.phases.values():
             for book in phase.hosts.values():
+                gone_back = killed or not book.recalled or bool(book.owes)
+                demand(gone_back, "11: its batch is rolled back, and it is not", book)
                 demand(book.tried or not book.owes, "10: owed, and not tried", book)
 
     def stopped(self, book: HostBook) -> list[str]:

@@ -184,7 +184,8 @@ def _switch(texts: _Texts) -> StepDraft:
         texts.text(tree.SWITCH_CHECK),
         texts.text(*undo, authors=authors),
     )
-    return _draft("switch", f"switch {texts.deploy.to}/current to {texts.artifact.release}", exec_)
+    title = f"switch {texts.deploy.to}/current to {texts.artifact.release}"
+    return _draft("switch", title, exec_, undo_reads_release=True)
 
 
 def _restart(texts: _Texts) -> StepDraft | None:
