@@ -86,6 +86,13 @@ class Duties:
         self.doubted: set[int] = set()
         """Steps of which it is not known that they ever had an effect."""
 
+    def act_ended(self, index: int, outcome: Outcome) -> None:
+        """The act has its end: what had nothing to do has done nothing."""
+        if outcome is Outcome.SKIPPED:
+            self.never_begun(index)
+        else:
+            self.owe(index, doubted=outcome is Outcome.UNKNOWN)
+
     def owe(self, index: int, *, doubted: bool = False) -> None:
         """The act has begun, or may have."""
         if doubted and self.states.get(index, DUTY.initial) is DutyState.NONE:

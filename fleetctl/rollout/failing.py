@@ -17,7 +17,7 @@ def choice_of(desk: Desk, run: HostRun) -> str:
     fault = run.fault
     if policy != "ask" or fault is None:
         return policy if policy != "ask" else "continue"
-    if fault.restore or _too_late(desk):
+    if fault.restore or run.undone_with or _too_late(desk):
         return "continue"
     answered = desk.state.answered.get(_key_of(run))
     return answered.choice if answered is not None else "ask"

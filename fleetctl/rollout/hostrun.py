@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fleetctl.base.outcome import Outcome
+from fleetctl.rollout import ways
 from fleetctl.rollout.duties import Duties, DutyState
 from fleetctl.rollout.itemsrun import ItemsRun
 from fleetctl.rollout.records import (
@@ -30,26 +31,14 @@ from fleetctl.rollout.tables import (
 )
 from fleetctl.rollout.ways import FIRST_TRY, Fault, Mending, Tries, Way
 
-_STEP_EVENT = {
-    Outcome.OK: StepEvent.ACT,
-    Outcome.CHANGED: StepEvent.ACT,
-    Outcome.SKIPPED: StepEvent.CHECK,
-    Outcome.FAILED: StepEvent.FAIL,
-    Outcome.TIMED_OUT: StepEvent.FAIL,
-    Outcome.UNKNOWN: StepEvent.LOSE,
-}
-_ACT_OPEN = frozenset({StepState.SENT, StepState.UNKNOWN})
-_UNDO_OPEN = frozenset({StepState.UNDOING, StepState.UNDO_UNKNOWN})
-_IN_FLIGHT = frozenset({HostState.READY, HostState.SENT, HostState.DOUBT, HostState.ASKED})
-
 
 class HostRun:
     """What the journal says about one host in one phase."""
 
     __slots__ = (
-        "attempt", "batch", "changed", "duties", "failed", "fault", "host", "items", "last", "lost_before",
-        "mending", "next_step", "open_steps", "order", "outcome", "phase", "recall", "recipe", "release",
-        "retrying", "state", "steps", "told", "tries", "undone_with", "way",
+        "attempt", "batch", "changed", "duties", "failed", "fault", "host", "items", "last",
+        "lost_before", "mending", "next_step", "open_steps", "order", "outcome", "phase", "recall",
+        "recipe", "release", "retrying", "state", "steps", "told", "tries", "undone_with", "way",
     )  # fmt: skip
 
     def __init__(self, phase: str, host: str, batch: int, recipe: Recipe) -> None:
@@ -109,7 +98,7 @@ class HostRun:
 
     @property
     def in_flight(self) -> bool:
-        return self.state in _IN_FLIGHT
+        return self.state in ways.IN_FLIGHT
 
     @property
     def doubtful(self) -> bool:
@@ -157,22 +146,19 @@ class HostRun:
         if record.restore:
             self._settle_restore(index, record)
             return
-        self.steps[index] = STEP.advance(self.steps[index], _STEP_EVENT[record.outcome])
+        self.steps[index] = STEP.advance(self.steps[index], ways.STEP_EVENTS[record.outcome])
         self.told.pop(index, None)
         if record.outcome is not Outcome.UNKNOWN:
             self._leave_round(index)
         if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
             self._forget_open_after(index)
-        if index in self.recipe.restores and not record.undo:
-            self._owe(index, record.outcome)
         if record.undo:
-            if not record.outcome.lost and self.recipe.restores.get(index) == index:
-                self.duties.states.pop(index, None)  # the undo has put it back as well
-            if record.outcome.lost or self.undone_with is None:
-                self.undone_with = f"{record.key}: {record.cause}" if record.outcome.lost else ""
-        elif record.outcome.lost:
+            self._settle_undo(index, record)
+        elif index in self.recipe.restores:
+            self.duties.act_ended(index, record.outcome)
+        if record.outcome.lost:
             self.fault = self.fault or Fault(record.outcome, record.key, record.cause)
-        else:
+        elif not record.undo:
             self.changed = self.changed or record.outcome is Outcome.CHANGED
             self._move_on()
         self._close_if_told()
@@ -186,11 +172,11 @@ class HostRun:
             self._forget_open_after(index)
         self._close_if_told()
 
-    def _owe(self, index: int, outcome: Outcome) -> None:
-        if outcome is Outcome.SKIPPED:
-            self.duties.never_begun(index)
-        else:
-            self.duties.owe(index, doubted=outcome is Outcome.UNKNOWN)
+    def _settle_undo(self, index: int, record: StepSettled) -> None:
+        if not record.outcome.lost and self.recipe.restores.get(index) == index:
+            self.duties.states.pop(index, None)  # the undo has put it back as well
+        if record.outcome.lost or self.undone_with is None:
+            self.undone_with = f"{record.key}: {record.cause}" if record.outcome.lost else ""
 
     def _settle_unsent(self, index: int, record: StepSettled) -> None:
         """A step of which nothing is sent: a pause, what ran elsewhere, what a person did."""
@@ -269,18 +255,16 @@ class HostRun:
 
     def mend_in_flight(self) -> None:
         """It was being put back when the controller went: what was put back is to be done anew."""
-        cause = "the controller went while the host was put back"
-        settled = HostSettled(self.phase, self.host, Outcome.FAILED, cause=cause, halted=True)
-        self.mending = Mending(settled, goes_on=True)
+        self.mending = ways.cut_short(self.phase, self.host)
 
     def _ask_about(self, told: str) -> None:
         """Open the steps whose end nobody knows; those put back begin anew, whatever it was."""
-        undone = any(state in _UNDO_OPEN for state in self.steps)
+        undone = any(state in ways.UNDO_OPEN for state in self.steps)
         self.way = "undo" if undone else "on"
         self.told = {}
         for index, state in enumerate(self.steps):
             back = self.duties.states.get(index) is DutyState.RESTORED
-            if state in (_UNDO_OPEN if undone else _ACT_OPEN) and not back:
+            if state in (ways.UNDO_OPEN if undone else ways.ACT_OPEN) and not back:
                 self._reask(index, state, told)
 
     def go_on(self) -> None:
@@ -315,10 +299,10 @@ class HostRun:
 
     def _begin_anew(self, told: str) -> None:
         self.undone_with, self.next_step = None, 0
-        self.way = "undo" if any(state in _UNDO_OPEN for state in self.steps) else "on"
+        self.way = "undo" if any(state in ways.UNDO_OPEN for state in self.steps) else "on"
         self.open_steps = []
-        if self.way == "on":
-            self.fault = None
+        kept = self.fault or ways.rolled_back(self.recipe, self.steps)
+        self.fault = kept if self.way == "undo" else None
         self.told = {}
         self._take_restored()
         for index, state in enumerate(self.steps):
@@ -336,7 +320,7 @@ class HostRun:
             self._forgive(index)
 
     def _reopen_step(self, index: int, state: StepState, told: str) -> None:
-        if state in _UNDO_OPEN or (state in _ACT_OPEN and self.way == "on"):
+        if state in ways.UNDO_OPEN or (state in ways.ACT_OPEN and self.way == "on"):
             self._reask(index, state, told)
         elif self.way == "undo":
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fleetctl.base.outcome import Outcome
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.records import StepSettled
+from fleetctl.rollout.tables import StepState
 
 
 def read_release(run: HostRun, index: int, record: StepSettled) -> None:
@@ -13,10 +14,19 @@ def read_release(run: HostRun, index: int, record: StepSettled) -> None:
     if steps[index].reads_release and not (record.undo or record.restore):
         if not record.outcome.lost or record.exit_status == 0:  # then another one than was meant
             run.release = last_line(record.stdout)
+    elif record.undo and steps[index].undo_reads_release and not record.outcome.lost:
+        run.release = last_line(record.stdout)
+    elif record.undo and _read_on_the_way_back(run):
+        pass  # what comes before it in the phase does not change what runs
     elif record.outcome not in (Outcome.OK, Outcome.SKIPPED) and not record.restore:
         later = steps[index:] if record.undo else steps[index + 1 :]
         if any(step.reads_release for step in later):
             run.release = ""
+
+
+def _read_on_the_way_back(run: HostRun) -> bool:
+    steps = zip(run.recipe.steps, run.steps, strict=True)
+    return any(step.undo_reads_release and state is StepState.UNDONE for step, state in steps)
 
 
 def last_line(text: bytes) -> str:

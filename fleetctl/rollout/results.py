@@ -9,8 +9,8 @@ from fleetctl.playbook.operations import Listing
 from fleetctl.rollout import items, rounds
 from fleetctl.rollout.desk import Desk
 from fleetctl.rollout.hostrun import HostRun
+from fleetctl.rollout.readback import last_line
 from fleetctl.rollout.records import StepSettled
-from fleetctl.rollout.state import last_line
 from fleetctl.transport.protocol import Output, StepResult
 
 KEPT_BYTES = 16_384

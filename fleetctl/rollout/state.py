@@ -32,6 +32,7 @@ from fleetctl.rollout.tables import (
     PhaseState,
     StepState,
 )
+from fleetctl.rollout.ways import is_taken_up
 
 BEFORE = -1
 """The batch number of gates asked before the phase."""
@@ -67,8 +68,7 @@ class RunState:
         """Host -> item, or empty for all of them -> what a person says of the unknown ones."""
         """Host -> what a person says of its unknown step, in this leg."""
         self.owing: dict[tuple[str, str], None] = {}
-        """The (phase, host) settled that are owed something, in order; nothing else begins before
-        they have been put back."""
+        """The (phase, host) settled that are owed something; nothing begins before it is done."""
         self.stop: r.StopOrdered | None = None
         self.ended: r.RunEnded | None = None
         self.elections: dict[tuple[str, str], Election] = {}
@@ -387,14 +387,6 @@ class RunState:
         r.RollbackOrdered: _order_rollback,
         r.HostReopened: _reopen_host,
     }
-
-
-def is_taken_up(settled: r.HostSettled, only_failed: bool) -> bool:
-    """Whether a resume goes on with a settled host."""
-    if only_failed:
-        outcome = settled.outcome
-        return outcome.lost or (outcome is Outcome.SKIPPED and not settled.halted)
-    return settled.halted
 
 
 def rebuild(plan: Plan, records: Iterable[r.Record]) -> RunState:

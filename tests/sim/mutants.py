@@ -32,6 +32,7 @@ from fleetctl.rollout import (
     returning,
     segments,
 )
+from fleetctl.rollout.duties import Duties
 from fleetctl.rollout.hostrun import HostRun
 from fleetctl.rollout.itemsrun import ItemsRun
 from fleetctl.rollout.loop import Driver
@@ -191,9 +192,8 @@ MUTANTS = (
     Mutant("a resume forgets what is owed", "10:", mending, "begin", lambda desk: None),
     Mutant("others begin before hosts are put back", "10: begun before", mending, "goes_on",
            lambda desk: False),
-    Mutant("a step that failed had no effect", "10: stays stopped", HostRun, "_owe",
-           lambda self, index, outcome: None if outcome.lost
-           else self.duties.owe(index)),
+    Mutant("a step that failed had no effect", "10: stays stopped", Duties, "act_ended",
+           lambda self, index, outcome: None if outcome.lost else self.owe(index)),
     Mutant("what a later step did is done once more", "10: put back though", returning, "WELL",
            frozenset()),
     Mutant("undoing what started it ends nothing", "10:", HostRun, "owed",
