@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import msgspec
+
 from fleetctl.base.hostrange import fold
 from fleetctl.inventory.model import Host, Tier
 from fleetctl.plan.batches import divide
@@ -17,6 +19,7 @@ from fleetctl.plan.skew import guard_of
 from fleetctl.playbook.kinds import Artifact, KindContext, step_kinds
 from fleetctl.playbook.model import Mistakes, Phase
 from fleetctl.playbook.operations import Manual
+from fleetctl.playbook.source import FailureText
 
 _WORDS: Mapping[str, Literal["continue", "rollback"]] = {"leave": "continue", "undo": "rollback"}
 Chosen = tuple[int, Phase, list[str]]
@@ -56,7 +59,7 @@ def make_phase(
         return None
     release = artifact.release if artifact else ""
     batches, limit, throttle = _pace(request, phase, hosts, tiers, steps)
-    return PlanPhase(
+    planned = PlanPhase(
         name=phase.name,
         needs=needs,
         batches=batches,
@@ -67,13 +70,20 @@ def make_phase(
         ),
         limit=limit,
         throttle_per_min=throttle,
-        on_failure=_WORDS.get(phase.failure.host, phase.failure.host),
-        batch_failure=phase.failure.batch,
-        ask_within_s=float(phase.failure.within),
-        ask_default=phase.failure.default,
         release=release,
         already=tuple(n for n in names if release and request.live.get(n) == release),
         schema=guard,
+    )
+    return _with_failure(planned, phase.failure)
+
+
+def _with_failure(phase: PlanPhase, failure: FailureText) -> PlanPhase:
+    return msgspec.structs.replace(
+        phase,
+        on_failure=_WORDS.get(failure.host, failure.host),
+        batch_failure=failure.batch,
+        ask_within_s=float(failure.within),
+        ask_default=failure.default,
     )
 
 
