@@ -73,11 +73,25 @@ def status(ctx: click.Context, names: tuple[str, ...], every: bool, output: str)
     own = told["overseer"]
     if own["wakes"]:
         tell(f"{own['wakes']} wakes, p50 {own['wake_p50_s']:.3f} s, p99 {own['wake_p99_s']:.3f} s")
+    _warn(own)
     if told["pools"] or output != "table":
         emit(told["pools"], COLUMNS, output)
     if any(row["errors_15m"] for row in told["pools"]):
         tell("recent errors; see: fleetctl pools --local log POOL")
     return ExitCode.OK
+
+
+def _warn(own: dict[str, float]) -> None:
+    """What is wrong with the overseer itself."""
+    if own["lookouts_failing"]:
+        tell(
+            f"{own['lookouts_failing']} sources of attention fail: pools that only they wake sleep"
+            " on until max_sleep; see logs/attention.* in the overseer's folder"
+        )
+    if own["log_failing"]:
+        tell("the log of events cannot be written: is the disk full?")
+    if own["in_line"]:
+        tell(f"{own['in_line']} starts in line")
 
 
 @pools.command()

@@ -33,7 +33,6 @@ DEFAULTS: dict[str, object] = {
     "memory_mb": 32,
     "log_kb": 256,
     "queue": "",
-    "socket": "",
 }
 """Every key of a kind with what it is when nobody says; the type of the default is its type."""
 
@@ -76,7 +75,6 @@ class Kind:
         "on_clean_exit",
         "queue",
         "ready",
-        "socket",
         "start_timeout",
         "stop_grace",
         "up_after",
@@ -103,7 +101,6 @@ class Kind:
         self.memory_mb = int(values["memory_mb"])  # type: ignore[call-overload]
         self.log_kb = int(values["log_kb"])  # type: ignore[call-overload]
         self.queue = str(values["queue"])
-        self.socket = str(values["socket"])
         spoken = json.dumps([name, values], sort_keys=True, default=list)
         self.generation = sha256(spoken.encode()).hexdigest()[:12]
 

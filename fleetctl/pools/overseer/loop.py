@@ -146,7 +146,8 @@ class Overseer:
             time.sleep(PACE_S)
         now = time.monotonic()
         due = min(self.core.next_due(), self._next_tick)
-        happened = {fd for fd, _ in self.epoll.poll(max(0.0, due - now))}
+        patience_s = 0.0 if self.spool.stirred else max(0.0, due - now)
+        happened = {fd for fd, _ in self.epoll.poll(patience_s)}
         now = time.monotonic()
         self.lag_s = max(0.0, now - due) if not happened else 0.0
         self._read_notices(happened, now)

@@ -301,3 +301,23 @@ def test_it_runs_on_the_oldest_python_it_promises(live: Host) -> None:
     live.process.send_signal(signal.SIGUSR2)
     live.put("i1", count=2)
     live.until(lambda: not live.open_tasks())
+
+
+def test_a_file_in_the_spool_is_seen_at_once(live: Host) -> None:
+    """Not with the next second's look: the kernel says so, six times in a row."""
+    kind = {"command": ["sh", "-c", "exit 0"], "on_clean_exit": "hibernate", "at_start": "asleep"}
+    live.write(kind={"task": kind}, instances=[{"names": ["i1"], "kinds": ["task"]}])
+    live.start()
+    took = []
+    for number in range(6):
+        time.sleep(0.11 + 0.07 * number)
+        began = time.monotonic()
+        (live.home / "wake" / "i1@task").touch()
+        live.until(lambda n=number: _starts(live) > n)  # type: ignore[misc]
+        took.append(time.monotonic() - began)
+        live.until_state("i1/task", "HIBERNATING")
+    assert sorted(took)[3] < 0.3, took
+
+
+def _starts(live: Host) -> int:
+    return sum(e.get("to") == "starting" for e in live.events())
