@@ -130,11 +130,11 @@ def test_the_shipped_inventory_and_playbook_make_a_plan(program: Program, tmp_pa
     """Keeping a release, reading, selecting and compiling work end to end, for all 44 hosts."""
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "page").write_text("hello\n")
-    program("fleetctl", "releases", "add", str(tmp_path / "app"), "--id", "v1")
+    program("fleetctl", "releases", "add", str(tmp_path / "app"), "--id", "v1", "--schema", "1")
     inventory = ["--inventory", str(ROOT / "inventory" / "phacility.yaml")]
     program("fleetctl", "inventory", "check", *inventory)
     listed = program("fleetctl", "inventory", "list", *inventory, "--output", "json").stdout
-    playbook = sorted((ROOT / "playbooks").glob("*.yaml"))[0]
+    playbook = ROOT / "playbooks" / "saturday-push.yaml"
     plan = ["plan", str(playbook), *inventory, "--release", "v1"]
     shown = program("fleetctl", *plan, "--output", "json").stdout
 
