@@ -39,6 +39,8 @@ def answer(overseer: Overseer, request: Request) -> Answer:
         told = act(overseer, request)
     except (Refused, SpecError) as error:
         return {"ok": False, "error": str(error)}
+    except (TypeError, ValueError, OverflowError) as error:
+        return {"ok": False, "error": f"a value of the request is not what it should be: {error}"}
     overseer.flush(time.monotonic())
     return {"ok": True, **told}
 

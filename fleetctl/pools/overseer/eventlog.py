@@ -85,8 +85,7 @@ class EventLog:
             descriptor = os.open(fresh, flags, 0o600)
             if os.write(descriptor, data) < len(data):
                 raise OSError("not all could be written")
-            if os.path.exists(self.path):  # noqa: PTH110
-                os.replace(self.path, f"{self.path}.1")  # noqa: PTH105
+            self._put_aside()
             os.replace(fresh, self.path)  # noqa: PTH105
         except OSError as error:
             self.trouble = error.strerror or str(error)
@@ -97,6 +96,13 @@ class EventLog:
         os.close(self._fd)
         self._fd, self.size, self._unwritten, self.trouble = descriptor, len(data), b"", ""
         self._most = max(BYTES_MOST, 3 * self.size)
+
+    def _put_aside(self) -> None:
+        """Give the file its second name; it keeps the first until the new one takes it."""
+        aside = f"{self.path}.1"
+        if os.path.exists(aside):  # noqa: PTH110
+            os.unlink(aside)  # noqa: PTH108
+        os.link(self.path, aside)
 
     def sync(self) -> None:
         """See that it is on the disk: an operator's word must outlast the host's power."""

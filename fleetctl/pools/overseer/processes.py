@@ -77,10 +77,13 @@ def spawn(
 def ended(pid: int, pidfd: int, *, block: bool = False) -> Ended:
     """How a process whose pidfd is readable ended; what is left of its group is killed.
 
-    The group goes before the process is reaped, while its number cannot be anybody else's.
+    The group goes before the process is reaped, while its number cannot be anybody else's. An
+    adopted process is reaped by others: its number may be free by now, so nobody is struck.
     """
-    strike_group(pid, signal.SIGKILL)
     try:
+        if not block:
+            os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        strike_group(pid, signal.SIGKILL)
         found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | (0 if block else os.WNOHANG))
     except ChildProcessError:
         return Ended()

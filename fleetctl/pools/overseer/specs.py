@@ -124,8 +124,12 @@ def read(folder: str) -> Specs:
 
 def _read_file(reading: _Reading, path: str) -> None:
     """One file's tables."""
-    with open(path, encoding="utf-8", errors="replace") as opened:  # noqa: PTH123
-        text = opened.read()
+    try:
+        with open(path, encoding="utf-8", errors="replace") as opened:  # noqa: PTH123
+            text = opened.read()
+    except OSError as error:
+        reading.mistakes.append(f"{path}: {error.strerror}")
+        return
     file = _File(path, text, reading.mistakes)
     content = _parse(file, path, text)
     for table, value in content.items():

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from fleetctl.base.errors import Refused, Unreachable
 from tests.pools.overseer.live import QUERY, Host, host
 
 pytestmark = pytest.mark.slow
@@ -317,6 +318,30 @@ def test_a_file_in_the_spool_is_seen_at_once(live: Host) -> None:
         took.append(time.monotonic() - began)
         live.until_state("i1/task", "HIBERNATING")
     assert sorted(took)[3] < 0.3, took
+
+
+def test_no_request_ends_the_overseer(live: Host) -> None:
+    """Nonsense on the control socket is answered or the connection closed; the next is served."""
+    live.write(kind={"task": live.taskmaster(at_start="asleep")}, instances=[_GROUP])
+    live.start()
+    for do in ("status", "events", "scale", "pause", "wake", "debug", "log", "explain", "reload"):
+        for value in _NONSENSE:
+            request = dict.fromkeys(("pools", "last", "min", "max", "for_s", "injury"), value)
+            with contextlib.suppress(Refused, Unreachable):
+                live.ask(do, **request)
+            with contextlib.suppress(Refused, Unreachable):
+                live.ask(do, **{**request, "pools": ["i1/task"], "why": "x"})
+    for raw in (b"\n", b"[]\n", b"{", b"\xff\n", b"x" * 100_000):
+        with socket.socket(socket.AF_UNIX) as sock, contextlib.suppress(OSError):
+            sock.connect(str(live.home / "control.sock"))
+            sock.sendall(raw)
+    assert live.process is not None
+    assert live.ask("status")["overseer"]["pools"] == 1
+    assert live.process.poll() is None
+
+
+_NONSENSE: tuple[object, ...] = ([1], {}, -1, "x", 1e400, None)
+_GROUP = {"names": ["i1"], "kinds": ["task"]}
 
 
 def _starts(live: Host) -> int:

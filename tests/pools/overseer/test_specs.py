@@ -147,3 +147,10 @@ def test_a_generation_follows_from_what_is_started() -> None:
     assert len(same) == 1
     assert Kind("k", {"command": ["y"], "max": 2}).generation not in same
     assert Kind("k", {"command": ["x"], "max": 2, "min": 0}).generation in same
+
+
+def test_a_file_that_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
+    """It is told, and does not end whoever reads."""
+    (tmp_path / "a.toml").mkdir()
+    with pytest.raises(specs.SpecError, match=r"a\.toml: Is a directory"):
+        specs.read(str(tmp_path))
