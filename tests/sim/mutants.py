@@ -199,6 +199,4 @@ MUTANTS = (
     Mutant("undoing what started it ends nothing", "10:", HostRun, "owed",
            property(lambda self: [])),
     Mutant("a step put back is taken for done", "", HostRun, "_take_restored", lambda self: None),
-    Mutant("a killed step's host is put back while the kill is on its way", "10:", returning,
-           "_is_being_killed", lambda *a: False),
 )  # fmt: skip
