@@ -49,7 +49,11 @@ def way_back(run: HostRun, *, undo: bool) -> list[tuple[Way, int]]:
     well = {index for index, state in enumerate(run.steps) if state in WELL}
     for index in range(len(run.steps) - 1, -1, -1):
         if undo and _is_undoable(run, index):
-            (last if run.recipe.steps[index].undo_last else back).append(("undo", index))
+            # What is undone last has the host as it should be until then.
+            if run.recipe.steps[index].undo_last:
+                last.append(("undo", index))
+                continue
+            back.append(("undo", index))
             well.discard(index)
         elif run.duties.states.get(index) is DutyState.OWED and not _is_covered(run, index, well):
             back.append(("restore", index))
