@@ -45,6 +45,12 @@ _WAITS = ("tests/transport/test_faults.py", "tests/transport/test_dispatch.py",
           "tests/transport/test_contract.py", "tests/transport/test_runner_steps.py")  # fmt: skip
 _ROUNDS = ("tests/transport/test_rounds.py",)
 _INPUT = ("tests/inventory", "tests/playbook", "tests/plan")
+_CORE = ("tests/pools/overseer/test_table.py", "tests/pools/overseer/test_napping.py",
+         "tests/pools/overseer/test_orders.py", "tests/pools/overseer/test_failures.py",
+         "tests/pools/overseer/test_scaling.py", "tests/pools/overseer/test_specs.py",
+         "tests/pools/overseer/test_laws.py::test_nothing_starts_after_the_end_began")  # fmt: skip
+_LIVE = ("tests/pools/overseer/test_live.py",)
+_OVERSEER = "fleetctl/pools/overseer/"
 
 MUTATIONS = (
     # 6. A typo changes nothing, and is told with its place.
@@ -139,6 +145,39 @@ MUTATIONS = (
              "        return\n        verdict = self._round()\n        if verdict.word", _LEASES),
     Mutation("a lost lease stops nothing", "leases", "fleetctl/rollout/ground.py",
              '            self._post(Command("lost", by, means=why))', "            pass", _LEASES),
+    # The overseer: no wake is lost, nobody is doubled, errors are bounded.
+    Mutation("work during a nap is forgotten", "overseer", _OVERSEER + "exits.py",
+             "states.WOKEN if slot.pool.pending else states.SLEPT", "states.SLEPT", _CORE),
+    Mutation("a nap forgets work it did not look at", "overseer", _OVERSEER + "book.py",
+             '    if "seen" in record:', "    pool.cover()\n    if False:", _CORE),
+    Mutation("work during a stop is forgotten", "overseer", _OVERSEER + "core.py",
+             "if pool.pending and not any", "if False and not any", _CORE),
+    Mutation("the budget of failures has no end", "overseer", _OVERSEER + "failures.py",
+             "return probes > 0 or len(times) >= BUDGET", "return False", _CORE),
+    Mutation("a probe's failure gets a budget of its own", "overseer", _OVERSEER + "failures.py",
+             "probes > 0 or len", "len", _CORE),
+    Mutation("things start after the end began", "overseer", _OVERSEER + "core.py",
+             "pool.intent == RUN and not self.closing", "pool.intent == RUN", _CORE),
+    Mutation("a storm takes no tokens", "overseer", _OVERSEER + "core.py",
+             "len(self.starting) < self._tokens and", "", _CORE),
+    Mutation("growth takes the memory reserve", "overseer", _OVERSEER + "scaling.py",
+             "    if not load.memory:", "    if False:", _CORE),
+    Mutation("a busy daemon is drained", "overseer", _OVERSEER + "orders.py",
+             "slot.state not in (states.BUSY, STOPPING)", "slot.state != STOPPING", _CORE),
+    Mutation("a sleeper is started by new specs", "overseer", _OVERSEER + "orders.py",
+             "core.move(slot, states.RETUNED, now, states.HIBERNATE, u=until)",
+             'core.want(slot, states.WAKE, "", now)', _CORE),
+    Mutation("strangers are listened to", "overseer", _OVERSEER + "children.py",
+             "                return None\n        return slot",
+             "                return None\n        return slot or next(iter(self.by_pid.values()))",
+             _LIVE),
+    Mutation("a following overseer starts its daemons anew", "overseer",
+             _OVERSEER + "children.py", "        if not life.born or", "        if True or", _LIVE),
+    Mutation("processes without a record are doubled", "overseer", _OVERSEER + "restoring.py",
+             "    for (name, number), pid in found.items():", "    for (name, number), pid in ():",
+             _LIVE),
+    Mutation("mistakes in specs are passed over", "overseer", _OVERSEER + "specs.py",
+             "        if key not in defaults:", "        if False:", _CORE),
 )  # fmt: skip
 
 
