@@ -142,6 +142,8 @@ def _assemble(request: PlanRequest, phases: Sequence[PlanPhase], run_size: int) 
         carried_on=carriers_of(fleet, tiers),
         variables={**variables, **request.variables},
         limits=request.playbook.limits or msgspec.UNSET,
+        exact={name: request.exact[name] for name in fleet.hosts
+               if name in names and name in request.exact} or msgspec.UNSET,
         channels=request.playbook.channels,
     )  # fmt: skip
     return _with_estimate(plan, request)

@@ -163,3 +163,11 @@ class Plan(msgspec.Struct, frozen=True):
     """How sure that is, or what there is no history of."""
     limits: Mapping[str, NamedLimit] | msgspec.UnsetType = msgspec.UNSET
     """What steps that use it share over all phases, by name."""
+    exact: Mapping[str, str] | msgspec.UnsetType = msgspec.UNSET
+    """Host -> release it is to run, where that is not its tier's; left out where there is none, so
+    that other plans keep their digest."""
+
+    def release_of(self, host: Host) -> str | None:
+        """The release the host is to run; None where none is said."""
+        own = self.exact.get(host.name) if self.exact is not msgspec.UNSET else None
+        return own or self.releases.get(host.tier)

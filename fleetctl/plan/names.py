@@ -27,7 +27,7 @@ def check_names(
             known = {*request.playbook.variables, *request.variables}
             known.update(name for host in hosts[:1000] for name in host.variables)
         elif used.name == "release.id":
-            without = [host for host in hosts if host.tier not in request.releases]
+            without = [host for host in hosts if not request.release_of(host)]
             known = set()
         else:
             continue
@@ -92,7 +92,7 @@ def same_everywhere(phase: Phase, hosts: Sequence[Host], request: PlanRequest) -
         if sounds_secret(key):
             continue
         if name == "release.id":
-            found: set[object] = {request.releases.get(host.tier) for host in hosts}
+            found: set[object] = {request.release_of(host) for host in hosts}
         elif root == "var" and key in request.variables:
             found = {request.variables[key]}
         elif root == "var" and key in request.playbook.variables:

@@ -43,7 +43,7 @@ def make_phase(
     _check_shards(phase, hosts, mistakes)
     if any(step.kind != "manual" for step in phase.steps):
         _check_caps(request, phase, batch_caps(tiers), mistakes)
-    artifact = _artifact(request, phase, list(tiers), mistakes)
+    artifact = _artifact(request, phase, hosts, mistakes)
     context = KindContext(request.playbook.folder, artifact, request.measure)
     timeout_s = max(tier.timeout_s for tier in tiers.values())
     known = same_everywhere(phase, hosts, request)
@@ -108,14 +108,15 @@ def _pace(
 
 
 def _artifact(
-    request: PlanRequest, phase: Phase, tiers: Sequence[str], mistakes: Mistakes
+    request: PlanRequest, phase: Phase, hosts: Sequence[Host], mistakes: Mistakes
 ) -> Artifact | None:
     """The one release a phase that deploys gives to all its tiers; None when it deploys none."""
     step = next((s for s in phase.steps if step_kinds()[s.kind].needs_release), None)
     if step is None:
         return None
     place = step.written.location
-    without = [tier for tier in tiers if tier not in request.releases]
+    releases = {host.tier: request.release_of(host) for host in hosts}
+    without = [tier for tier, release in releases.items() if release is None]
     if without:
         mistakes.add(
             f"phase {phase.name} deploys, and no release is pinned for tier {', '.join(without)}",
@@ -123,8 +124,8 @@ def _artifact(
             hint=f"fleetctl releases pin {without[0]} RELEASE, or name one with --release",
         )
         return None
-    releases = {tier: request.releases[tier] for tier in tiers}
-    if len(set(releases.values())) > 1:
+    wanted = {release for host in hosts if (release := request.release_of(host)) is not None}
+    if len(wanted) > 1:
         mistakes.add(
             f"phase {phase.name} would deploy several releases",
             place,
@@ -132,7 +133,7 @@ def _artifact(
             hint="make it a phase for each, or pin the same release",
         )
         return None
-    return request.artifact(releases[tiers[0]])
+    return request.artifact(wanted.pop())
 
 
 def _check_reports(

@@ -129,7 +129,7 @@ def _value(plan: Plan, host: Host | None, name: str) -> str | None:
 
 def _release(plan: Plan, host: Host | None) -> str | None:
     if host is not None:
-        return plan.releases.get(host.tier)
+        return plan.release_of(host)
     ids = set(plan.releases.values())
     return ids.pop() if len(ids) == 1 else None
 

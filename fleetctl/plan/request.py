@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
-from fleetctl.inventory.model import Fleet
+from fleetctl.inventory.model import Fleet, Host
 from fleetctl.inventory.select import ReadFile
 from fleetctl.plan.history import History
 from fleetctl.playbook.kinds import Artifact
@@ -47,6 +47,8 @@ class PlanRequest(msgspec.Struct, frozen=True):
     """Only these phases; None: all that have hosts."""
     releases: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Tier -> id of the release it is to run."""
+    exact: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """Host -> id of the release it is to run, where that is not its tier's."""
     live: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Host -> release last read back."""
     variables: Mapping[str, str] = msgspec.field(default_factory=dict)
@@ -56,3 +58,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
     """Label -> hash of what else went in; see `Plan.inputs`."""
     history: History = msgspec.field(default_factory=History)
     """How long steps took lately."""
+
+    def release_of(self, host: Host) -> str | None:
+        """The release the host is to run; None where none is said."""
+        return self.exact.get(host.name) or self.releases.get(host.tier)

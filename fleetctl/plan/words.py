@@ -178,11 +178,13 @@ def release_words(plan: Plan) -> Iterator[str]:
     changes: dict[tuple[str, str], list[str]] = {}
     for tier in plan.releases:
         names = [name for name in deployed if plan.hosts[name].tier == tier]
-        if names:
-            changes.setdefault(_change(plan, names, deployed[names[0]]), []).append(tier)
+        for release in dict.fromkeys(deployed[name] for name in names):
+            some = [name for name in names if deployed[name] == release]
+            changes.setdefault(_change(plan, some, release), []).append(tier)
     for (before, after), tiers in changes.items():
         there = sum(
-            plan.live.get(n) == r for n, r in deployed.items() if plan.hosts[n].tier in tiers
+            plan.live.get(name) == release == after and plan.hosts[name].tier in tiers
+            for name, release in deployed.items()
         )
         words = f"{before} -> {after}: {', '.join(tiers)}"
         have = "1 host has it" if there == 1 else f"{there} hosts have it"
