@@ -57,6 +57,18 @@ class Assembled(msgspec.Struct, frozen=True):
 def wish_options(command: Command) -> Command:
     """The flags of a Wish but for the selection and the playbook; see `wish_of`."""
     for option in (
+        pace_options,
+        click.option("--phase", multiple=True, metavar="NAME", help="Only this phase."),
+        click.option("--release", multiple=True, metavar="[TIER=]REL",
+                     help="The release to deploy instead of the pinned one."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def pace_options(command: Command) -> Command:
+    """Those that do not say what is done: how fast, with which variables, kept where."""
+    for option in (
         releases_option,
         journal_option,
         click.option("--max-failures", metavar="N|N%", help="Hosts that may be lost in all."),
@@ -64,10 +76,7 @@ def wish_options(command: Command) -> Command:
         click.option("--fanout", "-f", type=click.IntRange(1), help="Most connections at once."),
         click.option("--batch", metavar="N|N%", help="Batch sizes instead of the playbook's, "
                      "e.g. 1 or 1,25%,100%."),
-        click.option("--phase", multiple=True, metavar="NAME", help="Only this phase."),
         click.option("--var", "-e", multiple=True, metavar="NAME=VALUE", help="Set a variable."),
-        click.option("--release", multiple=True, metavar="[TIER=]REL",
-                     help="The release to deploy instead of the pinned one."),
     ):  # fmt: skip
         command = option(command)
     return command
@@ -77,7 +86,7 @@ def wish_of(choice: Choice, playbook: str | None, words: dict[str, Any]) -> Wish
     """The Wish of a command's parameters; takes out of `words` what belongs to it."""
     names = ("release", "var", "phase", "batch", "fanout", "throttle", "max_failures", "journal",
              "releases_dir")  # fmt: skip
-    return Wish(choice, playbook, **{name: words.pop(name) for name in names})
+    return Wish(choice, playbook, **{name: words.pop(name) for name in names if name in words})
 
 
 def assemble(wish: Wish) -> Assembled:
@@ -107,8 +116,8 @@ def assemble(wish: Wish) -> Assembled:
             phases=wish.phase or None,
             releases=sources.releases(wish.release),
             live=knowledge.live,
-            variables=_variables(wish.var),
-            overrides=_overrides(wish),
+            variables=variables_of(wish.var),
+            overrides=overrides_of(wish),
             history=knowledge.history,
         )
     )
@@ -130,7 +139,8 @@ def playbook_path(wish: Wish, fleet: Fleet) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _variables(words: Sequence[str]) -> dict[str, str]:
+def variables_of(words: Sequence[str]) -> dict[str, str]:
+    """Name -> value of `NAME=VALUE` words; raises UsageError."""
     variables: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
@@ -145,7 +155,8 @@ def _variables(words: Sequence[str]) -> dict[str, str]:
     return variables
 
 
-def _overrides(wish: Wish) -> Overrides:
+def overrides_of(wish: Wish) -> Overrides:
+    """What the wish says of batches, pace and losses; raises UsageError."""
     from fleetctl.plan.request import FANOUT, Overrides
     from fleetctl.playbook.units import Amount, Ramp, Rate
 

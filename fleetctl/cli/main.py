@@ -20,6 +20,7 @@ from fleetctl.cli.lazy import LazyGroup
 COMMANDS: dict[str, tuple[str, str]] = {
     "push": ("fleetctl.cli.push:push", "Run a playbook over the fleet."),
     "deploy": ("fleetctl.cli.deploy:deploy", "Deploy a release to one tier."),
+    "rollback": ("fleetctl.cli.rollback:rollback", "Take hosts back to what they ran before."),
     "plan": ("fleetctl.cli.plan:plan", "Show what a push would do, without doing it."),
     "playbook": ("fleetctl.cli.playbook:playbook", "Make a playbook of a list of commands."),
     "run": ("fleetctl.cli.run:run", "Run a command on hosts, now."),

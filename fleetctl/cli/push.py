@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -63,8 +64,11 @@ def push(
     return go(_saved_plan(saved, wish) if saved else _made_plan(wish), going, wish.journal)
 
 
-def go(plan: Plan, going: Going, journal: str | None) -> ExitCode:
-    """Show the plan, have it confirmed, run it, tell how it went."""
+def go(plan: Plan, going: Going, journal: str | None, notes: Sequence[str] = ()) -> ExitCode:
+    """Show the plan, have it confirmed, run it, tell how it went.
+
+    `notes`: what else a person should know of it before saying yes.
+    """
     import time
 
     from fleetctl.cli.output import room, tell
@@ -73,6 +77,8 @@ def go(plan: Plan, going: Going, journal: str | None) -> ExitCode:
     from fleetctl.cli.session import Manner, start_run
 
     tell("\n".join(plan_lines(plan, room(WIDTH))))
+    if notes:
+        tell("\n".join(("", *notes)))
     now_s = time.time()
     slot = read_slot(going.at, going.window, now_s)
     tell_fit(plan, slot, now_s)
