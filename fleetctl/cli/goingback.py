@@ -13,7 +13,7 @@ from fleetctl.base.hostrange import fold
 from fleetctl.cli.assemble import Wish, overrides_of, playbook_path, variables_of
 from fleetctl.cli.before import Before, before_hosts, before_run
 from fleetctl.cli.changed import Changed
-from fleetctl.cli.inputs import Sources, inputs_of, read_knowledge
+from fleetctl.cli.inputs import Knowledge, Sources, inputs_of, read_knowledge
 from fleetctl.cli.releases import open_store
 from fleetctl.inventory.model import Fleet
 from fleetctl.inventory.select import pick
@@ -46,35 +46,45 @@ def plan_back(wish: Wish, run: str | None, to: str | None) -> Back | None:
     targets = dict.fromkeys(before.hosts, to) if to else before.known()
     book = _playbook(wish, fleet, before)
     sources = Sources(fleet, Path(book.file), book.sha256, wish.releases_dir)
-    picked = {
-        phase.name: pick(fleet, phase.hosts, sources.read_file)
-        for phase in book.phases
-        if phase.hosts is not None
-    }
-    way = way_back(book, picked, targets, before.title(book.title, to))
+    way = way_back(book, _picked(book, sources), targets, before.title(book.title, to))
     _refuse_uncovered(way, targets, book)
     store, knowledge = open_store(wish.releases_dir), read_knowledge(wish.journal, fleet.name)
     _refuse_missing(store, targets)
     _refuse_forward(store, targets, knowledge.live)
-    tiers, exact = exact_of({name: fleet.hosts[name].tier for name in targets}, targets)
+    plan = _compiled(wish, way, targets, sources, knowledge)
+    notes = (*before.notes, *_what_stays(way, before.changed), *_pins_words(fleet, targets))
+    return Back(plan, fleet, targets, notes)
+
+
+def _picked(book: Playbook, sources: Sources) -> dict[str, list[str]]:
+    return {
+        phase.name: pick(sources.fleet, phase.hosts, sources.read_file)
+        for phase in book.phases
+        if phase.hosts is not None
+    }
+
+
+def _compiled(
+    wish: Wish, way: WayBack, targets: Mapping[str, str], sources: Sources, known: Knowledge
+) -> Plan:
+    hosts = sources.fleet.hosts
+    tiers, exact = exact_of({name: hosts[name].tier for name in targets}, targets)
     plan = compile_plan(
         PlanRequest(
-            fleet=fleet,
+            fleet=sources.fleet,
             playbook=way.playbook,
             measure=sources.measure,
             read_file=sources.read_file,
             artifact=sources.artifact,
             releases=tiers,
             exact=exact,
-            live=knowledge.live,
+            live=known.live,
             variables=variables_of(wish.var),
             overrides=overrides_of(wish),
-            history=knowledge.history,
+            history=known.history,
         )
     )
-    plan = replace(plan, inputs=inputs_of(plan, sources))
-    notes = (*before.notes, *_what_stays(way, before.changed), *_pins_words(fleet, targets))
-    return Back(plan, fleet, targets, notes)
+    return replace(plan, inputs=inputs_of(plan, sources))
 
 
 def _playbook(wish: Wish, fleet: Fleet, before: Before) -> Playbook:
