@@ -173,14 +173,14 @@ def _what_stays(way: WayBack, changed: Changed) -> list[str]:
 
 def _pins_words(fleet: Fleet, targets: Mapping[str, str]) -> Sequence[str]:
     pins = read_pins(pins_path(Path(fleet.source)))
-    tiers = {
-        fleet.hosts[name].tier: pins[fleet.hosts[name].tier]
-        for name, release in targets.items()
-        if pins.get(fleet.hosts[name].tier, release) != release
-    }
-    if not tiers:
+    stale: dict[str, dict[str, None]] = {}
+    for name, release in targets.items():
+        tier = fleet.hosts[name].tier
+        if pins.get(tier, release) != release:
+            stale.setdefault(pins[tier], {})[tier] = None
+    if not stale:
         return ()
-    pinned = ", ".join(f"{tier} to {release}" for tier, release in tiers.items())
+    pinned = "; ".join(f"{', '.join(tiers)} to {release}" for release, tiers in stale.items())
     return (
         f"pins stay: {pinned}; the next push deploys that again "
         "(--pin, or `fleetctl releases pin` afterwards)",
