@@ -102,7 +102,7 @@ def a_phase(
     return PlanPhase(
         name, tuple(needs), tuple(tuple(batch) for batch in batches), tuple(steps), tuple(gates),
         budget or Budget(0), limit, throttle, on_failure, release,
-        batch_failure=batch_failure, ask_within_s=60.0, ask_default=ask_default,
+        batch_failure=batch_failure, ask_default=ask_default,
     )  # fmt: skip
 
 
