@@ -98,10 +98,13 @@ def test_status_goes_by_the_pinned_release_where_the_step_does(program: Program)
     for host in ("db001", "db002"):
         shard_on(program, host, "a")
     assert program.call("releases", "add", "app", "--id", "r1", "--schema", "1").returncode == 0
-    for pinned, number in ((False, 2), (True, 1)):
+    program.write("app/file", "3")
+    assert program.call("releases", "add", "app", "--id", "r3", "--schema", "3").returncode == 0
+    for pinned, number in (("", 2), ("r1", 1), ("r3", 3)):  # nobody has 003 before r3 is pushed
         if pinned:
-            assert program.call("releases", "pin", "db", "r1").returncode == 0
-        assert status(program, 1)["db001"]["to"] == number
+            assert program.call("releases", "pin", "db", pinned).returncode == 0
+        row = status(program, 1)["db001"]
+        assert (row["to"], row["pending"]) == (number, 1)
 
 
 def test_a_shard_that_cannot_tell_is_unknown(program: Program) -> None:

@@ -37,21 +37,25 @@ _NAMED_MAX = 20
 class Shard:
     """The instances of one host's shard and the migrations they are to have."""
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
+    def __init__(self, settings: Mapping[str, str], *, to_come: bool = False) -> None:
+        """`to_come`: the last migrations may not be here yet, as before a push brings them."""
         self._settings = settings
         folder = Path(settings["migrations"]).expanduser()
-        upto = settings.get("upto")
-        self.migrations: list[Migration] = read_migrations(folder, int(upto) if upto else None)
+        upto = int(settings.get("upto") or 0) or None
+        self.migrations: list[Migration] = read_migrations(folder, upto, to_come=to_come)
+        self.number = upto or self.migrations[-1].number
+        """Which number a current instance is at."""
         self.engine = _engine(settings)
 
     @property
     def wanted(self) -> int:
         return len(self.migrations)
 
-    @property
-    def number(self) -> int:
-        """Which number a current instance is at."""
-        return self.migrations[-1].number
+    def word(self, standing: Standing) -> str:
+        """Where an instance stands, counting what is to come."""
+        word = standing.word(self.wanted)
+        lacking = self.number > self.migrations[-1].number
+        return "pending" if lacking and word == "current" else word
 
     def instances(self, only: str | None = None) -> list[Instance]:
         settings = self._settings
@@ -86,7 +90,7 @@ def tell_status(shard: Shard) -> int:
     instances = shard.instances()
     active = [one for one in instances if one.active]
     standings = shard.survey(active)
-    words = {name: standing.word(shard.wanted) for name, standing in standings.items()}
+    words = {name: shard.word(standing) for name, standing in standings.items()}
     versions = [one.version for name, one in standings.items() if words[name] != "unknown"]
     told = {
         "number": shard.number,
@@ -187,8 +191,10 @@ def run(words: Sequence[str]) -> int:
     """Do what the words say; returns the exit code."""
     given = [word.partition("=") for word in itertools.takewhile(lambda word: "=" in word, words)]
     try:
-        with closing(Shard({key: value for key, _, value in given})) as shard:
-            return _do(shard, list(words[len(given) :]))
+        settings = {key: value for key, _, value in given}
+        verb = list(words[len(given) :])
+        with closing(Shard(settings, to_come=verb == ["status"])) as shard:
+            return _do(shard, verb)
     except Trouble as trouble:
         sys.stderr.write(f"{trouble}\n")
         return 1

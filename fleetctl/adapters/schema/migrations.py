@@ -12,8 +12,13 @@ _NAME = re.compile(r"(\d{1,9})[_.-].*\.sql|(\d{1,9})\.sql")
 _DELIMITER = re.compile(r"^\s*DELIMITER\b", re.IGNORECASE | re.MULTILINE)
 
 
-def read_migrations(folder: Path, upto: int | None = None) -> list[Migration]:
-    """The folder's migrations by number, up to `upto`; raises Trouble when it makes no sense."""
+def read_migrations(
+    folder: Path, upto: int | None = None, *, to_come: bool = False
+) -> list[Migration]:
+    """The folder's migrations by number, up to `upto`; raises Trouble when it makes no sense.
+
+    `to_come`: that `upto` itself is not here yet is no trouble.
+    """
     try:
         names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     except OSError as error:
@@ -24,8 +29,8 @@ def read_migrations(folder: Path, upto: int | None = None) -> list[Migration]:
         if one.number in found:
             raise Trouble(f"{found[one.number].file} and {name} have the same number")
         found[one.number] = one
-    if upto is not None and upto not in found:
-        newest = max(found, default=0)
+    newest = max(found, default=0)
+    if upto is not None and upto not in found and not (to_come and upto > newest):
         raise Trouble(f"{folder} holds no migration {upto}; the newest is {newest}")
     numbers = sorted(number for number in found if upto is None or number <= upto)
     if not numbers:
