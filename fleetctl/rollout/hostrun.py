@@ -301,8 +301,9 @@ class HostRun:
         self.undone_with, self.next_step = None, 0
         self.way = "undo" if any(state in ways.UNDO_OPEN for state in self.steps) else "on"
         self.open_steps = []
-        kept = self.fault or ways.rolled_back(self.recipe, self.steps)
-        self.fault = kept if self.way == "undo" else None
+        going_back = self.way == "undo"
+        known = self.fault if going_back else None
+        self.fault = known or (ways.rolled_back(self.recipe, self.steps) if going_back else None)
         self.told = {}
         self._take_restored()
         for index, state in enumerate(self.steps):

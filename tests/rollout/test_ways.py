@@ -71,6 +71,23 @@ def test_a_phase_without_steps_asks_its_gates_and_sends_nothing(
     assert state.ended.exit_code == (0 if free else 6)
 
 
+def test_a_resume_comes_to_phases_without_steps_it_did_not_reach(make_sim: MakeSim) -> None:
+    """A run stopped before its last look at the hosts goes on to it, and ends well."""
+    room = Gate("disk", "room", HostProbe("df"), when="after", timeout_s=5.0)
+    plan = a_plan(
+        a_phase([HOSTS], [a_step("one"), a_step("two")], name="work", limit=2),
+        a_phase([HOSTS], [], name="after", gates=[room], needs=["work"]),
+    )
+    sim = make_sim(plan)
+    sim.commands = [(0.1, Command("drain", "a person", "SIGINT"))]
+    assert sim.push().ended == r.RunEnded(130, "drained by a person")
+    sim.commands = []
+    state = sim.resume()
+    assert state.ended is not None
+    assert state.ended.exit_code == 0
+    assert {run.outcome for run in state.host_runs()} == {Outcome.OK, Outcome.CHANGED}
+
+
 def test_a_lost_host_does_not_hold_a_barrier(make_sim: MakeSim) -> None:
     """The others go on when a host is lost before it."""
     script = Script(mishap=lambda order: "unsent" if order.host == "web002" else "none")
