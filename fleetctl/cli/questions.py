@@ -60,8 +60,11 @@ def tick(
 
     STEP is its key, its title or its text. With boxes, each is ticked (--box) before it is done.
     """
-    if sum(bool(given) for given in (box, skip, failed)) > 1:
+    if sum(given not in (None, ()) for given in (box, skip, failed)) > 1:
         raise UsageError("--box, --skip and --failed exclude each other")
+    for option, why in (("--skip", skip), ("--failed", failed)):
+        if why is not None and not why.strip():
+            raise UsageError(f"{option} says why, and nothing is said")
     from fleetctl.cli.identity import whoami
     from fleetctl.rollout.controls import write_answer
     from fleetctl.rollout.questions import BOX, DONE
@@ -79,7 +82,7 @@ def tick(
                 opened.give_order(row.id, "answer", whoami(), answer)
             tell(f"ticked {', '.join(map(str, box))} of {quoted(question.text)} of run {row.id}")
             return
-        choice = "skipped" if skip else "failed" if failed else DONE
+        choice = "skipped" if skip is not None else "failed" if failed is not None else DONE
         if choice == DONE:
             _refuse_unticked(view, question)
         answer = write_answer(question.key, choice, skip or failed or "")

@@ -67,6 +67,9 @@ def read_slot(at: str | None, window: str | None, now_s: float) -> Slot:
 def _window_s(text: str) -> float:
     from fleetctl.base.durations import parse_duration_s
 
+    if text.strip().replace(".", "", 1).isdecimal():
+        # Elsewhere a bare number is seconds; nobody opens a window for three of them.
+        raise UsageError(f"--window {text}: of what?", hint=f"write {text}h or {text}m")
     try:
         window_s = parse_duration_s(text)
     except ValueError as error:

@@ -17,6 +17,10 @@ from fleetctl.transport.protocol import Said
 BY = "rehearsal"
 _ONWARDS = ("approve", "done", "continue", "retry")
 """What `--yes` says, the first of these that may be chosen."""
+_ANSWERS: dict[type, tuple[str, ...]] = {
+    Approval: ("approve", "refuse"),
+    Manual: ("done", "skipped", "failed"),
+}
 
 
 class Answers:
@@ -32,12 +36,18 @@ class Answers:
             self._rules.append((name, choice))
 
     def check(self, plan: Plan) -> None:
-        """Raises UsageError for a rule that names no gate a person is asked at."""
-        known = [name for key, title in _asked(plan) for name in (key, title)]
-        for name, _ in self._rules:
+        """Raises UsageError for a rule that names no question of the push, or no answer to it."""
+        known = [name for key, title, _ in _questions(plan) for name in (key, title)]
+        for name, choice in self._rules:
             if not any(_fits(name, each, each) for each in known):
                 raise UsageError(f'nobody is asked "{name}" in this push', where="--answer",
                                  hint=did_you_mean(name, known))  # fmt: skip
+            taken = [own for key, title, own in _questions(plan) if _fits(name, key, title)]
+            words = sorted({word for own in taken for word in own})
+            if choice not in words:
+                hint = did_you_mean(choice, words) or f"known: {', '.join(words)}"
+                what = f'"{choice}" answers no question "{name}"'
+                raise UsageError(what, where="--answer", hint=hint)
 
     def leaves_open(self, plan: Plan) -> list[str]:
         """Titles of the gates somebody would have to answer at a terminal."""
@@ -59,10 +69,17 @@ class Answers:
 
 def _asked(plan: Plan) -> list[tuple[str, str]]:
     """Key and words of everything a person is asked, gates and steps."""
+    return [(key, title) for key, title, _ in _questions(plan)]
+
+
+def _questions(plan: Plan) -> list[tuple[str, str, tuple[str, ...]]]:
+    """The same with the answers each takes."""
     asked = [(gate.key, gate.title, gate.probe) for p in plan.phases for gate in p.gates]
     done = [(step.key, step.title, step.operation) for p in plan.phases for step in p.steps]
     both = (*asked, *done)
-    return [(key, title) for key, title, what in both if isinstance(what, Approval | Manual)]
+    return [
+        (key, title, _ANSWERS[type(what)]) for key, title, what in both if type(what) in _ANSWERS
+    ]
 
 
 def _fits(name: str, key: str, text: str) -> bool:

@@ -110,6 +110,14 @@ def test_without_a_terminal_the_question_is_told_and_yes_answers_nothing(nowhere
     assert "stop (gate" in told
 
 
+@pytest.mark.parametrize("option", ["--skip", "--failed"])
+def test_an_empty_why_is_not_taken_for_done(nowhere: Program, option: str) -> None:
+    """A variable that holds nothing must not turn a failure into a success."""
+    told = nowhere.call("runs", "tick", "last", option, "")
+    assert told.returncode == ExitCode.USAGE
+    assert f"{option} says why, and nothing is said" in told.stderr
+
+
 def test_one_line_edited_makes_a_step_run(tmp_path: Path, lab_fleet: StartLab) -> None:
     """`manual: {command: X}` and `run: X` are the same step, by hand and by fleetctl."""
     program = Program(tmp_path, lab_fleet({"web": ("web001",)}))

@@ -162,6 +162,8 @@ def test_a_question_can_be_answered_with_no(rehearsing: Rehearsing) -> None:
     code, _, talk = rehearsing.call("--answer", "Upgrade the databses?=refuse")
     assert code == ExitCode.USAGE
     assert "did you mean" in talk
+    code, _, talk = rehearsing.call("--answer", "databases=maybe")
+    assert (code, "known: approve, refuse" in talk) == (ExitCode.USAGE, True)
     code, _, talk = rehearsing.call("--answer", "databases=refuse")
     assert code == ExitCode.STOPPED
     assert "0 of 3 hosts touched" in talk

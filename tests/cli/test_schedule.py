@@ -85,3 +85,6 @@ def test_flags_that_mean_nothing_are_told(nowhere: Program) -> None:
     told = nowhere.call("push", "runbook.yaml", "--yes", "--at", "2020-01-01 06:00")
     assert told.returncode == ExitCode.USAGE
     assert "the next: --at '" in told.stderr
+    told = nowhere.call("push", "runbook.yaml", "--yes", "--window", "3")
+    assert told.returncode == ExitCode.USAGE
+    assert "write 3h or 3m" in told.stderr
