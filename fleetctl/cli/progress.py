@@ -327,14 +327,16 @@ class RunView:
     def outcomes(self) -> dict[str, Outcome | None]:
         """The worst outcome of every host of the plan over its phases; None: not accounted for.
 
-        A host no phase has begun is skipped once the run has ended, for it was not touched.
+        Skipped is, once the run has ended, who no phase has begun, or only one without steps.
         """
-        ended = self.ended is not None
         worst: dict[str, Outcome | None] = {}
+        worked = {h for phase in self.plan.phases if phase.steps for b in phase.batches for h in b}
         for phase in self.plan.phases:
             for host in (host for batch in phase.batches for host in batch):
                 view = self.hosts.get((phase.name, host))
-                now = _outcome(view, ended)
+                now = _outcome(view, self.ended is not None)
+                if now is Outcome.OK and not phase.steps and host in worked:
+                    now = Outcome.SKIPPED
                 worst[host] = worse(worst[host], now) if host in worst else now
         return worst
 

@@ -102,6 +102,17 @@ def test_hosts_that_are_well_but_not_through_are_told_apart() -> None:
     assert "  not through every phase: db002 (1)" in lines
 
 
+def test_hosts_that_were_only_looked_at_are_not_told_as_well() -> None:
+    """A preflight of all hosts must not make those the run never came to read as a success."""
+    before = plan()
+    look = msgspec.structs.replace(before.phases[1], name="look", batches=(DB,), steps=())
+    story = Story().open().tell(*(r.HostSettled("look", host, Outcome.OK) for host in DB))
+    story.send("db", DB[:1]).finish("db", DB[:1]).tell(r.RunEnded(6))
+    view = RunView(msgspec.structs.replace(before, phases=(look, before.phases[0])))
+    lines = recap(view.take(story.entries))
+    assert lines[0] == "16 of 16 accounted for: 1 changed, 15 skipped"
+
+
 def test_different_errors_stay_apart() -> None:
     """Two causes are two paragraphs, the larger first."""
     story = (
