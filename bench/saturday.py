@@ -161,8 +161,8 @@ def broken(morning: Morning) -> None:
 
 
 def faulty(morning: Morning) -> None:
-    """Three hosts in trouble: two whose connections break again and again come through, one is lost;
-    then it is mended and taken up again."""
+    """Three hosts in trouble: two whose connections break again and again come through, one is
+    lost; then it is mended and taken up again."""
     print("\n== Faults on three hosts\n")
     add_release(morning, "r4", 3)
     morning.type("lab", "fault", "web002", "cut", "--after", "300ms")
