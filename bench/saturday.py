@@ -162,8 +162,8 @@ def broken(morning: Morning) -> None:
 
 
 def faulty(morning: Morning) -> None:
-    """Three hosts in trouble: one cut off comes through, one frozen stops the push at its last gate,
-    one is lost; then they are mended and taken up again."""
+    """One host cut off comes through, one frozen stops the push at its last gate, one is lost;
+    then all three are mended and taken up again."""
     print("\n== Faults on three hosts\n")
     add_release(morning, "r4", 3)
     morning.type("lab", "fault", "web002", "cut", "--after", "300ms")
