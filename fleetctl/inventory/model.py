@@ -25,6 +25,28 @@ class Login(msgspec.Struct, frozen=True):
     """`ssh`, or `local` for this very machine."""
 
 
+class Pools(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the daemon pools of a host are kept: where its overseer is, and what it is told.
+
+    Texts may hold names such as `{{var.root}}`, whose values are those of the host.
+    """
+
+    home: str = "~/.fleetctl/overseer"
+    """The folder on the host with the program, specs and state; `~/` is the login's home."""
+    python: str = "python3"
+    """The host's Python, 3.9 or later."""
+    specs: str = ""
+    """Absolute path of the folder of spec files on this machine; empty: they are kept by others."""
+    instances_file: str = ""
+    """Absolute path of a file on this machine that names a host's instances, one a line."""
+    instances_command: str = ""
+    """sh text that prints them on the host."""
+    unit: str = ""
+    """The unit of systemd that runs the overseer; empty: it is started without systemd."""
+    reserve: float = 10.0
+    """Percentage of the host's memory that growth leaves alone."""
+
+
 class Host(msgspec.Struct, frozen=True):
     """One address we log in to."""
 
@@ -36,6 +58,8 @@ class Host(msgspec.Struct, frozen=True):
     """zone, shard, pair and whatever else the owner groups by."""
     variables: Mapping[str, Scalar] = {}
     """Fleet, tier and host variables merged, the nearer one winning."""
+    pools: Pools | None = None
+    """Said by the tier and shared by its hosts; None: it keeps no daemon pools."""
 
     @property
     def pair(self) -> str:

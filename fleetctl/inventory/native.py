@@ -17,7 +17,7 @@ from fleetctl.inventory.amount import check_amount, parse_throttle_per_min
 from fleetctl.inventory.findings import Findings
 from fleetctl.inventory.links import check_links
 from fleetctl.inventory.login import LoginMerger, beside
-from fleetctl.inventory.model import Fleet, Host, Scalar, Tier
+from fleetctl.inventory.model import Fleet, Host, Pools, Scalar, Tier
 from fleetctl.inventory.names import (
     HOST_PATTERN,
     NAME,
@@ -26,6 +26,7 @@ from fleetctl.inventory.names import (
     TAG,
     VARIABLE,
 )
+from fleetctl.inventory.pools import pools_of
 from fleetctl.inventory.source import DefaultsBlock, HostBlock, InventoryFile, TierBlock
 from fleetctl.inventory.spread import ADDRESS, addresses, tag_rows, tag_values
 
@@ -196,10 +197,13 @@ class _Reader:
         self.made.tiers[tier] = self.tier(tier, block, tuple(names))
         tier_wide = self.tier_addresses(tier, block, names, fleet_wide)
         columns = self.tag_columns(block.tags, len(names), (*path, "tags"))
+        kept = None
+        if block.pools is not UNSET:
+            kept = pools_of(block.pools, self.path.parent, (*path, "pools"), self.findings)
         for entry in entries:
             span = slice(entry.offset, entry.offset + len(entry.names))
             rows = {key: values[span] for key, values in columns.items()}
-            self.add_entry(entry, block, tier_wide[span], rows)
+            self.add_entry(entry, (block, kept), tier_wide[span], rows)
 
     def tier_addresses(
         self, tier: str, block: TierBlock, names: list[str], fleet_wide: list[str]
@@ -225,8 +229,13 @@ class _Reader:
         return columns
 
     def add_entry(
-        self, entry: Entry, tier: TierBlock, tier_wide: list[str], columns: _Columns
+        self,
+        entry: Entry,
+        said: tuple[TierBlock, Pools | None],
+        tier_wide: list[str],
+        columns: _Columns,
     ) -> None:
+        tier, pools = said
         block, names = entry.block, entry.names
         login = self.logins.merged(tier, entry.tier, block, entry.path)
         variables = self.merged_variables(tier, block, entry.path)
@@ -237,7 +246,8 @@ class _Reader:
         own = self.tag_columns(block.tags, len(names), (*entry.path, "tags"))
         rows = tag_rows({**columns, **own}, len(names))
         hosts = self.made.hosts
-        made = map(Host, names, repeat(entry.tier), found, repeat(login), rows, repeat(variables))
+        shared = (repeat(variables), repeat(pools))
+        made = map(Host, names, repeat(entry.tier), found, repeat(login), rows, *shared)
         hosts.update(zip(names, made, strict=True))
         if login.via in hosts and self.made.entries[login.via] is entry:
             self.logins.part_from_itself(hosts, entry.path, block, login.via)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from fleetctl.inventory.model import Scalar
+from fleetctl.inventory.model import Pools, Scalar
 
 Text = str | UnsetType
 Amount = (
@@ -98,6 +98,36 @@ class DefaultsBlock(LoginBlock, kw_only=True):
     floor: Amount = UNSET
 
 
+class Instances(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Where the names of a host's instances come from, one a line; one of these."""
+
+    file: Annotated[
+        str, Meta(description="On this machine, relative to the inventory's folder.")
+    ] = ""
+    command: Annotated[str, Meta(description="sh text that prints them on the host.")] = ""
+
+
+class PoolsBlock(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """How the daemon pools of a tier's hosts are kept; {{names}} stand for what is the host's."""
+
+    home: Annotated[
+        str,
+        Meta(description="The overseer's folder on the host; ~/.fleetctl/overseer if left out."),
+    ] = Pools().home
+    python: Annotated[str, Meta(description="The host's Python, 3.9 or later.")] = Pools().python
+    specs: Annotated[
+        str, Meta(description="The folder of spec files, relative to the inventory's folder.")
+    ] = ""
+    instances: Instances = msgspec.field(default_factory=Instances)
+    unit: Annotated[
+        str,
+        Meta(description="The unit of systemd that runs it; left out: it runs without systemd."),
+    ] = ""
+    reserve: Annotated[
+        float, Meta(ge=0, le=90, description="Percentage of memory that growth leaves alone.")
+    ] = Pools().reserve
+
+
 class TierBlock(DefaultsBlock, kw_only=True):
     """Hosts with one role, and how much of it may be worked on at once."""
 
@@ -107,6 +137,7 @@ class TierBlock(DefaultsBlock, kw_only=True):
     ]
     tags: Tags = {}
     variables: Variables = {}
+    pools: PoolsBlock | UnsetType = UNSET
 
 
 class InventoryFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -15,6 +15,7 @@ import msgspec
 
 from fleetctl.inventory.model import Fleet, Host, Login, Tier
 from fleetctl.inventory.names import NAME
+from fleetctl.inventory.pools import pools_data
 
 Block = dict[str, Any]
 _NUMBERED = re.compile(r"^(.*?)([0-9]+)([^0-9]*)$", re.DOTALL)
@@ -51,6 +52,8 @@ def _tier(tier: Tier, fleet: Fleet, outer: Block) -> Block:
         block["timeout"] = _short(tier.timeout_s)
     if tier.floor:
         block["floor"] = tier.floor
+    if hosts and (pools := hosts[0].pools) is not None:
+        block["pools"] = pools_data(pools)
     entries = {_pattern(run): _entry(run, shared) for run in _runs(hosts)}
     if any(entries.values()):
         block["hosts"] = {pattern: entry or None for pattern, entry in entries.items()}

@@ -9,6 +9,7 @@ import msgspec
 import yaml
 
 from fleetctl.inventory.model import Fleet, Host, Scalar, Tier
+from fleetctl.inventory.pools import pools_data
 from fleetctl.lab.layout import LabHost, LabState, Layout
 
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -81,6 +82,10 @@ def _tier_block(
     if tier.throttle_per_min:
         block["throttle"] = f"{tier.throttle_per_min:g}/min"
     block["timeout"] = tier.timeout_s
+    pools = fleet.hosts[tier.hosts[0]].pools
+    if pools is not None:
+        # No systemd looks after the processes of a lab.
+        block["pools"] = pools_data(msgspec.structs.replace(pools, unit=""))
     block["hosts"] = {
         name: _host_block(fleet.hosts[name], lab_hosts[name], shared_user) for name in tier.hosts
     }

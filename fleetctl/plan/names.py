@@ -26,6 +26,9 @@ def check_names(
             without = [] if _given(key, request) else _lacking(key, hosts)
             known = {*request.playbook.variables, *request.variables}
             known.update(name for host in hosts[:1000] for name in host.variables)
+        elif root == "pools":
+            without = [host for host in hosts if host.pools is None]
+            known = set()
         elif used.name == "release.id":
             without = [host for host in hosts if not request.release_of(host)]
             known = set()
@@ -74,6 +77,14 @@ def _tell(
             f"{{{{release.id}}}} has no value: no release for tier {', '.join(tiers)}",
             used.location,
             hint=f"fleetctl releases pin {tiers[0]} RELEASE, or --release RELEASE",
+        )
+        return
+    if root == "pools":
+        tiers = sorted({host.tier for host in without})
+        mistakes.add(
+            f"no daemon pools are kept on tier {', '.join(tiers)}",
+            used.location,
+            hint=f"say `pools:` in tier {tiers[0]} of the inventory, or leave it out of the phase",
         )
         return
     where = "any host" if len(without) == len(hosts) else fold(host.name for host in without[:500])

@@ -123,6 +123,8 @@ def _value(plan: Plan, host: Host | None, name: str) -> str | None:
         return _OF_HOST[name](host)
     if root == "tag":
         return host.tags.get(key)
+    if root == "pools":
+        return None if host.pools is None else getattr(host.pools, key)
     own = host.variables.get(key)
     return None if own is None else text_of(own)
 

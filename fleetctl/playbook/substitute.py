@@ -19,12 +19,16 @@ from fleetctl.playbook.shelltext import Piece, quoted, referred, shell_pieces
 
 ITEM = "item"
 """The item of a foreach step; only in the sh texts of such a step."""
-FIXED_NAMES = ("fleet.name", "host.address", "host.name", ITEM, "release.id", "tier.name")
+POOLS = ("pools.home", "pools.python")
+"""What the inventory says of a host's overseer."""
+FIXED_NAMES = (
+    *("fleet.name", "host.address", "host.name", ITEM, *POOLS, "release.id", "tier.name"),
+)
 ITEM_VARIABLE = "FLEETCTL_ITEM"
 """Holds the item while a foreach step's text runs for it; exported."""
 FREE_ROOTS = ("tag", "var")
 """`tag.KEY` and `var.KEY`: the keys are the owner's."""
-HOST_ROOTS = frozenset({"host", "tier", "tag"})
+HOST_ROOTS = frozenset({"host", "tier", "tag", "pools"})
 """Names with these roots have a value only once a host is known."""
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 

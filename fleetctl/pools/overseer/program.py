@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 USAGE = """\
 usage: fleetctl-overseer --home DIR --specs DIR [--reserve PERCENT]
        fleetctl-overseer --specs DIR --check
+       fleetctl-overseer --home DIR --ask REQUEST
 
 Keeps the daemon pools of a host. --home is where its sockets, log and state are (0700).
+--ask sends the overseer that works there one request, as {"do": "status"}.
 SIGTERM  leave the daemons running and exit: the next overseer adopts them
 SIGINT   end all daemons, then exit
 SIGHUP   read the specs anew
@@ -53,7 +55,12 @@ class _Signals:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run until told to end; the exit code."""
-    given = _parse(list(sys.argv[1:] if words is None else words))
+    words = list(sys.argv[1:] if words is None else words)
+    if len(words) == 4 and words[0] == "--home" and words[2] == "--ask":
+        from fleetctl.pools.overseer.asking import ask
+
+        return ask(words[1], words[3])
+    given = _parse(words)
     if given is None:
         sys.stderr.write(USAGE)
         return EXIT_USAGE

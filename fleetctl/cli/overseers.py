@@ -1,0 +1,88 @@
+"""Asking the overseers of many hosts one read-only thing at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from fleetctl.base.outcome import Outcome
+from fleetctl.cli.asking import Answer, ask_hosts
+from fleetctl.cli.output import printable
+from fleetctl.inventory.model import Fleet
+
+ASK_TIMEOUT_S = 30.0
+
+
+class Silent(msgspec.Struct, frozen=True):
+    """A host whose overseer told nothing: what it keeps is unknown, never zero."""
+
+    state: str
+    """unreachable, unknown, absent (none is installed), stopped (it does not answer), refused."""
+    detail: str
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it counts in an exit code."""
+        if self.state == "unreachable":
+            return Outcome.UNREACHABLE
+        return Outcome.FAILED if self.state in ("absent", "refused") else Outcome.UNKNOWN
+
+
+Told = dict[str, Any] | Silent
+
+
+def ask_overseers(
+    fleet: Fleet, hosts: Sequence[str], do: str, timeout_s: float = ASK_TIMEOUT_S, **request: Any
+) -> dict[str, Told]:
+    """Host -> what its overseer answered to `do`, or why nothing is known.
+
+    Raises InputError for a host whose tier keeps no pools.
+    """
+    from fleetctl.cli.reach import reach
+    from fleetctl.plan.adhoc import adhoc_plan
+    from fleetctl.plan.render import render_step
+    from fleetctl.playbook.operations import Exec
+    from fleetctl.playbook.overseers import asking
+
+    plan = adhoc_plan(fleet, hosts, asking(do, **request))
+    phase = plan.phases[0]
+    scripts: dict[str, str] = {}
+    for host in hosts:
+        operation = render_step(plan, phase, phase.steps[0], host)
+        assert isinstance(operation, Exec)
+        scripts[host] = operation.act
+    answers = ask_hosts(scripts, reach(plan), timeout_s)
+    return {host: told_by(answer) for host, answer in answers.items()}
+
+
+def told_by(answer: Answer | None) -> Told:
+    """What an answer amounts to."""
+    from fleetctl.playbook.overseers import EXIT_ABSENT, EXIT_NOBODY
+    from fleetctl.transport.protocol import Lost
+
+    if isinstance(answer, Lost):
+        state = "unknown" if answer.sent else "unreachable"
+        return Silent(state, printable(f"{answer.cause}: {answer.detail}"))
+    if answer is None or answer.exit_status is None:
+        return Silent("unknown", "no answer within its deadline")
+    if answer.exit_status != 0:
+        said = (answer.stderr.head + answer.stderr.tail).decode("utf-8", "replace").strip()
+        last = printable(said.splitlines()[-1]) if said else f"exit {answer.exit_status}"
+        states = {EXIT_ABSENT: "absent", EXIT_NOBODY: "stopped", 1: "refused"}
+        return Silent(states.get(answer.exit_status, "unknown"), last)
+    held = answer.stdout.head + answer.stdout.tail
+    if answer.stdout.size > len(held):
+        return Silent("unknown", "its answer is too long to be known whole")
+    try:
+        told = json.loads(held)
+    except ValueError:
+        told = None
+    return told if isinstance(told, dict) else Silent("unknown", "its answer makes no sense")
+
+
+def keeping(fleet: Fleet, hosts: Sequence[str]) -> list[str]:
+    """Those of `hosts` whose tier keeps pools."""
+    return [name for name in hosts if fleet.hosts[name].pools is not None]

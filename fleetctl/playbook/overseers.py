@@ -1,0 +1,43 @@
+"""sh texts that ask a host's overseer, where the inventory says it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+PROGRAM = "overseer.pyz"
+"""The overseer as one file, in its folder on the host."""
+EXIT_ABSENT = 68
+"""None is installed on the host."""
+EXIT_NOBODY = 69
+"""It is installed, and does not answer."""
+
+PLACE = r"""
+home={{pools.home}}
+case $home in "~/"*) home=$HOME/${home#"~/"} ;; esac
+"""
+"""Sets `home`, the overseer's folder."""
+
+ASK = (
+    PLACE
+    + r"""
+[ -e "$home/overseer.pyz" ] || { echo "no overseer is installed in $home" >&2; exit 68; }
+ask() { {{pools.python}} -I -S "$home/overseer.pyz" --home "$home" --ask "$1"; }
+"""
+)
+"""Defines `ask REQUEST`: prints the answer; 1: it is refused, 69: nobody answers."""
+
+
+def asking(do: str, **request: Any) -> str:
+    """sh template that sends one request and prints the answer, a line of JSON.
+
+    Exits as the overseer's `--ask` does, and with EXIT_ABSENT where there is none. Values may hold
+    no names.
+    """
+    return ASK + f"ask {_quoted({'do': do, **request})}\n"
+
+
+def _quoted(request: Mapping[str, Any]) -> str:
+    text = json.dumps(request, separators=(",", ":")).replace("'", "'\\''").replace("{{", "{{{{")
+    return f"'{text}'"

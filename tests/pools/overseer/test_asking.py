@@ -1,0 +1,49 @@
+"""The overseer asked through its own program, as a host without anything else of ours is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.pools.overseer.live import Host
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    """An overseer that keeps nothing yet."""
+    host = Host(tmp_path)
+    host.write(kind={"task": {"command": ["true"], "at_start": "asleep"}},
+               instances=[{"names": ["a"], "kinds": ["task"]}])  # fmt: skip
+    host.start()
+    yield host
+    host.stop()
+
+
+def ask(host: Host, text: str, home: str = "") -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the program's `--ask`."""
+    command = [sys.executable, "-I", "-S", str(host.program)]
+    done = subprocess.run([*command, "--home", home or str(host.home), "--ask", text],
+                          capture_output=True, text=True, check=False, timeout=30)  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_answer_is_a_line_of_json(host: Host) -> None:
+    """What is asked is answered on stdout; all is well: 0."""
+    code, out, err = ask(host, '{"do": "status", "all": true}')
+    assert (code, err) == (0, "")
+    assert [row["pool"] for row in json.loads(out)["pools"]] == ["a/task"]
+
+
+def test_what_is_refused_is_told_apart_from_nobody_there(host: Host, tmp_path: Path) -> None:
+    """1: the overseer will not; 69: there is none; 2: that is no request."""
+    assert ask(host, '{"do": "dance"}')[0] == 1
+    assert "dance" in ask(host, '{"do": "dance"}')[2]
+    assert ask(host, '{"do": "status"}', str(tmp_path))[0] == 69
+    assert ask(host, "status")[0] == 2
