@@ -9,6 +9,7 @@ import click
 
 from fleetctl.base.errors import EXIT_CODE_WORDS
 from fleetctl.cli.main import fleetctl
+from fleetctl.cli.pools import PoolsGroup
 
 HEAD = """\
 # Reference of the command line
@@ -43,11 +44,20 @@ def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Com
     yield path, command
     if isinstance(command, click.Group):
         context = click.Context(command, info_name=path)
-        for word in command.list_commands(context):
-            below = command.get_command(context, word)
-            assert below is not None
-            if not below.hidden:
-                yield from commands(below, f"{path} {word}")
+        yield from _below(command, path, context)
+        if isinstance(command, PoolsGroup):
+            context.params["local"] = True
+            yield from _below(command, f"{path} --local", context)
+
+
+def _below(
+    group: click.Group, path: str, context: click.Context
+) -> Iterator[tuple[str, click.Command]]:
+    for word in group.list_commands(context):
+        below = group.get_command(context, word)
+        assert below is not None
+        if not below.hidden:
+            yield from commands(below, f"{path} {word}")
 
 
 def contents(found: dict[str, click.Command]) -> list[str]:

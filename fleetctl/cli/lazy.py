@@ -18,11 +18,15 @@ class LazyGroup(click.Group):
         super().__init__(*args, **kwargs)
         self.commands_table = commands_table
 
+    def table(self, ctx: click.Context) -> Mapping[str, tuple[str, str]]:
+        """The commands there are, after what was said before the command's word."""
+        return self.commands_table
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands_table)
+        return list(self.table(ctx))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        entry = self.commands_table.get(cmd_name)
+        entry = self.table(ctx).get(cmd_name)
         if entry is None:
             return None
         module_name, _, attribute = entry[0].partition(":")
@@ -33,14 +37,14 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in self.commands_table:
+        if args and not args[0].startswith("-") and args[0] not in self.table(ctx):
             from fleetctl.base.names import did_you_mean
 
-            hint = did_you_mean(args[0], self.commands_table)
+            hint = did_you_mean(args[0], self.table(ctx))
             ctx.fail(f'there is no command "{args[0]}"; {hint}')
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The help of every command, from the table: nothing is imported for it."""
         with formatter.section("Commands"):
-            formatter.write_dl([(word, text) for word, (_, text) in self.commands_table.items()])
+            formatter.write_dl([(word, text) for word, (_, text) in self.table(ctx).items()])

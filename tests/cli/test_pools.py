@@ -99,8 +99,23 @@ def test_metrics_and_log_are_there(live: Host) -> None:
     assert _run(live, "log", "acme/task").stdout.startswith("== acme/task#0")
 
 
-def test_without_local_it_says_what_it_cannot_do() -> None:
-    """The fleet-wide commands are not there yet, and it does not act as if they were."""
-    told = CliRunner().invoke(fleetctl, ["pools", "status"])
+def test_what_only_a_host_can_do_is_refused_without_local() -> None:
+    """A command of one host's overseer alone names the way to it, and does nothing."""
+    told = CliRunner().invoke(fleetctl, ["pools", "debug", "hang", "acme/task"])
     assert told.exit_code == 2
-    assert "fleetctl pools --local" in told.stderr
+    assert "fleetctl pools --local debug" in told.stderr
+
+
+def test_each_way_has_its_own_commands_and_help() -> None:
+    """`--help` lists what can be said after it; no command of the other way."""
+    here = CliRunner().invoke(fleetctl, ["pools", "--local", "--help"]).stdout
+    assert re.search(r"^  debug ", here, re.MULTILINE)
+    fleet = CliRunner().invoke(fleetctl, ["pools", "--help"]).stdout
+    assert not re.search(r"^  debug ", fleet, re.MULTILINE)
+    assert re.search(r"^  pack ", fleet, re.MULTILINE)
+
+
+def test_a_folder_of_an_overseer_goes_with_local_alone() -> None:
+    """Across the fleet the inventory says where overseers are: a --home is not passed over."""
+    told = CliRunner().invoke(fleetctl, ["pools", "--home", "x", "pack", "y"])
+    assert told.exit_code == 2

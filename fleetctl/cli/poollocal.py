@@ -1,0 +1,293 @@
+"""`fleetctl pools --local`: what this host's overseer keeps running, lets sleep, or gave up."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fleetctl.base.errors import ExitCode, UsageError
+from fleetctl.cli.output import emit, output_option, tell, write
+
+if TYPE_CHECKING:
+    from fleetctl.pools.local import Overseer
+
+COLUMNS = (
+    *("pool", "state", "cause", "busy", "live", "max", "for_s", "next_s", "errors_15m", "why"),
+)
+EVENT_COLUMNS = ("wall", "pool", "slot", "event", "to", "cause", "more")
+_TOLD_APART = ("t", "w", "e", "p", "n", "x", "to", "c", "g")
+
+
+def _open(ctx: click.Context) -> Overseer:
+    from fleetctl.pools.local import Overseer
+
+    return Overseer(ctx.obj)
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[POOL]...")
+@click.option("--all", "every", is_flag=True, help="Also pools that sleep as they should.")
+@output_option
+@click.pass_context
+def status(ctx: click.Context, names: tuple[str, ...], every: bool, output: str) -> ExitCode:
+    """Pools that do not sleep, or those named; counts of all on stderr.
+
+    Errors are counted, never quoted: `log POOL` shows what daemons said.
+    """
+    with _open(ctx) as overseer:
+        told = overseer.ask("status", pools=list(names), all=every)
+    counts = ", ".join(
+        f"{number} {word.lower()}" for word, number in sorted(told["counts"].items())
+    )
+    tell(counts or "no pools")
+    own = told["overseer"]
+    if own["wakes"]:
+        tell(f"{own['wakes']} wakes, p50 {own['wake_p50_s']:.3f} s, p99 {own['wake_p99_s']:.3f} s")
+    _warn(own)
+    if told["pools"] or output != "table":
+        emit(told["pools"], COLUMNS, output)
+    if any(row["errors_15m"] for row in told["pools"]):
+        tell("recent errors; see: fleetctl pools --local log POOL")
+    return ExitCode.OK
+
+
+def _warn(own: dict[str, float]) -> None:
+    """What is wrong with the overseer itself."""
+    if own["lookouts_failing"]:
+        tell(
+            f"{own['lookouts_failing']} sources of attention fail: pools that only they wake sleep"
+            " on until max_sleep; see logs/attention.* in the overseer's folder"
+        )
+    if own["log_failing"]:
+        tell("the log of events cannot be written: is the disk full?")
+    if own["in_line"]:
+        tell(f"{own['in_line']} starts in line")
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[POOL]...")
+@click.option("--last", default=20, show_default=True, help="How many to show.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what happens, until Ctrl-C.")
+@output_option
+@click.pass_context
+def events(
+    ctx: click.Context, names: tuple[str, ...], last: int, follow: bool, output: str
+) -> ExitCode:
+    """What happened to pools, oldest first."""
+    with _open(ctx) as overseer:
+        told = overseer.ask("events", pools=list(names), last=last, follow=follow)
+        emit([_event(event) for event in told["events"]], EVENT_COLUMNS, output)
+        if not follow:
+            return ExitCode.OK
+        for event in overseer.follow():
+            if not names or event.get("p") in names:
+                row = {key: value for key, value in _event(event).items() if value is not None}
+                line = "  ".join(str(value) for value in row.values())
+                if output == "table":
+                    write(line)
+                else:
+                    emit([row], EVENT_COLUMNS, "jsonl")
+    return ExitCode.OK
+
+
+def _event(event: dict[str, Any]) -> dict[str, Any]:
+    """An event of the log in words."""
+    from fleetctl.cli.picture import wall_text
+
+    more = {key: value for key, value in event.items() if key not in _TOLD_APART and value}
+    return {
+        "wall": wall_text(event["w"]) if "w" in event else None,
+        "pool": event.get("p"),
+        "slot": event.get("n"),
+        "event": event.get("x") or event["e"],
+        "to": event.get("to"),
+        "cause": event.get("c") or None,
+        "more": " ".join(f"{key}={value}" for key, value in more.items()) or None,
+    }
+
+
+def _change(
+    ctx: click.Context, do: str, names: Sequence[str], yes: bool, **more: Any
+) -> dict[str, Any]:
+    """Ask for a change of pools, when a person has agreed to how many they are."""
+    from fleetctl.cli.confirm import confirm
+
+    with _open(ctx) as overseer:
+        found = overseer.ask("status", pools=list(names))["pools"]
+        if len(found) > 1:
+            tell(f"{do}: {len(found)} pools, {found[0]['pool']} to {found[-1]['pool']}")
+            confirm(len(found), yes, things="pools")
+        told = overseer.ask(do, pools=[row["pool"] for row in found], **more)
+        tell(f"{do}: {len(found)} pools" if len(found) > 1 else f"{do}: {found[0]['pool']}")
+        return told
+
+
+def _names(command: Any) -> Any:
+    """`POOL...` and `--yes`."""
+    command = click.argument("names", nargs=-1, required=True, metavar="POOL...")(command)
+    return click.option("--yes", is_flag=True, help="Do not ask; for scripts.")(command)
+
+
+@click.command()
+@_names
+@click.pass_context
+def hibernate(ctx: click.Context, names: tuple[str, ...], yes: bool) -> ExitCode:
+    """End idle daemons; their pools sleep until there is work. Busy ones are left alone."""
+    told = _change(ctx, "hibernate", names, yes)
+    if told["left_busy"]:
+        tell(f"{told['left_busy']} busy daemons were left alone")
+    return ExitCode.OK
+
+
+@click.command()
+@_names
+@click.pass_context
+def wake(ctx: click.Context, names: tuple[str, ...], yes: bool) -> ExitCode:
+    """Start a daemon of each pool that sleeps."""
+    told = _change(ctx, "wake", names, yes)
+    for name in told["held_back"]:
+        tell(f"{name} is held back; it wakes when it is resumed")
+    return ExitCode.OK
+
+
+def _bounded(command: Any) -> Any:
+    """`--why` and `--for`."""
+    command = click.option("--why", required=True, metavar="TEXT", help="Shown in status.")(command)
+    return click.option("--for", "for_text", metavar="TIME", help="Until then, as 30m.")(command)
+
+
+def _seconds(text: str | None) -> float | None:
+    from fleetctl.base.durations import parse_duration_s
+
+    try:
+        return parse_duration_s(text) if text else None
+    except ValueError as error:
+        raise UsageError(str(error), where="--for") from None
+
+
+@click.command()
+@_bounded
+@_names
+@click.pass_context
+def pause(
+    ctx: click.Context, names: tuple[str, ...], yes: bool, why: str, for_text: str | None
+) -> ExitCode:
+    """Start nothing more for pools; what runs goes on. Work that comes is remembered."""
+    until = _seconds(for_text)
+    _change(ctx, "pause", names, yes, why=why, for_s=until, by=getpass.getuser())
+    return ExitCode.OK
+
+
+@click.command()
+@_bounded
+@_names
+@click.pass_context
+def drain(
+    ctx: click.Context, names: tuple[str, ...], yes: bool, why: str, for_text: str | None
+) -> ExitCode:
+    """As pause; idle daemons are ended now, busy ones when their task is done."""
+    until = _seconds(for_text)
+    _change(ctx, "drain", names, yes, why=why, for_s=until, by=getpass.getuser())
+    return ExitCode.OK
+
+
+@click.command()
+@_names
+@click.pass_context
+def resume(ctx: click.Context, names: tuple[str, ...], yes: bool) -> ExitCode:
+    """End a pause or a drain; what was asked for in between is done now."""
+    _change(ctx, "resume", names, yes, by=getpass.getuser())
+    return ExitCode.OK
+
+
+@click.command()
+@_names
+@click.pass_context
+def retry(ctx: click.Context, names: tuple[str, ...], yes: bool) -> ExitCode:
+    """Forget the errors of pools and try them again now."""
+    _change(ctx, "retry", names, yes)
+    return ExitCode.OK
+
+
+@click.command()
+@click.option("--min", "least", type=click.IntRange(0, 1000), help="Processes kept at least.")
+@click.option("--max", "most", type=click.IntRange(1, 1000), help="Processes there may be.")
+@click.option("--reset", is_flag=True, help="What the specs say again.")
+@_names
+@click.pass_context
+def scale(
+    ctx: click.Context,
+    names: tuple[str, ...],
+    yes: bool,
+    least: int | None,
+    most: int | None,
+    reset: bool,
+) -> ExitCode:
+    """Other numbers for pools than their specs'; kept until --reset."""
+    if reset == (most is not None):
+        raise UsageError("say either --max (and --min), or --reset", where="scale")
+    bounds = {} if most is None else {"min": least or 0, "max": most}
+    _change(ctx, "scale", names, yes, **bounds)
+    return ExitCode.OK
+
+
+@click.command()
+@click.pass_context
+def reload(ctx: click.Context) -> ExitCode:
+    """Read the specs anew; only what changed is touched, and nothing if there is a mistake."""
+    with _open(ctx) as overseer:
+        told = overseer.ask("reload")
+    tell(", ".join(f"{number} {word}" for word, number in told.items()))
+    return ExitCode.OK
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="POOL...")
+@click.pass_context
+def explain(ctx: click.Context, names: tuple[str, ...]) -> ExitCode:
+    """Why pools have the processes they have: every input, the law, and what binds."""
+    with _open(ctx) as overseer:
+        for told in overseer.ask("explain", pools=list(names))["explained"]:
+            write(f"{told['pool']}: {told['state']} {told['cause']}".rstrip())
+            write(f"  law      {told['law']}")
+            for key, value in told["inputs"].items():
+                write(f"  {key:<20} {value}")
+            write(f"  grows by {told['grows_by']}, because: {told['binding']}")
+            for slot in told["slots"]:
+                write("  slot " + " ".join(f"{k}={v}" for k, v in slot.items() if v != ""))
+    return ExitCode.OK
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="POOL...")
+@click.pass_context
+def log(ctx: click.Context, names: tuple[str, ...]) -> ExitCode:
+    """What the daemons of pools printed last. It may hold secrets, so it stays on the host."""
+    with _open(ctx) as overseer:
+        for slot, text in overseer.ask("log", pools=list(names))["log"].items():
+            write(f"== {slot}")
+            write(text.rstrip("\n"))
+    return ExitCode.OK
+
+
+@click.command()
+@click.argument("injury", type=click.Choice(["hang", "error", "kill"]))
+@_names
+@click.pass_context
+def debug(ctx: click.Context, injury: str, names: tuple[str, ...], yes: bool) -> ExitCode:
+    """Really hurt the daemons of pools, to see that it is noticed."""
+    told = _change(ctx, "debug", names, yes, injury=injury)
+    tell(f"{told['hurt']} processes hurt")
+    return ExitCode.OK
+
+
+@click.command()
+@click.pass_context
+def metrics(ctx: click.Context) -> ExitCode:
+    """Figures in the text format of Prometheus."""
+    with _open(ctx) as overseer:
+        write(overseer.ask("metrics")["text"].rstrip("\n"))
+    return ExitCode.OK
