@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import settings
 
@@ -13,6 +15,11 @@ __all__ = ["lab_fleet", "mariadb_server", "module_lab_fleet"]
 # How long one example takes says how busy the machine is, not whether we are right.
 settings.register_profile("fleetctl", deadline=None)
 settings.load_profile("fleetctl")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two to a processor: half of the time tests wait for servers, deadlines and their like."""
+    return 2 * len(os.sched_getaffinity(0))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -30,6 +30,7 @@ phases:
       - run: while [ -e hold ]; do sleep 0.1; done; echo two >> steps
         name: last
 """
+CTRL_S = "\x13"
 ONCE = {host: ["one", "two"] for host in HOSTS}
 IMPATIENT = """
 from fleetctl.rollout import observers
@@ -166,6 +167,7 @@ def test_a_terminal_that_takes_nothing_is_dropped(program: Program) -> None:
     )
     try:
         terminal.wait_for("phase db")
+        terminal.type(CTRL_S)
         assert _finish(program, terminal.process) == 0
     finally:
         end(terminal.process)
