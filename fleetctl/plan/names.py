@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fleetctl.base.errors import UsageError
 from fleetctl.base.hostrange import fold
@@ -11,13 +11,14 @@ from fleetctl.inventory.model import Host
 from fleetctl.plan.render import text_of
 from fleetctl.plan.request import PlanRequest
 from fleetctl.playbook.model import Mistakes, Phase, Used
+from fleetctl.playbook.substitute import names_in
 
 
 def check_names(
     phase: Phase, hosts: Sequence[Host], request: PlanRequest, mistakes: Mistakes
 ) -> None:
     """Note every name without a value somewhere, once a place."""
-    for used in dict.fromkeys(phase.used):
+    for used in dict.fromkeys(_unfolded(phase, hosts, mistakes)):
         root, _, key = used.name.partition(".")
         if root == "tag":
             without = [host for host in hosts if key not in host.tags]
@@ -36,6 +37,26 @@ def check_names(
             continue
         if without:
             _tell(used, without, hosts, known, mistakes)
+
+
+def _unfolded(phase: Phase, hosts: Sequence[Host], mistakes: Mistakes) -> Iterator[Used]:
+    """The names a phase uses, and those that stand in what `pools` of the inventory says."""
+    for used in dict.fromkeys(phase.used):
+        yield used
+        root, _, key = used.name.partition(".")
+        if root != "pools":
+            continue
+        for said in sorted({getattr(host.pools, key) for host in hosts if host.pools}):
+            try:
+                inside = names_in([said])
+            except ValueError as error:
+                mistakes.add(f"{key} of `pools` in the inventory: {error}", used.location)
+                continue
+            for name in sorted(inside):
+                if name.startswith("pools."):
+                    mistakes.add(f"{key} of `pools` says {said}, itself", used.location)
+                else:
+                    yield Used(name, used.location)
 
 
 def check_names_without_hosts(phase: Phase, request: PlanRequest, mistakes: Mistakes) -> None:

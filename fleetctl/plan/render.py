@@ -124,7 +124,8 @@ def _value(plan: Plan, host: Host | None, name: str) -> str | None:
     if root == "tag":
         return host.tags.get(key)
     if root == "pools":
-        return None if host.pools is None else getattr(host.pools, key)
+        said = None if host.pools is None else getattr(host.pools, key)
+        return said and fill_plain(said, values_of(plan, host))
     own = host.variables.get(key)
     return None if own is None else text_of(own)
 

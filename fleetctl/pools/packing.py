@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 import zipfile
 from pathlib import Path
@@ -9,25 +10,42 @@ from pathlib import Path
 import fleetctl
 
 SHEBANG = b"#!/usr/bin/env python3\n"
-_MAIN = "import sys\nfrom fleetctl.pools.overseer.program import main\nsys.exit(main())\n"
+_MAIN = "import sys\nfrom fleetctl.pools.overseer.entry import main\nsys.exit(main())\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PACKAGE = "pools/overseer"
+_VERSION = "fleetctl/pools/overseer/version.py"
+
+
+def version() -> str:
+    """The hash of what would be packed now; the program tells it in its status."""
+    told = hashlib.sha256()
+    for name, source in _members().items():
+        told.update(f"{name} {len(source)}\n".encode() + source)
+    return told.hexdigest()[:16]
 
 
 def pack(target: Path) -> Path:
     """Write the program to `target`, executable; it needs Python 3.9 and nothing else."""
-    root = Path(fleetctl.__file__).parent
-    inits = [root / "__init__.py", root / "pools" / "__init__.py"]
-    sources = [*inits, *sorted((root / _PACKAGE).glob("*.py"))]
+    members = _members()
+    members[_VERSION] = members[_VERSION].replace(
+        b'VERSION = ""', f'VERSION = "{version()}"'.encode()
+    )
     with target.open("wb") as opened:
         opened.write(SHEBANG)
         with zipfile.ZipFile(opened, "w", zipfile.ZIP_DEFLATED) as packed:
-            packed.writestr(_entry("__main__.py"), _MAIN)
-            for source in sources:
-                name = f"fleetctl/{source.relative_to(root).as_posix()}"
-                packed.writestr(_entry(name), source.read_bytes())
+            for name, source in members.items():
+                packed.writestr(_entry(name), source)
     target.chmod(target.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
     return target
+
+
+def _members() -> dict[str, bytes]:
+    """Name in the archive -> source."""
+    root = Path(fleetctl.__file__).parent
+    inits = [root / "__init__.py", root / "pools" / "__init__.py"]
+    sources = [*inits, *sorted((root / _PACKAGE).glob("*.py"))]
+    named = {f"fleetctl/{path.relative_to(root).as_posix()}": path.read_bytes() for path in sources}
+    return {"__main__.py": _MAIN.encode(), **named}
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

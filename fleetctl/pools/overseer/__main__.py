@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from fleetctl.pools.overseer.program import main
+from fleetctl.pools.overseer.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

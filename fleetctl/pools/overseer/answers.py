@@ -10,6 +10,7 @@ import time
 from fleetctl.pools.overseer import lives, orders, processes, views
 from fleetctl.pools.overseer.pools import NEVER
 from fleetctl.pools.overseer.specs import SpecError
+from fleetctl.pools.overseer.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +93,12 @@ def _status(overseer: Overseer, request: Request) -> Answer:
         "at": time.time(),
         "counts": views.counts(core),
         "pools": [told(core, pool, now) for pool in pools],
-        "overseer": figures(overseer),
+        "overseer": {
+            **figures(overseer),
+            "pid": os.getpid(),
+            "version": VERSION,
+            "laid": overseer.laid,
+        },
     }
 
 

@@ -6,6 +6,10 @@ import json
 import socket
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 EXIT_REFUSED, EXIT_USAGE, EXIT_NOBODY = 1, 2, 69
 DEADLINE_S = 30.0
 
@@ -21,7 +25,7 @@ def ask(home: str, text: str) -> int:
         sys.stderr.write(f"--ask: {error}\n")
         return EXIT_USAGE
     try:
-        told = _exchange(home, request)
+        told = exchange(home, request)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"no overseer answers in {home}: {error}\n")
         return EXIT_NOBODY
@@ -32,7 +36,7 @@ def ask(home: str, text: str) -> int:
     return 0
 
 
-def _exchange(home: str, request: object) -> dict[str, object]:
+def exchange(home: str, request: object) -> dict[str, Any]:
     """One line there, one line back."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(DEADLINE_S)

@@ -58,6 +58,8 @@ class Overseer:
     def __init__(self, home: str, specs_folder: str, *, reserve: float = memory.RESERVE) -> None:
         self.home = home
         self.specs_folder = specs_folder
+        self.laid = ""
+        """What the folder of specs was a link to when it was read; empty: a plain folder."""
         self.reserve = reserve
         self.epoll = select.epoll()
         self.core = Core(random.random, 2 * (os.cpu_count() or 1))
@@ -93,7 +95,7 @@ class Overseer:
             f"{self.home}/wake.taken",
         ):
             os.makedirs(folder, 0o700, exist_ok=True)  # noqa: PTH103
-        found = specs.read(self.specs_folder)
+        found = self._read_specs()
         now = time.monotonic()
         restoring.restore(self.core, found.pools, restoring.read(self.log.path), self.log.boot, now)
         self.log.open()
@@ -122,10 +124,20 @@ class Overseer:
         """Read the specs anew; raises SpecError with nothing changed."""
         from fleetctl.pools.overseer import orders
 
-        found = specs.read(self.specs_folder)
+        found = self._read_specs()
         done = orders.configure(self.core, found.pools, now)
         self._attend_to(found.attention, now)
         return done
+
+    def _read_specs(self) -> specs.Specs:
+        """The specs as they are now; raises SpecError."""
+        try:
+            laid = os.readlink(self.specs_folder)  # noqa: PTH115
+        except OSError:
+            laid = ""
+        found = specs.read(self.specs_folder)
+        self.laid = laid
+        return found
 
     def _attend_to(self, attention: dict[str, specs.Attention], now: float) -> None:
         """Watch these sources; those that are as they were are left alone."""

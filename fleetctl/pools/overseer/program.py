@@ -21,9 +21,11 @@ USAGE = """\
 usage: fleetctl-overseer --home DIR --specs DIR [--reserve PERCENT]
        fleetctl-overseer --specs DIR --check
        fleetctl-overseer --home DIR --ask REQUEST
+       fleetctl-overseer --home DIR --lay | --well | --leave
 
 Keeps the daemon pools of a host. --home is where its sockets, log and state are (0700).
---ask sends the overseer that works there one request, as {"do": "status"}.
+--ask sends the overseer that works there one request, as {"do": "status"}. The last three are how
+`fleetctl pools install` lays it down, asks whether that was well, and takes it away.
 SIGTERM  leave the daemons running and exit: the next overseer adopts them
 SIGINT   end all daemons, then exit
 SIGHUP   read the specs anew
@@ -55,12 +57,7 @@ class _Signals:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run until told to end; the exit code."""
-    words = list(sys.argv[1:] if words is None else words)
-    if len(words) == 4 and words[0] == "--home" and words[2] == "--ask":
-        from fleetctl.pools.overseer.asking import ask
-
-        return ask(words[1], words[3])
-    given = _parse(words)
+    given = _parse(list(sys.argv[1:] if words is None else words))
     if given is None:
         sys.stderr.write(USAGE)
         return EXIT_USAGE
