@@ -1,7 +1,7 @@
-"""Laying the overseer down on its host, and taking it away; `fleetctl pools install` calls it there.
+"""Laying the overseer down on its host, and taking it away: for `fleetctl pools install`.
 
     HOME/overseer.pyz       the program
-    HOME/specs              a link to specs.HASH, which is whole and checked before the link names it
+    HOME/specs              a link to specs.HASH, whole and checked before the link names it
     HOME/laid.json          what was laid down last, and which pools were in trouble before
 
 The new program lays itself down. A daemon is never restarted for it: the overseer that works there
