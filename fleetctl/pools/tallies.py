@@ -74,8 +74,12 @@ class Tally(msgspec.Struct, frozen=True):
     groups: dict[str, Group]
     rest: Group
     """What was left out of `groups` for length."""
+    left_out: int
+    """So many groups are in `rest`."""
     overseer: dict[str, float]
-    """Its own figures and the host's: instances, memory_total_mb, fullness (percent), ..."""
+    """Its own figures and the host's: instances, memory_total_mb, fullness_percent, ..."""
+    version: str = ""
+    """Of the program; empty: it does not tell."""
 
 
 def tally_of(answer: Mapping[str, Any]) -> Tally:

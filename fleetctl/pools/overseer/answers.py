@@ -7,7 +7,7 @@ import os
 import signal
 import time
 
-from fleetctl.pools.overseer import lives, orders, processes, views
+from fleetctl.pools.overseer import lives, orders, processes, tally, views
 from fleetctl.pools.overseer.pools import NEVER
 from fleetctl.pools.overseer.specs import SpecError
 from fleetctl.pools.overseer.version import VERSION
@@ -80,7 +80,10 @@ def _nearest(word: str, known: list[str]) -> str:
 
 
 def _status(overseer: Overseer, request: Request) -> Answer:
-    """Rows of the pools named, or of those that are not asleep; and how many are what."""
+    """Rows of the pools named, or of those that are not asleep; and how many are what.
+
+    The rows are made while they are sent: they tell of pools as they are by then.
+    """
     now, core = time.monotonic(), overseer.core
     pools = _chosen(overseer, request)
     if not pools and request.get("all"):
@@ -92,14 +95,25 @@ def _status(overseer: Overseer, request: Request) -> Answer:
     return {
         "at": time.time(),
         "counts": views.counts(core),
-        "pools": [told(core, pool, now) for pool in pools],
         "overseer": {
             **figures(overseer),
             "pid": os.getpid(),
             "version": VERSION,
             "laid": overseer.laid,
         },
+        "pools": (told(core, pool, now) for pool in pools),
     }
+
+
+def _tally(overseer: Overseer, request: Request) -> Answer:
+    """All pools counted, by kind or by instance."""
+    sources = {
+        name: tally.SURE if lookout.believed else tally.UNSURE
+        for name, lookout in overseer.lookouts.items()
+    }
+    asked, now = tally.Asked(request), time.monotonic()
+    told = tally.tally(overseer.core, asked, now, sources, processes.resident_kb)
+    return {"at": time.time(), "version": VERSION, **told, "overseer": figures(overseer)}
 
 
 def figures(overseer: Overseer) -> dict[str, float]:
@@ -113,7 +127,10 @@ def figures(overseer: Overseer) -> dict[str, float]:
         "wake_p99_s": overseer.latency.quantile_s(0.99),
         "wake_max_s": overseer.latency.most_s,
         "refused_messages": overseer.refused,
+        "instances": len({pool.instance for pool in overseer.core.book.pools.values()}),
         "memory_available_mb": round(overseer.memory.available_mb),
+        "memory_total_mb": round(overseer.memory.total_mb),
+        "fullness_percent": round(overseer.memory.fullness(overseer.reserve), 1),
         "log_failing": float(bool(overseer.log.trouble)),
         "starved": float(overseer.core.starved),
         "lookouts_failing": sum(look.failures > 0 for look in overseer.lookouts.values()),
@@ -247,6 +264,7 @@ def _close(overseer: Overseer, _: Request) -> Answer:
 
 _ACTS = {
     "status": _status,
+    "tally": _tally,
     "events": _events,
     "hibernate": _hibernate,
     "wake": _wake,

@@ -5,6 +5,8 @@ So the state can be had again from the log, live and after a crash alike.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from fleetctl.pools.overseer import failures, keeping
 from fleetctl.pools.overseer.pools import GONE, NEVER, RUN, Life, Pool, Slot, Trouble
 from fleetctl.pools.overseer.states import (
@@ -49,7 +51,8 @@ class Book:
 
     def errors_lately(self, name: str, now: float) -> int:
         """How many errors a pool had in the last 15 minutes."""
-        return sum(time > now - ERRORS_WITHIN_S for time in self.errors.get(name, ()))
+        times = self.errors.get(name, [])
+        return len(times) - bisect_right(times, now - ERRORS_WITHIN_S)
 
     def blame(self, name: str, now: float, count: int = 1) -> None:
         """Count errors of a pool."""

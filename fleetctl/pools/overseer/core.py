@@ -57,6 +57,8 @@ class Core:
         """`(SPAWN, slot)` and `(STRIKE, slot, signal, whole group)`, in order."""
         self.awake: dict[Pool, None] = {}
         """Pools with a process: all that a tick looks at."""
+        self.claimable: dict[Pool, None] = {}
+        """Pools with tasks that nobody had taken when they were counted last."""
         self.bounded: dict[Pool, float] = {}
         """Pools whose present intent ends at a time."""
         self.starts = Starts()

@@ -130,5 +130,9 @@ def counted(core: Core, pool: Pool, now: float, claimable: int) -> None:
     before = pool.claimable
     since = before[2] if before and before[1] and claimable else now
     pool.claimable = (now, claimable, since)
+    if claimable:
+        core.claimable[pool] = None
+    else:
+        core.claimable.pop(pool, None)
     if claimable and not any(slot.state in states.LIVE for slot in pool.slots):
         attention(core, pool, now)

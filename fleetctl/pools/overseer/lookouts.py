@@ -49,6 +49,8 @@ class Lookout:
         self.pidfd = -1
         self.pipe = -1
         self.failures = 0
+        self.told = False
+        """It has looked everywhere since it was started."""
         self.looked_at = 0.0
         """When its last look ended."""
         self.start_at = 0.0
@@ -89,7 +91,7 @@ class Lookout:
             return False
         finally:
             os.close(its)
-        self.pipe, self._rest, self.looked_at = mine, b"", now
+        self.pipe, self._rest, self.looked_at, self.told = mine, b"", now, False
         return True
 
     def read(self, now: float) -> list[Notice]:
@@ -106,7 +108,7 @@ class Lookout:
                 if notice is not None:
                     notices.append(notice)
                 if line in (b".", b"="):
-                    self.looked_at, self.failures = now, 0
+                    self.looked_at, self.failures, self.told = now, 0, True
             if not data or len(self._rest) > LINE_MOST:
                 self.end(now)
         return notices
@@ -121,6 +123,11 @@ class Lookout:
             return None
         seq, claimable = (*numbers, 0)[0], numbers[1] if len(numbers) > 1 else None
         return Notice(self.attention.name, words[0], seq, claimable)
+
+    @property
+    def believed(self) -> bool:
+        """What it counted last is what there is."""
+        return self.told and self.pipe >= 0 and not self.failures
 
     def silent(self, now: float) -> bool:
         """It runs and has not finished a look for too long."""

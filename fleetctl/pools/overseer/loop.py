@@ -77,6 +77,8 @@ class Overseer:
         self.notify: socket.socket
         self.control: Control
         self._held: list[Notice] = []
+        self._named: dict[str, set[str]] = {}
+        """By source: pools it has counted since it last had looked everywhere."""
         self._heard = 0
         """Messages since the last tick."""
         self._crowded = False
@@ -216,10 +218,10 @@ class Overseer:
     def _heed(self, now: float) -> None:
         """Act on the notices that were read before daemons were heard."""
         held, self._held = self._held, []
-        counted: dict[str, set[str]] = {}
+        counted = self._named
         for notice in held:
             if not notice.pool:
-                self._looked(notice, counted.get(notice.source, set()), now)
+                self._looked(notice, counted.pop(notice.source, set()), now)
                 continue
             pool = self.core.book.pools.get(notice.pool)
             if pool is None:
@@ -232,11 +234,11 @@ class Overseer:
 
     def _looked(self, notice: Notice, named: set[str], now: float) -> None:
         """A source has looked everywhere: pools it did not name have nothing to take."""
-        for pool in self.core.awake:
+        core, anew = self.core, notice.claimable == 0
+        for pool in [*core.awake, *(p for p in core.claimable if anew and p not in core.awake)]:
             if pool.kind.queue == notice.source and pool.name not in named:
-                claimable = 0 if notice.claimable == 0 else (pool.claimable or (0, 0, 0))[1]
-                lives.counted(self.core, pool, now, claimable)
-        named.clear()
+                claimable = 0 if anew else (pool.claimable or (0, 0, 0))[1]
+                lives.counted(core, pool, now, claimable)
 
     def _tick(self, now: float) -> None:
         """What is done once a second."""

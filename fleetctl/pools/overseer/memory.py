@@ -32,6 +32,11 @@ class Memory:
         left = (self.available_mb - starting_mb) / self.total_mb
         return left > reserve and self.pressed < PRESSURE_MOST
 
+    def fullness(self, reserve: float = RESERVE) -> float:
+        """Percent of the memory that may be used at all: from 100 on nothing grows any more."""
+        used = self.total_mb - self.available_mb
+        return 100 * used / (self.total_mb * max(1 - reserve, 0.01))
+
     def floor_reached(self, floor: float = FLOOR) -> bool:
         """So little is left that nothing may start."""
         return self.available_mb / self.total_mb < floor

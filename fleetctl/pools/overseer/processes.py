@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _PLAIN_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What Python or we ourselves changed; a daemon gets the usual."""
+_PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 def read_text(path: str) -> str:
@@ -33,6 +34,12 @@ def born(pid: int) -> int:
     """When the kernel started a process, in its ticks; 0 if there is none."""
     fields = read_text(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return int(fields[19]) if len(fields) > 19 else 0
+
+
+def resident_kb(pid: int) -> int:
+    """What a process holds in memory, shared pages included; 0 if there is none."""
+    fields = read_text(f"/proc/{pid}/statm").split()
+    return int(fields[1]) * _PAGE_KB if len(fields) > 1 else 0
 
 
 def spawn(
