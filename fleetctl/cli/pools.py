@@ -18,7 +18,11 @@ ASKING: Table = {}
 # What changes pools across the fleet.
 ACTING: Table = {}
 # What puts overseers on hosts, and takes them away.
-INSTALLING: Table = {}
+INSTALLING: Table = {
+    "install": ("fleetctl.cli.poolinstall:install", "Put overseers and their specs on hosts."),
+    "upgrade": ("fleetctl.cli.poolinstall:upgrade", "Renew those that are installed."),
+    "uninstall": ("fleetctl.cli.poolinstall:uninstall", "End them, and leave nothing."),
+}
 ANYWHERE: Table = {
     "pack": ("fleetctl.cli.poolpack:pack", "Write the overseer as one file."),
 }

@@ -59,3 +59,17 @@ def _entry(name: str) -> zipfile.ZipInfo:
 def unit_text() -> str:
     """The unit that runs the program under systemd."""
     return (Path(__file__).parent / "fleetctl-overseer.service").read_text(encoding="utf-8")
+
+
+def unit_template() -> str:
+    """As `unit_text`, for whoever installs it: the host puts in @USER@, @FOLDER@ and @COMMAND@."""
+    lines = []
+    for line in unit_text().splitlines():
+        key = line.partition("=")[0]
+        if key == "User":
+            lines += ["User=@USER@", "WorkingDirectory=@FOLDER@"]
+        elif key == "ExecStart":
+            lines.append("ExecStart=@COMMAND@")
+        elif not key.startswith("StateDirectory"):
+            lines.append(line)
+    return "\n".join(lines) + "\n"

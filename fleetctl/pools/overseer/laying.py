@@ -71,9 +71,8 @@ def lay(home: str, order: dict[str, Any]) -> str:
     unit_changed = bool(order.get("unit")) and host.write_unit(
         order["unit"], order["unit_text"], _command(home, order), home
     )
-    changed = unit_changed or laid.get("ways", ways) != ways
-    if told is not None and changed:
-        _end_overseer(home, told, str(laid.get("ways", ["", 0, ""])[2]))
+    if told is not None and (unit_changed or laid.get("ways") != ways):
+        _end_overseer(home, told, _unit(laid) or order.get("unit", ""))
         told = None
     _write(home, LAID, json.dumps(now).encode())
     _copy_program(home)
@@ -103,7 +102,7 @@ def leave(home: str) -> str:
     if not os.path.exists(f"{home}/{LAID}"):  # noqa: PTH110
         raise Trouble(f"{home} was not laid down by `fleetctl pools install`: it is left alone")
     laid = _read(home)
-    unit = str(laid.get("ways", ["", 0, ""])[2])
+    unit = _unit(laid)
     told = _answering(home)
     if unit:
         host.remove_unit(unit)
@@ -282,6 +281,11 @@ def _tidy(home: str, specs: str) -> None:
         if name.startswith((f"{SPECS}.", f".{SPECS}.")) and name != specs:
             host.remove(f"{home}/{name}")
     host.remove(*(sent for sent in host.programs_sent() if sent != _OWN))
+
+
+def _unit(laid: dict[str, Any]) -> str:
+    """The unit that ran the overseer which was laid down last; empty: none did."""
+    return str((laid.get("ways") or ["", 0, ""])[2])
 
 
 def _read(home: str) -> dict[str, Any]:
