@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "releases": ("fleetctl.cli.releases:releases", "Keep releases and pin them to tiers."),
     "schema": ("fleetctl.cli.schema:schema", "See and upgrade the schemas of instances."),
     "pools": ("fleetctl.cli.pools:pools", "See and steer the daemon pools of hosts."),
+    "console": ("fleetctl.cli.console:console", "A web page: fleet, running push, pools, runs."),
     "hosts": ("fleetctl.cli.hosts:hosts", "Collect host keys; open a shell on a host."),
     "lock": ("fleetctl.cli.lock:lock", "See who works on the fleet; take a lease away."),
     "lab": ("fleetctl.cli.lab:lab", "A local fleet of real SSH servers to rehearse on."),

@@ -43,6 +43,11 @@ class JournalFile:
         with self._guard:
             self._database.close()
 
+    def only_look(self) -> None:
+        """From here on nothing can be written by this connection."""
+        with self._guard:
+            self._database.execute("PRAGMA query_only=ON")
+
     def damaged(self, place: str, why: str) -> JournalUnusable:
         """The error for something that is not as it was written."""
         where = f"{self.path}: {place}" if place else str(self.path)
