@@ -15,7 +15,7 @@ from fleetctl.plan.estimate import estimate
 from fleetctl.plan.manual import make_hostless, reached_of
 from fleetctl.plan.model import Plan, PlanPhase
 from fleetctl.plan.names import check_given
-from fleetctl.plan.phases import Chosen, make_phase
+from fleetctl.plan.phases import Chosen, check_pinned, make_phase
 from fleetctl.plan.render import text_of
 from fleetctl.plan.request import PlanRequest
 from fleetctl.plan.skew import check_order
@@ -42,6 +42,8 @@ def compile_plan(request: PlanRequest) -> Plan:
             where=request.playbook.file,
             hint="compare the phases' `hosts:` with your selection",
         )
+    if not mistakes.errors:
+        check_pinned(request, chosen)
     run_size = len({name for _, _, names in chosen for name in names})
     kept = {phase.name for _, phase, _ in chosen}
     made = [

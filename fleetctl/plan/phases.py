@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from fleetctl.base.errors import InputError
 from fleetctl.base.hostrange import fold
 from fleetctl.inventory.model import Host, Tier
 from fleetctl.plan.batches import divide
@@ -134,6 +135,27 @@ def _artifact(
         )
         return None
     return request.artifact(wanted.pop())
+
+
+def check_pinned(request: PlanRequest, chosen: Sequence[Chosen]) -> None:
+    """Raise InputError when several phases lack a pin: one thing to do, so one mistake to tell."""
+    lacking: dict[str, None] = {}
+    phases: list[Phase] = []
+    for _, phase, names in chosen:
+        hosts = [request.fleet.hosts[name] for name in names]
+        without = sorted({host.tier for host in hosts if request.release_of(host) is None})
+        if without and any(step_kinds()[step.kind].needs_release for step in phase.steps):
+            lacking.update(dict.fromkeys(without))
+            phases.append(phase)
+    if len(phases) > 1:
+        everything = not request.releases
+        raise InputError(
+            f"no release is pinned for {'any tier' if everything else ', '.join(lacking)}",
+            phases[0].written.location,
+            why=f"phases {', '.join(phase.name for phase in phases)} deploy",
+            hint=f"fleetctl releases pin {'all' if everything else ','.join(lacking)} RELEASE, "
+            "or name one with --release",
+        )
 
 
 def _check_reports(

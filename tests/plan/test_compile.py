@@ -117,6 +117,19 @@ def test_a_deploy_without_one_release_is_refused() -> None:
     assert "db: r1, web: r2" in error
 
 
+def test_a_fleet_without_pins_is_one_mistake() -> None:
+    """However many phases deploy, one command is lacking, and it is the one named."""
+    phases = [
+        phase(f"name: {tier}\nhosts: tier={tier}\nsteps: [{{deploy: {{to: /srv/app}}}}]")
+        for tier in ("db", "web")
+    ]
+    both = phases[0] + phases[1].partition("phases:\n")[2]
+    (error,) = _told(both)
+    assert "no release is pinned for any tier" in error
+    assert "phases db, web deploy" in error
+    assert "fleetctl releases pin all RELEASE" in error
+
+
 @pytest.mark.parametrize(
     ("body", "place", "words"),
     [
