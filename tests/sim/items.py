@@ -218,7 +218,8 @@ class ItemWitness:
         elif last.end in ("acted", "checked"):
             demand(False, "3: an item begun again after it succeeded", place)
         elif last.mended == referee.items.mended:
-            demand(retried, "3: an item failed and begun again unasked", place)
+            wished = retried or self._ledger.is_wished(place[0], place[1], key, place[3])
+            demand(wished, "3: an item failed and begun again unasked", place)
 
     def ended(self, run: str, host: str, key: str, item: str, end: StepEnd) -> None:
         """An item has ended on its host."""

@@ -42,6 +42,8 @@ class Ledger(Blind):
         self.referees: dict[str, Referee] = {}
         self.effects: dict[tuple[str, str, str], list[Effect]] = {}
         """(run, host, key) -> its acts, oldest first."""
+        self._granted: set[tuple[str, str, str]] = set()
+        """(run, question, item) of a person's wishes that were carried out."""
         self.names: dict[tuple[str, int], dict[str, str]] = {}
         """(run, ticket) -> key -> the name of this try on the host; of orders that went out."""
         self.announced: set[tuple[str, int]] = set()
@@ -171,7 +173,18 @@ class Ledger(Blind):
             demand(self._undone(last), "3: begun again after it succeeded", where)
         elif last.leg == effect.leg:
             again = effect.repeatable and not effect.key.endswith(".restore")
+            again = again or self.is_wished(effect.run, effect.host, effect.key)
             demand(again, "3: failed and begun again unasked", where)
+
+    def is_wished(self, run: str, host: str, key: str, item: str = "") -> bool:
+        """Whether a person said that what failed is to be tried again; a word holds once."""
+        for name, (question, answer) in self.referees[run].chosen.items():
+            wish = (run, name, item)
+            retried = question.about == "failure" and answer.choice == "retry"
+            if retried and name.startswith(f"{key}/{host}/") and wish not in self._granted:
+                self._granted.add(wish)
+                return True
+        return False
 
     def _undone(self, effect: Effect) -> bool:
         """Whether its partner, what takes it back or the act, was tried after it."""

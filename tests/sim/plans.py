@@ -52,7 +52,10 @@ def make_plan(chance: random.Random, size: int) -> Plan:
             continue
         chosen = [tier for tier in tiers if chance.random() < 0.6] or tiers
         names = [n for n, h in hosts.items() if h.tier in chosen and chance.random() < 0.9]
-        phases.append(_make_phase(chance, names or list(hosts), number))
+        phase = _make_phase(chance, names or list(hosts), number)
+        if phase.gates and chance.random() < 0.3:
+            phase = replace(phase, steps=(), release="")
+        phases.append(phase)
     guards = [
         _make_guard(chance, tier, [n for n, h in hosts.items() if h.tier == tier])
         for tier in tiers

@@ -222,6 +222,8 @@ class Play:
         if question.about == "manual" or "done" in question.choices:
             likely = ("done", "done", "done", "done", "skipped", "failed", "approve")
             choices += chance.choices(likely, k=chance.choice((0, 1, 1, 1, 2)))
+        elif question.about == "failure":
+            choices += chance.choices(question.choices, k=chance.choice((0, 1, 1, 1, 2)))
         for choice in choices:
             command = Command("answer", "tester", question.key, choice=choice)
             self.world.at(chance.uniform(0.1, 50.0), partial(self._tell, referee, command))
