@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fleetctl.base.errors import InputError, InputErrors, Location
@@ -16,8 +16,9 @@ from fleetctl.playbook.channels import Channel
 from fleetctl.playbook.checks import read_checks
 from fleetctl.playbook.foreach import check_items_named
 from fleetctl.playbook.hostless import check_hostless
+from fleetctl.playbook.kinds import step_kinds
 from fleetctl.playbook.limits import check_uses, read_limits
-from fleetctl.playbook.model import Check, Mistakes, Phase, Playbook, Used, Written
+from fleetctl.playbook.model import Check, Mistakes, Phase, Playbook, Step, Used, Written
 from fleetctl.playbook.notify import read_channels
 from fleetctl.playbook.operations import NamedLimit, SecretSource
 from fleetctl.playbook.pieces import read_gate, read_step, texts_at, try_decode, written_at
@@ -126,7 +127,7 @@ def _read_phase(document: Document, index: int, before: str, mistakes: Mistakes)
     gates = [
         read_gate(document, (*path, "gates", at), mistakes) for at in _indexes(pieces, "gates")
     ]
-    used = tuple(_used(document, path, mistakes))
+    used = (*_used(document, path, mistakes), *_used_by_kinds(steps))
     check_items_named(document, path, mistakes)
     budget = _read_budget(document, index, mistakes)
     failure = _read_failure(document, index, mistakes)
@@ -173,6 +174,12 @@ def _used(document: Document, path: tuple[str | int, ...], mistakes: Mistakes) -
             mistakes.add(str(error), place)
             continue
         yield from (Used(part.text, place) for part in parts if isinstance(part, Name))
+
+
+def _used_by_kinds(steps: Iterable[Step | None]) -> Iterator[Used]:
+    for step in steps:
+        if step is not None:
+            yield from (Used(n, step.written.location) for n in step_kinds()[step.kind].names[:1])
 
 
 def _read_failure(document: Document, index: int, mistakes: Mistakes) -> FailureText:

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 
-from fleetctl.pools.overseer import lives, orders, processes, tally, views
+from fleetctl.pools.overseer import holdanswers, lives, orders, processes, tally, views
 from fleetctl.pools.overseer.pools import NEVER
 from fleetctl.pools.overseer.specs import SpecError
 from fleetctl.pools.overseer.version import VERSION
@@ -34,10 +34,14 @@ class Refused(Exception):
 def answer(overseer: Overseer, request: Request) -> Answer:
     """Do what is asked; a mistake of the asker is an answer, too."""
     act = _ACTS.get(str(request.get("do")))
+    under_token = holdanswers.ACTS.get(str(request.get("do")))
     try:
-        if act is None:
+        if under_token is not None:
+            told = under_token(overseer, request, _chosen)
+        elif act is None:
             raise Refused(f"unknown request {request.get('do')!r}; known: {', '.join(_ACTS)}")
-        told = act(overseer, request)
+        else:
+            told = act(overseer, request)
     except (Refused, SpecError) as error:
         return {"ok": False, "error": str(error)}
     except (TypeError, ValueError, OverflowError) as error:
@@ -164,7 +168,9 @@ def _tail(path: str, most: int) -> str:
 
 def _hibernate(overseer: Overseer, request: Request) -> Answer:
     now, pools = time.monotonic(), _named(overseer, request)
-    busy = sum(orders.hibernate(overseer.core, pool, now) for pool in pools)
+    interrupt = request.get("now") is True
+    core = overseer.core
+    busy = sum(orders.hibernate(core, pool, now, interrupt=interrupt) for pool in pools)
     return {"pools": len(pools), "left_busy": busy}
 
 

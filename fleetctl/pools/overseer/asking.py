@@ -5,27 +5,35 @@ from __future__ import annotations
 import json
 import socket
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-EXIT_REFUSED, EXIT_USAGE, EXIT_NOBODY = 1, 2, 69
+EXIT_REFUSED, EXIT_USAGE, EXIT_LATE, EXIT_BROKEN, EXIT_NOBODY = 1, 2, 3, 4, 69
 DEADLINE_S = 30.0
+LOOK_FIRST_S, LOOK_MOST_S = 0.05, 1.0
+"""How long between two looks, while one waits for pools; it grows."""
 
 
 def ask(home: str, text: str) -> int:
     """Send one request, a JSON object, and print the answer as a line of JSON; the exit code.
 
-    0: it was done; 1: the overseer will not, and says why on stderr; 69: no overseer answers.
+    0: it was done; 1: the overseer will not, and says why on stderr; 69: no overseer answers. With
+    `settle_s` it then waits until the pools are where they are to be and prints what is said then;
+    3: some are not there after so many seconds, 4: some have failed.
     """
     try:
         request = json.loads(text)
-    except ValueError as error:
+        settle_s = float(request.pop("settle_s", 0)) if isinstance(request, dict) else 0.0
+    except (ValueError, TypeError) as error:
         sys.stderr.write(f"--ask: {error}\n")
         return EXIT_USAGE
     try:
         told = exchange(home, request)
+        if told.get("ok") and settle_s:
+            told = _settle(home, request, settle_s)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"no overseer answers in {home}: {error}\n")
         return EXIT_NOBODY
@@ -33,7 +41,38 @@ def ask(home: str, text: str) -> int:
         sys.stderr.write(f"{told.get('error', 'refused')}\n")
         return EXIT_REFUSED
     sys.stdout.write(json.dumps(told, separators=(",", ":")) + "\n")
-    return 0
+    return _verdict(told, settle_s) if settle_s else 0
+
+
+def _settle(home: str, request: dict[str, Any], within_s: float) -> dict[str, Any]:
+    """Look until nothing is left under way. An overseer that is being replaced is asked again."""
+    wanted: dict[str, Any] = {key: request[key] for key in ("token", "pools") if key in request}
+    end, rest_s = time.monotonic() + within_s, LOOK_FIRST_S
+    while True:
+        try:
+            told = exchange(home, {**wanted, "do": "settled"})
+        except (OSError, ValueError):
+            if time.monotonic() >= end:
+                raise
+            told = {"ok": True, "left": 1}
+        if not told.get("ok") or not told["left"] or time.monotonic() >= end:
+            return told
+        time.sleep(min(rest_s, max(0.0, end - time.monotonic())))
+        rest_s = min(rest_s * 2, LOOK_MOST_S)
+
+
+def _verdict(told: dict[str, Any], settle_s: float) -> int:
+    """0 when all are there; else who is not, for whoever reads the step's errors."""
+    names: dict[str, list[str]] = told.get("names", {})
+    for word, pools in sorted(names.items()):
+        count = told.get(word, len(pools))
+        if told["left"] or word == "failed":
+            more = f" and {count - len(pools)} more" if count > len(pools) else ""
+            sys.stderr.write(f"{count} {word}: {', '.join(pools)}{more}\n")
+    if told["left"]:
+        sys.stderr.write(f"{told['left']} pools are not there after {settle_s:g} s\n")
+        return EXIT_LATE
+    return EXIT_BROKEN if told.get("failed") else 0
 
 
 def exchange(home: str, request: object) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from fleetctl.pools.overseer import failures, keeping
-from fleetctl.pools.overseer.pools import GONE, NEVER, RUN, Life, Pool, Slot, Trouble
+from fleetctl.pools.overseer.pools import GONE, NEVER, RUN, Held, Life, Pool, Slot, Trouble
 from fleetctl.pools.overseer.states import (
     BACKOFF,
     BUSY,
@@ -19,6 +19,8 @@ from fleetctl.pools.overseer.states import (
     RETRY,
     SPENT,
     STARTING,
+    TROUBLED,
+    WORKING,
     after,
 )
 
@@ -78,8 +80,19 @@ def _move(book: Book, pool: Pool, record: Record) -> None:
     if trigger == NAP:
         _nap(pool, slot, record)
     _reckon(slot, trigger, now)
+    if pool.held is not None:
+        _pay(pool, pool.held, slot)
     if slot.state in (BACKOFF, FAILED) and trigger != SPENT and slot.cause in ERRORS:
         book.blame(pool.name, now)
+
+
+def _pay(pool: Pool, held: Held, slot: Slot) -> None:
+    """What is owed a place is done with its start, or with an error, which has its own times."""
+    if slot.state == STARTING or slot.state not in LIVE:
+        held.stale.discard(slot.number)
+    free = pool.intent == RUN and not held.holds
+    if free and slot.state in (STARTING, BACKOFF, FAILED):
+        held.awake.discard(slot.number)
 
 
 def _nap(pool: Pool, slot: Slot, record: Record) -> None:
@@ -137,6 +150,47 @@ def _intent(_: Book, pool: Pool, record: Record) -> None:
     pool.intent = record["to"]
     usual = pool.intent in (RUN, GONE)
     pool.note = None if usual else (record.get("u", NEVER), record.get("by", ""), record["why"])
+    if record.get("awake"):
+        pool.hold().awake.update(record["awake"])
+    _reckon_owed(pool)
+
+
+def _hold(_: Book, pool: Pool, record: Record) -> None:
+    """Somebody wants nothing to start for it."""
+    held = pool.hold()
+    held.holds[record["k"]] = (record.get("by", ""), record["why"])
+    held.awake.update(record["awake"])
+    held.stale.clear()
+    held.asked.pop(record["k"], None)
+
+
+def _awake(_: Book, pool: Pool, record: Record) -> None:
+    """One more process that is ended only because the pool is to be down."""
+    pool.hold().awake.add(record["n"])
+
+
+def _release(_: Book, pool: Pool, record: Record) -> None:
+    """One hold less."""
+    held = pool.hold()
+    held.holds.pop(record["k"], None)
+    held.ask(record["k"], tuple(sorted(held.awake)))
+    _reckon_owed(pool)
+
+
+def _reckon_owed(pool: Pool) -> None:
+    """When nothing keeps it down: what never ended, or rests from an error, is not owed a start."""
+    held = pool.held
+    if held is None or held.holds or pool.intent != RUN:
+        return
+    there = {slot.number for slot in pool.slots if slot.state in (*WORKING, *TROUBLED)}
+    held.awake -= there
+
+
+def _restart(_: Book, pool: Pool, record: Record) -> None:
+    """These places are to get new processes, one after another."""
+    held = pool.hold()
+    held.stale.update(record["slots"])
+    held.ask(record["k"], tuple(record["slots"]))
 
 
 def _target(_: Book, pool: Pool, record: Record) -> None:
@@ -168,6 +222,10 @@ _APPLY: dict[str, Callable[[Book, Pool, Record], None]] = {
     "attention": _attention,
     "intent": _intent,
     "target": _target,
+    "hold": _hold,
+    "awake": _awake,
+    "release": _release,
+    "restart": _restart,
     "forgotten": _forgotten,
     "kept": _kept,
     "said": _said,

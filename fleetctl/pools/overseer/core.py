@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 
-from fleetctl.pools.overseer import exits, failures, states
+from fleetctl.pools.overseer import exits, failures, holds, states
 from fleetctl.pools.overseer.book import Book
 from fleetctl.pools.overseer.pools import NEVER, RUN, Life, Pool, Slot
 from fleetctl.pools.overseer.starts import Start, Starts
@@ -61,6 +61,8 @@ class Core:
         """Pools with tasks that nobody had taken when they were counted last."""
         self.bounded: dict[Pool, float] = {}
         """Pools whose present intent ends at a time."""
+        self.owing: dict[Pool, None] = {}
+        """Pools that are to get back processes they had."""
         self.starts = Starts()
         self.starting: dict[Slot, None] = {}
         self.closing = False
@@ -165,7 +167,7 @@ class Core:
 
     def may_start(self, pool: Pool) -> bool:
         """Neither an operator nor our own end keeps this pool from starting."""
-        return pool.intent == RUN and not self.closing
+        return pool.intent == RUN and not self.closing and not pool.holds
 
     def want(
         self, slot: Slot, trigger: str, cause: str, asked_at: float, *, grows: bool = False
@@ -188,7 +190,9 @@ class Core:
             if slot.number >= slot.pool.most:
                 continue
             if start.grows and not self.fits(slot.pool, len(self.starting)):
-                continue  # the law asks again while there is need
+                continue  # the law asks again while there is need, a tick for what is owed
+            if start.trigger == states.RELOAD and _finishes_first(slot):
+                continue  # it is asked for again when the task is done
             if start.trigger == states.RELOAD:
                 self.starting[slot] = None
                 self.stop(slot, states.RELOAD, states.RELOADED, now)
@@ -230,6 +234,7 @@ class Core:
         asked = self._asked.pop(slot, now)
         self.wakes.append((slot, now - asked))
         self.move(slot, states.READY, now)
+        holds.turn_over(self, slot.pool, now)
 
     # -- ending ----------------------------------------------------------------------------
 
@@ -317,13 +322,16 @@ class Core:
         """Bring a pool to what it should have at least; forget one that nobody names."""
         if pool.intent != RUN:
             self._let_go(pool, now)
-            return
+        if pool.down:
+            holds.settle_down(self, pool, now)
         if not self.may_start(pool):
             return
         for number in range(pool.least):
             self.want(pool.slot(number), states.NEED, "", now)
         if pool.pending and not any(slot.state in states.WORKING for slot in pool.slots):
             self.rouse(pool, now)
+        if pool.held is not None:
+            holds.go_on(self, pool, now)
 
     def _let_go(self, pool: Pool, now: float) -> None:
         """A pool that is gone from the specs is forgotten with its last process."""
@@ -342,6 +350,12 @@ class Core:
     def say(self, pool: Pool, now: float, what: str) -> None:
         """Something for the log alone."""
         self.note({"t": now, "e": "said", "p": pool.name, "what": what})
+
+
+def _finishes_first(slot: Slot) -> bool:
+    """It is to be replaced when it rests, and took a task meanwhile."""
+    held = slot.pool.held
+    return slot.state == states.BUSY and held is not None and slot.number in held.stale
 
 
 def vacancies(pool: Pool) -> list[Slot]:

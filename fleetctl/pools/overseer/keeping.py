@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetctl.pools.overseer import states
-from fleetctl.pools.overseer.pools import NEVER, Life, Pool, Slot, Trouble
+from fleetctl.pools.overseer.pools import NEVER, Held, Life, Pool, Slot, Trouble
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,9 +15,10 @@ def kept(pool: Pool, errors: list[float], now: float) -> Record | None:
     slots = [_kept(slot) for slot in pool.slots if slot.state != states.EMPTY and slot.cause]
     slots += [_kept(slot) for slot in pool.slots if slot.state in states.LIVE and not slot.cause]
     plain = pool.intent == "run" and pool.target is None and not pool.latest and not pool.hint
-    if plain and not slots and not pool.seen and not errors:
+    if plain and not slots and not pool.seen and not errors and pool.held is None:
         return None
     return {
+        **({"held": _held(pool.held)} if pool.held is not None else {}),
         **{"t": now, "e": "kept", "p": pool.name, "slots": slots, "errors": errors},
         **{"seen": pool.seen, "latest": pool.latest, "hint": pool.hint, "at": pool.wanted_at},
         **{"intent": pool.intent, "note": _finite(pool.note), "target": pool.target},
@@ -27,6 +28,15 @@ def kept(pool: Pool, errors: list[float], now: float) -> Record | None:
 def _finite(note: tuple[float, str, str] | None) -> object:
     """JSON has no word for never."""
     return note and [None if note[0] == NEVER else note[0], *note[1:]]
+
+
+def _held(held: Held) -> Record:
+    """Who holds a pool, and what it is owed."""
+    return {
+        "holds": {token: list(words) for token, words in held.holds.items()},
+        "asked": {token: list(places) for token, places in held.asked.items()},
+        **{"awake": sorted(held.awake), "stale": sorted(held.stale)},
+    }
 
 
 def _kept(slot: Slot) -> Record:
@@ -49,8 +59,17 @@ def restore(pool: Pool, record: Record) -> None:
     pool.target = tuple(record["target"]) if record["target"] else None
     note = record["note"]
     pool.note = note and (NEVER if note[0] is None else note[0], note[1], note[2])
+    if "held" in record:
+        _restore_held(pool.hold(), record["held"])
     for told in record["slots"]:
         _restore(pool.slot(told["n"]), told)
+
+
+def _restore_held(held: Held, told: Record) -> None:
+    """Who holds a pool, and what it is owed."""
+    held.holds = {token: (by, why) for token, (by, why) in told["holds"].items()}
+    held.asked = {token: tuple(places) for token, places in told["asked"].items()}
+    held.awake, held.stale = set(told["awake"]), set(told["stale"])
 
 
 def _restore(slot: Slot, told: Record) -> None:

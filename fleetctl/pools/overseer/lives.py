@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from fleetctl.pools.overseer import states
+from fleetctl.pools.overseer import holds, states
 from fleetctl.pools.overseer.core import deadline
-from fleetctl.pools.overseer.pools import DRAINED
 from fleetctl.pools.overseer.states import BUSY, IDLE, LEAVING, NAPPING, STARTING, STOPPING
 
 TYPE_CHECKING = False
@@ -42,8 +41,20 @@ def told(core: Core, slot: Slot, message: Mapping[str, str], now: float) -> None
         core.move(slot, states.RESTS, now)
     if _parting(message) and slot.state in (IDLE, BUSY):
         _part(core, slot, message, now)
-    if slot.state == IDLE and (slot.pool.intent == DRAINED or slot.number >= slot.pool.most):
+    if slot.state == IDLE:
+        _at_rest(core, slot, now)
+
+
+def _at_rest(core: Core, slot: Slot, now: float) -> None:
+    """It has no task: the moment to end it, or to replace it, if somebody wants that."""
+    pool = slot.pool
+    if pool.down:
+        holds.end(core, slot, now)
+    elif slot.number >= pool.most:
         core.stop(slot, states.STOP, states.STOPPED, now)
+    elif pool.held is not None and pool.held.stale:
+        holds.turn_over(core, pool, now)
+        core.pump(now)  # before it takes the next
 
 
 def _parting(message: Mapping[str, str]) -> bool:
@@ -77,6 +88,10 @@ def _part(core: Core, slot: Slot, message: Mapping[str, str], now: float) -> Non
     pool, life = slot.pool, slot.life
     assert life is not None
     others = sum(other.state in states.WORKING for other in pool.slots if other is not slot)
+    if others < pool.least and pool.down:
+        if slot.state == BUSY:
+            core.move(slot, states.RESTS, now)
+        return
     if others < pool.least:
         core.say(pool, now, "asked to leave, but is needed")
         return

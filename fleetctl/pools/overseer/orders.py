@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fleetctl.pools.overseer import kinds, states
-from fleetctl.pools.overseer.pools import DRAINED, GONE, NEVER, PAUSED, RUN, Pool, Slot
+from fleetctl.pools.overseer import holds, kinds, states
+from fleetctl.pools.overseer.pools import DRAINED, GONE, NEVER, PAUSED, RUN, Pool
 from fleetctl.pools.overseer.states import LIVE, STOPPING
 
 TYPE_CHECKING = False
@@ -113,15 +113,7 @@ def drain(
 ) -> None:
     """As pause; and idle processes are ended now, busy ones when they rest."""
     _intend(core, pool, DRAINED, now, why, by=by, until=until)
-    for slot in pool.slots:
-        if slot.state in LIVE:
-            empty(core, slot, now)
-
-
-def empty(core: Core, slot: Slot, now: float) -> None:
-    """End a process unless it may hold a task."""
-    if slot.state not in (states.BUSY, STOPPING):
-        core.stop(slot, states.STOP, states.STOPPED, now)
+    holds.settle_down(core, pool, now)
 
 
 def _intend(
@@ -133,31 +125,55 @@ def _intend(
     if until < NEVER:
         record["u"] = until
         core.bounded[pool] = until
+    if to == DRAINED:
+        record["awake"] = holds.awake(pool)
     core.note(record)
     for slot in pool.slots:
         core.starts.drop(slot)
 
 
 def resume(core: Core, pool: Pool, now: float, why: str, *, by: str = "") -> None:
-    """Back to the usual; what was asked for in between is done now."""
-    if pool.intent not in (PAUSED, DRAINED):
+    """Back to the usual; what was asked for in between is done now, what slept sleeps on."""
+    if pool.intent in (PAUSED, DRAINED):
+        _intend(core, pool, RUN, now, why, by=by, until=NEVER)
+        give_back(core, pool, now)
+
+
+def release(core: Core, pool: Pool, token: str, now: float) -> None:
+    """Take one hold away; with the last, what had a process gets one again."""
+    if token in pool.holds:
+        core.note({"t": now, "e": "release", "p": pool.name, "k": token})
+        give_back(core, pool, now)
+
+
+def give_back(core: Core, pool: Pool, now: float) -> None:
+    """If nothing keeps a pool down any more: do what fell due, and what it had before."""
+    if not core.may_start(pool):
         return
-    was_drained = pool.intent == DRAINED
-    _intend(core, pool, RUN, now, why, by=by, until=NEVER)
+    if is_new(pool):
+        begin(core, pool, now)
     for slot in pool.slots:
         fell_due = slot.state not in LIVE and slot.until == NEVER
         if fell_due and slot.state != states.EMPTY:
             core.want(slot, states.STARTERS[slot.state], slot.cause, now)
     core.settle(pool, now)
-    if was_drained and not pool.live():
-        core.rouse(pool, now)
 
 
-def hibernate(core: Core, pool: Pool, now: float) -> int:
-    """Put idle processes to sleep; counts those left alone because they may hold a task."""
+def is_new(pool: Pool) -> bool:
+    """Nothing ever happened to it since the host came up."""
+    return not any(slot.since for slot in pool.slots)
+
+
+def hibernate(core: Core, pool: Pool, now: float, *, interrupt: bool = False) -> int:
+    """Put idle processes to sleep; counts those left alone because they may hold a task.
+
+    `interrupt`: end those, too; what they worked on is begun anew by whoever takes it next.
+    """
     busy = 0
     for slot in pool.slots:
-        if slot.state in (states.STARTING, states.IDLE):
+        if slot.state in (states.STARTING, states.IDLE) or (
+            interrupt and slot.state == states.BUSY
+        ):
             core.stop(slot, states.STOP, states.HIBERNATE, now)
         elif slot.state == states.BUSY:
             busy += 1

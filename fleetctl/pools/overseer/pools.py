@@ -94,11 +94,39 @@ class Slot:
         self.trouble: Trouble | None = None
 
 
+ASKED_MOST = 4
+"""Of so many tokens a pool remembers what was asked of it."""
+
+
+class Held:
+    """What keeps a pool down beside its intent, and what it is owed after; most have none."""
+
+    __slots__ = ("asked", "awake", "holds", "stale")
+
+    def __init__(self) -> None:
+        self.holds: dict[str, tuple[str, str]] = {}
+        """Token -> who holds it, and why."""
+        self.awake: set[int] = set()
+        """Places whose process was ended to keep it down; each is started again."""
+        self.stale: set[int] = set()
+        """Places whose process is still to be replaced by a new one."""
+        self.asked: dict[str, tuple[int, ...]] = {}
+        """Token of a release or a restart -> the places it was about; the latest last."""
+
+    def ask(self, token: str, places: tuple[int, ...]) -> None:
+        """Remember what was asked, and forget what was long ago."""
+        self.asked.pop(token, None)
+        self.asked[token] = places
+        while len(self.asked) > ASKED_MOST:
+            del self.asked[next(iter(self.asked))]
+
+
 class Pool:
     """The daemons of one kind of one instance."""
 
     __slots__ = (
         "claimable",
+        "held",
         "hint",
         "intent",
         "kind",
@@ -130,6 +158,7 @@ class Pool:
         self.target: tuple[int, int] | None = None
         """Least and most processes an operator asked for, instead of the kind's."""
         self.slots: list[Slot] = []
+        self.held: Held | None = None
 
     @property
     def instance(self) -> str:
@@ -147,6 +176,16 @@ class Pool:
         return self.target[1] if self.target else self.kind.max
 
     @property
+    def holds(self) -> dict[str, tuple[str, str]]:
+        """By token, who holds it and why."""
+        return self.held.holds if self.held is not None else {}
+
+    @property
+    def down(self) -> bool:
+        """Its processes are to end when they rest, and none is to start."""
+        return self.intent == DRAINED or bool(self.holds)
+
+    @property
     def pending(self) -> bool:
         """There is attention no daemon has looked at."""
         return self.hint or self.latest > self.seen
@@ -156,6 +195,12 @@ class Pool:
         while len(self.slots) <= number:
             self.slots.append(Slot(self, len(self.slots)))
         return self.slots[number]
+
+    def hold(self) -> Held:
+        """What is asked of it beyond its intent, made on first use."""
+        if self.held is None:
+            self.held = Held()
+        return self.held
 
     def live(self) -> list[Slot]:
         """Slots with a process."""

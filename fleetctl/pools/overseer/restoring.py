@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Adopt = Callable[[Slot], bool]
 
-_FROM_BOOT_TO_BOOT = frozenset(("intent", "target"))
+_FROM_BOOT_TO_BOOT = frozenset(("intent", "target", "hold", "release", "awake"))
 """Records that outlast the host's own restart; processes and times do not."""
 
 
@@ -48,11 +48,24 @@ def restore(
 
 
 def _apply(core: Core, record: Record) -> None:
-    """One record; one that does not fit (a damaged line before it) is passed over."""
+    """One record; one that makes no sense is passed over."""
     try:
-        core.book.apply(record)
+        try:
+            core.book.apply(record)
+        except states.IllegalMove:
+            _overlook(core, record)
+            core.book.apply(record)
     except (states.IllegalMove, KeyError, TypeError, ValueError):
         return
+
+
+def _overlook(core: Core, record: Record) -> None:
+    """Bring a slot to where a move can begin: one that was asleep from the start has no record of
+    it, and a line may be damaged. What the move says of itself still holds."""
+    for (before, trigger), to in states.TABLE.items():
+        if (trigger, to) == (record["x"], record["to"]):
+            core.book.pools[record["p"]].slot(record["n"]).state = before
+            return
 
 
 def read(path: str) -> Iterator[Record]:
@@ -124,7 +137,7 @@ def _go_on(core: Core, pool: Pool, now: float) -> None:
     """What the specs, or a change of them, ask of a pool that is known."""
     if not pool.kind.name and pool.intent != "gone":
         orders.remove(core, pool, now)
-    elif not pool.slots and pool.intent == "run":
+    elif orders.is_new(pool) and core.may_start(pool):
         orders.begin(core, pool, now)
     else:
         for slot in pool.slots:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import heapq
 
+from fleetctl.pools.overseer.states import RESUMED
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fleetctl.pools.overseer.pools import Slot
@@ -14,6 +16,8 @@ TURN_S = 1.0
 
 LATER_S = {"due": 30.0, "probe": 60.0, "reload": 5.0}
 """By trigger: how much later these come than somebody's work that asks at the same moment."""
+RESUMED_LATER_S = 30.0
+"""How much later those come that merely ran before they were held."""
 
 
 class Start:
@@ -46,13 +50,17 @@ class Starts:
         return slot in self._wishes
 
     def push(self, slot: Slot, start: Start) -> None:
-        """Put a slot in line; one that stands there keeps its place."""
-        if slot in self._wishes:
+        """Put a slot in line; one that stands there keeps its place, unless work asks for it."""
+        known = self._wishes.get(slot)
+        if known is not None and (start.grows or not known.grows):
             return
-        instance = slot.pool.instance
         asked_at = start.asked_at + LATER_S.get(start.trigger, 0.0)
-        turn = max(asked_at, self._turns.get(instance, float("-inf")) + TURN_S)
-        self._turns[instance] = turn
+        if start.cause == RESUMED:
+            turn = asked_at + RESUMED_LATER_S
+        else:
+            instance = slot.pool.instance
+            turn = max(asked_at, self._turns.get(instance, float("-inf")) + TURN_S)
+            self._turns[instance] = turn
         self._wishes[slot] = start
         self._count += 1
         start.place = self._count

@@ -69,6 +69,8 @@ START_TIMEOUT = "start_timeout"
 EXEC_ERROR = "exec_error"
 CONFIG = "config"
 CLEAN_UNANNOUNCED = "clean_unannounced"
+RESUMED = "resume"
+"""It had a process before it was held or drained, and nothing holds it any more."""
 LOST = "lost"
 """An adopted process ended: whose child it is not, that one's exit status it never learns."""
 
@@ -76,6 +78,7 @@ CAUSES = frozenset(
     (
         *(HIBERNATE, RELOADED, SCALE_DOWN, STOPPED, EXIT, SIGNAL, OOM, HANG, STALL),
         *(START_TIMEOUT, EXEC_ERROR, CONFIG, CLEAN_UNANNOUNCED, LOST),
+        RESUMED,
     )
 )
 ERRORS = frozenset((EXIT, SIGNAL, OOM, HANG, STALL, START_TIMEOUT, EXEC_ERROR, CONFIG, LOST))

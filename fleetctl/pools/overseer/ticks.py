@@ -21,6 +21,8 @@ FREE = frozenset((states.EMPTY, states.HIBERNATING))
 def tick(core: Core, now: float) -> None:
     """Look at every pool that is awake, let pauses end, start what may start."""
     _end_pauses(core, now)
+    for pool in list(core.owing):
+        core.settle(pool, now)
     for pool in list(core.awake):
         if core.may_start(pool):
             if len(pool.slots) < pool.most or any(s.state in FREE for s in pool.slots):

@@ -36,6 +36,8 @@ _WORD = dict(WORDS)
 
 def word(pool: Pool) -> str:
     """A pool in one word."""
+    if pool.holds:
+        return "DRAINING" if pool.live() else "DRAINED"
     if pool.intent in _INTENTS:
         drained = pool.intent == "drained" and not pool.live()
         return "DRAINED" if drained else _INTENTS[pool.intent]
@@ -68,8 +70,16 @@ def brief(core: Core, pool: Pool, now: float) -> dict[str, Any]:
         "next_s": None if due == NEVER else round(due - now, 1),
         "queued": any(slot in core.starts for slot in pool.slots),
         "errors_15m": core.book.errors_lately(pool.name, now),
-        "why": pool.note and " ".join(part for part in pool.note[1:] if part),
+        "why": _why(pool),
     }
+
+
+def _why(pool: Pool) -> str | None:
+    """Who keeps it from running, and why."""
+    said = [" ".join(part for part in words if part) for words in pool.holds.values()]
+    if pool.note is not None:
+        said.insert(0, " ".join(part for part in pool.note[1:] if part))
+    return "; ".join(said) or None
 
 
 def detail(core: Core, pool: Pool, now: float) -> dict[str, Any]:
@@ -96,7 +106,8 @@ def explain(core: Core, pool: Pool, now: float) -> dict[str, Any]:
     load = ticks.load(core, pool, now)
     more, binding = growth(load, pool.kind.up_after)
     if not core.may_start(pool):
-        more, binding = 0, pool.intent if not core.closing else "closing"
+        kept = "held" if pool.holds and pool.intent == "run" else pool.intent
+        more, binding = 0, kept if not core.closing else "closing"
     elif core.floor_reached:
         more, binding = 0, "memory_floor"
     return {

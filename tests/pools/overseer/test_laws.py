@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fleetctl.pools.overseer import orders, states
+from fleetctl.pools.overseer import holds, orders, states
 from fleetctl.pools.overseer.eventlog import encode
 from fleetctl.pools.overseer.keeping import kept, restore
 from fleetctl.pools.overseer.kinds import Kind
@@ -39,6 +39,8 @@ class Hosts(RuleBasedStateMachine):
         self.roomy = True
         self.world.core.fits = lambda _pool, _starting: self.roomy
         self.failures: list[tuple[float, str]] = []
+        self.stopped: dict[str, int] = {}
+        """Pools that may not start -> how often they had been started by then."""
         self._configure()
 
     def _configure(self) -> None:
@@ -97,6 +99,27 @@ class Hosts(RuleBasedStateMachine):
         getattr(orders, order)(core, pool, now, *words)
         self.world.settle()
 
+    @rule(name=pools, token=st.sampled_from("ab"), order=st.sampled_from(("hold", "restart")))
+    def somebody_asks_under_a_token(self, name: str, token: str, order: str) -> None:
+        words = ("why",) if order == "hold" else ()
+        getattr(holds, order)(self.world.core, self._pool(name), token, self.world.now, *words)
+        self.world.settle()
+
+    @rule(name=pools, token=st.sampled_from("ab"))
+    def a_token_is_released(self, name: str, token: str) -> None:
+        orders.release(self.world.core, self._pool(name), token, self.world.now)
+        self.world.settle()
+
+    @invariant()
+    def nothing_starts_that_is_held(self) -> None:
+        """H4: from the moment somebody says stop until everybody who did has said go."""
+        for name, pool in self.world.core.book.pools.items():
+            starts = sum(started == name for _, started in self.world.starts)
+            if self.world.core.may_start(pool):
+                self.stopped.pop(name, None)
+            else:
+                assert starts == self.stopped.setdefault(name, starts)
+
     @invariant()
     def no_pool_has_more_places_taken_than_it_may(self) -> None:
         """H1: what a smaller maximum leaves over is busy, being stopped, or gone."""
@@ -116,7 +139,7 @@ class Hosts(RuleBasedStateMachine):
         for pool in self.world.core.book.pools.values():
             for slot in pool.slots:
                 if slot.state in (states.HIBERNATING, *states.TROUBLED):
-                    queued = slot in self.world.core.starts or pool.intent != "run"
+                    queued = slot in self.world.core.starts or not self.world.core.may_start(pool)
                     assert queued or slot.until < NEVER
                     assert queued or slot.timer <= slot.until
 
@@ -124,7 +147,7 @@ class Hosts(RuleBasedStateMachine):
     def work_is_seen_to(self) -> None:
         """H2: attention nobody looked at has a process, a place in the line, or a reason."""
         for pool in self.world.core.book.pools.values():
-            if pool.pending and pool.intent == "run":
+            if pool.pending and self.world.core.may_start(pool):
                 states_now = {slot.state for slot in pool.slots}
                 queued = any(slot in self.world.core.starts for slot in pool.slots)
                 assert queued or states_now & {*states.LIVE, *states.TROUBLED}
@@ -163,7 +186,9 @@ def _picture(pool: Pool) -> object:
         for s in pool.slots
         if s.state not in (states.EMPTY, states.HIBERNATING)
     ]
-    return (pool.intent, pool.seen, pool.latest, pool.hint, pool.wanted_at, pool.note, slots)
+    held = pool.held and (pool.holds, pool.held.awake, pool.held.stale, pool.held.asked)
+    said = (pool.intent, pool.note, held)
+    return (said, pool.seen, pool.latest, pool.hint, pool.wanted_at, slots)
 
 
 def _times(slot: Slot) -> object:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from fleetctl.pools.overseer import lives, orders, ticks
+from fleetctl.pools.overseer import keeping, lives, orders, restoring, ticks
 from fleetctl.pools.overseer.book import Book
 from fleetctl.pools.overseer.core import SPAWN, Core
+from fleetctl.pools.overseer.eventlog import encode
 from fleetctl.pools.overseer.exits import Ended
 from fleetctl.pools.overseer.kinds import Kind
 from fleetctl.pools.overseer.pools import Pool, Slot
@@ -33,6 +35,7 @@ class World:
         self.absent: set[str] = set()
         """Kinds whose program does not exist."""
         self._pids = 100
+        self._tokens = tokens
 
     def add(self, name: str = "acme/task", **given: Any) -> Pool:
         """A pool of its own kind, beside those that are there."""
@@ -105,6 +108,25 @@ class World:
             self.core.fire(self.now)
             ticks.tick(self.core, self.now)
             self.settle()
+
+    def succeeded(self, *, anew: bool) -> None:
+        """Another overseer takes over, by the log as it is or by one begun `anew`."""
+        book, before = self.core.book, self.core
+        records: list[Any] = list(self.log)
+        if anew:
+            errors = book.errors
+            made = [keeping.kept(p, errors.get(n, []), self.now) for n, p in book.pools.items()]
+            records = [json.loads(encode(record, 0.0)) for record in made if record]
+        places = {(slot.pool.name, slot.number): pid for slot, pid in self.processes.items()}
+        self.core = Core(lambda: 0.5, self._tokens)
+        self.core.fits = before.fits
+        wanted = {name: pool.kind for name, pool in book.pools.items()}
+        restoring.restore(self.core, wanted, iter([{"boot": "b"}, *records]), "b", self.now)
+        self.log = records
+        pools = self.core.book.pools
+        self.processes = {pools[name].slot(n): pid for (name, n), pid in places.items()}
+        restoring.take_up(self.core, "/nowhere", lambda slot: slot in self.processes, self.now)
+        self.settle()
 
     def replayed(self) -> Book:
         """What the log alone says, told to pools as they were in the beginning."""

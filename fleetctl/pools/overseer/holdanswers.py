@@ -1,0 +1,83 @@
+"""Answers to what is asked under a token: `hold`, `release`, `restart`, `settled`."""
+
+from __future__ import annotations
+
+import fnmatch
+import time
+
+from fleetctl.pools.overseer import headway, holds, orders
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from fleetctl.pools.overseer.loop import Overseer
+    from fleetctl.pools.overseer.pools import Pool
+
+    Chosen = Callable[[Overseer, dict[str, Any]], list[Pool]]
+
+TOKEN_MOST = 200
+
+
+def hold(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> dict[str, Any]:
+    """Hold the pools named, all if none is, or with `again` those released under the token."""
+    token, now, core = _token(request), time.monotonic(), overseer.core
+    why, by = str(request.get("why") or ""), str(request.get("by") or "")
+    if not why:
+        raise ValueError("say why: whoever comes next will ask")
+    if request.get("again"):
+        known = overseer.core.book.pools.values()
+        pools = [pool for pool in known if pool.held is not None and token in pool.held.asked]
+    else:
+        pools = _wanted(overseer, request, chosen)
+    for pool in pools:
+        holds.hold(core, pool, token, now, why, by=by)
+    return headway.progress(core, token)
+
+
+def release(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> dict[str, Any]:
+    """Let go what is held under the token, of the pools named or of all; none is no mistake."""
+    token, now, core = _token(request), time.monotonic(), overseer.core
+    for pool in _wanted(overseer, request, chosen):
+        orders.release(core, pool, token, now)
+    core.pump(now)
+    return headway.progress(core, token)
+
+
+def restart(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> dict[str, Any]:
+    """Replace what runs of the pools named, or of all."""
+    token, now, core = _token(request), time.monotonic(), overseer.core
+    for pool in _wanted(overseer, request, chosen):
+        holds.restart(core, pool, token, now)
+    core.pump(now)
+    return headway.progress(core, token)
+
+
+def settled(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> dict[str, Any]:
+    """How far pools have got with what was asked under a token; without one, what they are."""
+    if request.get("token"):
+        return headway.progress(overseer.core, _token(request))
+    return headway.standing(overseer.core, _wanted(overseer, request, chosen))
+
+
+def _wanted(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> list[Pool]:
+    """The pools named, or all; with `lenient`, names that no pool has are passed over."""
+    known, patterns = overseer.core.book.pools, request.get("pools")
+    if not patterns:
+        return list(known.values())
+    if request.get("lenient") and isinstance(patterns, list):
+        patterns = [word for word in patterns if word in known or fnmatch.filter(known, str(word))]
+        if not patterns:
+            return []
+    return chosen(overseer, {**request, "pools": patterns})
+
+
+def _token(request: dict[str, Any]) -> str:
+    token = request.get("token")
+    if not isinstance(token, str) or not token or len(token) > TOKEN_MOST:
+        raise ValueError("token must be a word")
+    return token
+
+
+ACTS = {"hold": hold, "release": release, "restart": restart, "settled": settled}

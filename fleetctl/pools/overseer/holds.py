@@ -1,0 +1,93 @@
+"""Holds and restarts: what is asked of pools under a token, and how far it has got.
+
+A hold keeps pools from starting anything until its token is released; several must all be. What
+had a process when the first came is started again when the last is gone, and nothing else is.
+"""
+
+from __future__ import annotations
+
+from fleetctl.pools.overseer import states
+from fleetctl.pools.overseer.states import STARTERS, STOPPING, TROUBLED, WORKING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fleetctl.pools.overseer.core import Core
+    from fleetctl.pools.overseer.pools import Pool, Slot
+
+
+def hold(core: Core, pool: Pool, token: str, now: float, why: str, *, by: str = "") -> None:
+    """Start nothing for a pool and end what is idle; what is busy ends when it rests."""
+    if token not in pool.holds:
+        record = {"t": now, "e": "hold", "p": pool.name, "k": token, "why": why, "by": by}
+        core.note({**record, "awake": awake(pool)})
+    for slot in pool.slots:
+        core.starts.drop(slot)
+    settle_down(core, pool, now)
+
+
+def awake(pool: Pool) -> list[int]:
+    """The places with a process that was not about to go by itself."""
+    return [slot.number for slot in pool.slots if _is_awake(slot)]
+
+
+def _is_awake(slot: Slot) -> bool:
+    return slot.state in WORKING or (slot.state == STOPPING and slot.cause == states.RELOADED)
+
+
+def settle_down(core: Core, pool: Pool, now: float) -> None:
+    """End the processes of a pool that hold no task and are not going already."""
+    for slot in pool.slots:
+        if slot.state in (states.STARTING, states.IDLE):
+            end(core, slot, now)
+
+
+def end(core: Core, slot: Slot, now: float) -> None:
+    """End one process of a pool that is to be down, and remember that there was one."""
+    held = slot.pool.held
+    if held is None or slot.number not in held.awake:
+        core.note({"t": now, "e": "awake", "p": slot.pool.name, "n": slot.number})
+    core.stop(slot, states.STOP, states.STOPPED, now)
+
+
+def go_on(core: Core, pool: Pool, now: float) -> None:
+    """Ask for the starts a pool is owed; a tick asks again for those the memory had no room for."""
+    held = pool.held
+    assert held is not None
+    owed = [number for number in sorted(held.awake) if number < pool.most]
+    for number in owed:
+        slot = pool.slot(number)
+        if slot.state in (states.EMPTY, states.HIBERNATING):
+            core.want(slot, STARTERS[slot.state], states.RESUMED, now, grows=True)
+    if owed:
+        core.owing[pool] = None
+    else:
+        core.owing.pop(pool, None)
+    turn_over(core, pool, now)
+
+
+def restart(core: Core, pool: Pool, token: str, now: float) -> None:
+    """Replace the processes of a pool one after another, each when it rests; sleepers sleep on."""
+    if not core.may_start(pool):
+        return
+    places = [slot.number for slot in pool.slots if slot.state in WORKING]
+    if places:
+        core.note({"t": now, "e": "restart", "p": pool.name, "k": token, "slots": places})
+        turn_over(core, pool, now)
+
+
+def turn_over(core: Core, pool: Pool, now: float) -> None:
+    """Replace the next, unless one is on its way or did not come up."""
+    held = pool.held
+    if held is None or not held.stale or not core.may_start(pool):
+        return
+    asked = next(reversed(held.asked.values()), ())
+    for slot in pool.slots:
+        broken = slot.state in TROUBLED and slot.number in asked
+        queued = slot in core.starts and slot.number in held.stale
+        if broken or queued or slot.state in (states.STARTING, STOPPING):
+            return
+    for number in sorted(held.stale):
+        slot = pool.slot(number)
+        if slot.state == states.IDLE:
+            core.want(slot, states.RELOAD, states.RELOADED, now)
+            return
