@@ -138,6 +138,9 @@ def figures(overseer: Overseer) -> dict[str, float]:
         "log_failing": float(bool(overseer.log.trouble)),
         "starved": float(overseer.core.starved),
         "lookouts_failing": sum(look.failures > 0 for look in overseer.lookouts.values()),
+        "zygotes": len(overseer.zygotes),
+        "zygotes_failing": overseer.zygotes.failing,
+        "warm_starts": overseer.zygotes.started,
     }
 
 

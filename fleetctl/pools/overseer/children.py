@@ -12,8 +12,22 @@ from fleetctl.pools.overseer.pools import Slot
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import NamedTuple
 
     from fleetctl.pools.overseer.exits import Ended
+
+    class Launch(NamedTuple):
+        """What is started for a slot."""
+
+        command: list[str]
+        env: dict[str, str]
+        """What it has beside the overseer's environment and its kind's."""
+        log: str
+        cwd: str
+else:
+    from collections import namedtuple
+
+    Launch = namedtuple("Launch", "command env log cwd")
 
 _OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID")
 """What systemd told us is not for our daemons."""
@@ -44,34 +58,25 @@ class Children:
                 return None
         return slot
 
-    def spawn(self, slot: Slot) -> int:
-        """Start the process of a slot; its pid. Raises OSError when that cannot be."""
-        pool, kind, life = slot.pool, slot.pool.kind, slot.life
-        assert life is not None
+    def launch(self, slot: Slot) -> Launch:
+        """What is to be started in a slot."""
+        pool, kind = slot.pool, slot.pool.kind
         words = (("{instance}", pool.instance), ("{kind}", kind.name), ("{slot}", str(slot.number)))
         command = [_filled(word, words) for word in kind.command]
-        log, cwd = self.log_path(slot), _filled(kind.cwd, words)
-        pid = processes.spawn(command, self._environment(slot), log, cwd)
-        life.pidfd = os.pidfd_open(pid)
-        self._watch(slot, pid, life.pidfd)
+        return Launch(command, _environment(slot), self.log_path(slot), _filled(kind.cwd, words))
+
+    def spawn(self, slot: Slot, launch: Launch) -> int:
+        """Start the process of a slot; its pid. Raises OSError when that cannot be."""
+        env = {**self.env, **slot.pool.kind.env, **launch.env}
+        pid = processes.spawn(launch.command, env, launch.log, launch.cwd)
+        self.take(slot, pid)
         return pid
 
-    def _environment(self, slot: Slot) -> dict[str, str]:
-        """What a daemon finds in its environment."""
-        pool, kind = slot.pool, slot.pool.kind
-        env = {
-            **self.env,
-            **kind.env,
-            "FLEETCTL_INSTANCE": pool.instance,
-            "FLEETCTL_KIND": kind.name,
-            "FLEETCTL_SLOT": f"{pool.name}#{slot.number}",
-        }
-        if slot.number >= pool.least:  # the others are to stay; the highest is to go first
-            patience_s = kind.down_after + pool.most - 1 - slot.number
-            env["FLEETCTL_DOWN_AFTER"] = f"{patience_s:g}"
-        if kind.watchdog:
-            env["WATCHDOG_USEC"] = str(round(kind.watchdog * 1e6))
-        return env
+    def take(self, slot: Slot, pid: int) -> None:
+        """A child of ours is the process of this slot. Raises OSError when it is not there."""
+        assert slot.life is not None
+        slot.life.pidfd = os.pidfd_open(pid)
+        self._watch(slot, pid, slot.life.pidfd)
 
     def log_path(self, slot: Slot) -> str:
         """Where a slot's processes print to."""
@@ -124,6 +129,22 @@ class Children:
         """Keep what daemons print within bounds: the newer half of a file that is too large."""
         for slot in self.by_pid.values():
             processes.trim(self.log_path(slot), slot.pool.kind.log_kb << 10)
+
+
+def _environment(slot: Slot) -> dict[str, str]:
+    """What a daemon finds in its environment of itself."""
+    pool, kind = slot.pool, slot.pool.kind
+    env = {
+        "FLEETCTL_INSTANCE": pool.instance,
+        "FLEETCTL_KIND": kind.name,
+        "FLEETCTL_SLOT": f"{pool.name}#{slot.number}",
+    }
+    if slot.number >= pool.least:  # the others are to stay; the highest is to go first
+        patience_s = kind.down_after + pool.most - 1 - slot.number
+        env["FLEETCTL_DOWN_AFTER"] = f"{patience_s:g}"
+    if kind.watchdog:
+        env["WATCHDOG_USEC"] = str(round(kind.watchdog * 1e6))
+    return env
 
 
 def _filled(word: str, words: tuple[tuple[str, str], ...]) -> str:

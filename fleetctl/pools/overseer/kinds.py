@@ -33,6 +33,7 @@ DEFAULTS: dict[str, object] = {
     "memory_mb": 32,
     "log_kb": 256,
     "queue": "",
+    "warm": (),
 }
 """Every key of a kind with what it is when nobody says; the type of the default is its type."""
 
@@ -54,6 +55,10 @@ BOUNDS = {
     "log_kb": (1, 1 << 20),
 }
 """Lowest and highest sensible values; times in seconds."""
+
+
+_LATER = ("warm",)
+"""Keys that came later: where they are not used, generations are what they were without them."""
 
 
 class Kind:
@@ -78,6 +83,7 @@ class Kind:
         "start_timeout",
         "stop_grace",
         "up_after",
+        "warm",
         "watchdog",
     )
 
@@ -101,6 +107,10 @@ class Kind:
         self.memory_mb = int(values["memory_mb"])  # type: ignore[call-overload]
         self.log_kb = int(values["log_kb"])  # type: ignore[call-overload]
         self.queue = str(values["queue"])
+        self.warm: tuple[str, ...] = tuple(values["warm"])  # type: ignore[arg-type]
+        for key in _LATER:
+            if not values[key]:
+                del values[key]
         spoken = json.dumps([name, values], sort_keys=True, default=list)
         self.generation = sha256(spoken.encode()).hexdigest()[:12]
 

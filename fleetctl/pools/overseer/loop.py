@@ -22,11 +22,14 @@ from fleetctl.pools.overseer import (
     processes,
     restoring,
     specs,
+    states,
     ticks,
+    zygotes,
 )
 from fleetctl.pools.overseer.children import Children
 from fleetctl.pools.overseer.control import Control
 from fleetctl.pools.overseer.core import SPAWN, Core
+from fleetctl.pools.overseer.exits import Ended
 from fleetctl.pools.overseer.histogram import Histogram
 from fleetctl.pools.overseer.lookouts import Lookout
 from fleetctl.pools.overseer.pools import Slot
@@ -85,6 +88,7 @@ class Overseer:
         self._next_tick = 0.0
         self._logs_at = 0.0
         self.children = Children(home, self.epoll)
+        self.zygotes = zygotes.Zygotes(home, self.epoll, self.children.env)
 
     # -- beginning -------------------------------------------------------------------------
 
@@ -106,6 +110,8 @@ class Overseer:
         self.epoll.register(self.notify.fileno(), select.EPOLLIN)
         done = restoring.take_up(self.core, self.home, self.children.adopt, now)
         self._attend_to(found.attention, now)
+        self.zygotes.want({pool.kind for pool in self.core.book.pools.values()})
+        self.zygotes.tend(now)
         self.flush(now)
         return done
 
@@ -129,6 +135,8 @@ class Overseer:
         found = self._read_specs()
         done = orders.configure(self.core, found.pools, now)
         self._attend_to(found.attention, now)
+        self.zygotes.want(set(found.pools.values()))
+        self.zygotes.tend(now)
         return done
 
     def _read_specs(self) -> specs.Specs:
@@ -169,6 +177,8 @@ class Overseer:
             self._heed(now)
             for slot, end in self.children.ended(happened):
                 self.core.exited(slot, end, now)
+        for asked in self.zygotes.read(happened, now):
+            self._forked(asked, now)
         for fd in happened:
             if self.control.owns(fd):
                 self.control.attend(fd)
@@ -251,6 +261,9 @@ class Overseer:
         self.core.fits = self._fits
         ticks.tick(self.core, now)
         self._tend_lookouts(now)
+        self.zygotes.tend(now)
+        if self.zygotes.reaper:
+            processes.reap_strangers(self._ours())
         if now >= self._logs_at:
             self._logs_at = now + LOGS_LOOKED_AT_S
             self.children.trim_logs()
@@ -284,6 +297,7 @@ class Overseer:
         while True:
             self.core.pump(now)
             self._write(now)
+            self.zygotes.release()
             commands, self.core.commands[:] = list(self.core.commands), []
             if not commands:
                 if not self._held:
@@ -320,17 +334,52 @@ class Overseer:
         """Start the process of a slot."""
         if slot.life is None:
             return  # it was ended in the same turn
+        launch = self.children.launch(slot)
         try:
-            pid = self.children.spawn(slot)
+            if not self.zygotes.ask(slot, launch, now):
+                self._spawned(slot, self.children.spawn(slot, launch), now)
         except OSError as error:
-            why = f"{slot.pool.kind.command[0]}: {error.strerror}"
-            self.core.cannot_spawn(slot, why, now, passing=error.errno in _PASSING)
-        else:
-            self.core.spawned(slot, pid, processes.born(pid), now)
+            self._cannot_spawn(slot, error, now)
+
+    def _forked(self, asked: zygotes.Asked, now: float) -> None:
+        """A zygote made the process of a slot, or did not; then it is started by exec."""
+        slot = asked.slot
+        if slot.life is not asked.life or slot.state != states.STARTING:
+            asked.refuse()  # it was ended before it began
+            if slot.life is asked.life:
+                self.core.exited(slot, Ended(), now)
+            return
+        try:
+            pid = asked.pid()
+            if pid:
+                self.children.take(slot, pid)
+                self.zygotes.confirm(asked)
+            else:
+                asked.refuse()
+                pid = self.children.spawn(slot, self.children.launch(slot))
+            self._spawned(slot, pid, now)
+        except OSError as error:
+            asked.refuse()
+            self._cannot_spawn(slot, error, now)
+
+    def _spawned(self, slot: Slot, pid: int, now: float) -> None:
+        """The process of a slot is there."""
+        self.core.spawned(slot, pid, processes.born(pid), now)
+
+    def _cannot_spawn(self, slot: Slot, error: OSError, now: float) -> None:
+        """It is not, and why."""
+        why = f"{slot.pool.kind.command[0]}: {error.strerror}"
+        self.core.cannot_spawn(slot, why, now, passing=error.errno in _PASSING)
+
+    def _ours(self) -> set[int]:
+        """Children of ours that somebody here looks after."""
+        lookouts = {lookout.pid for lookout in self.lookouts.values()}
+        return self.zygotes.pids | lookouts | self.children.by_pid.keys()
 
     def close(self) -> None:
         """End what is ours alone; daemons go on."""
         now = time.monotonic()
+        self.zygotes.close()
         for lookout in self.lookouts.values():
             self._end_lookout(lookout, now)
         self.log.sync()

@@ -9,11 +9,13 @@ from fleetctl.pools.overseer.exits import Ended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
 _PLAIN_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What Python or we ourselves changed; a daemon gets the usual."""
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
+_SET_CHILD_SUBREAPER = 36
+"""See prctl(2)."""
 
 
 def read_text(path: str) -> str:
@@ -99,6 +101,33 @@ def ended(pid: int, pidfd: int, *, block: bool = False) -> Ended:
     if found.si_code == os.CLD_EXITED:
         return Ended(found.si_status)
     return Ended(None, found.si_status)
+
+
+def become_reaper() -> bool:
+    """Have the orphans of our descendants become our children; False when that cannot be.
+
+    It outlasts a re-exec. `ctypes` would be half a megabyte for one call of the kernel.
+    """
+    try:
+        import _ctypes
+
+        prctl = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]
+        done: int = _ctypes.call_function(prctl, (_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+    except (ImportError, AttributeError, OSError):
+        return False
+    return done == 0
+
+
+def reap_strangers(ours: Container[int]) -> None:
+    """Let go of ended children that nobody looks after: orphans that became ours."""
+    while True:
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if found is None or found.si_pid in ours:
+                return
+            os.waitid(os.P_PID, found.si_pid, os.WEXITED | os.WNOHANG)
+        except ChildProcessError:
+            return
 
 
 def strike(pid: int, pidfd: int, number: int, *, group: bool) -> None:

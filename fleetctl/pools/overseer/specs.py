@@ -25,6 +25,7 @@ import os
 import re
 
 from fleetctl.pools.overseer.kinds import BOUNDS, CHOICES, DEFAULTS, Kind
+from fleetctl.pools.overseer.zygotes import recipe_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,6 +191,10 @@ def _read_named(reading: _Reading, file: _File, place: tuple[str, str], given: o
     _check(file, place, given, DEFAULTS)
     if table == "kind" and not given.get("command"):
         file.wrong(place, f"kind {name!r} has no command", 'command = ["program", "argument"]')
+    elif table == "kind" and not file.mistakes:
+        cold = _cold(Kind(name, given))
+        if cold:
+            file.wrong((*place, "warm"), f"kind {name!r} {cold}", "leave out warm: it is optional")
 
 
 def _check(
@@ -276,7 +281,19 @@ def _pools(reading: _Reading) -> dict[str, Kind]:
             if whole.min > whole.max:
                 what = f"min {whole.min} is more than max {whole.max}, with what its kind says"
                 reading.mistakes.append(f"pool {name!r}: {what}")
+            elif _cold(whole):
+                reading.mistakes.append(f"pool {name!r} {_cold(whole)}")
     return pools
+
+
+def _cold(kind: Kind) -> str:
+    """Why a kind that should start warm cannot; empty if nothing is wrong."""
+    try:
+        if kind.warm:
+            recipe_of(kind)
+    except ValueError as error:
+        return f"cannot start warm: {error}"
+    return ""
 
 
 def _names(file: _File, group: dict[str, Any]) -> list[str]:
