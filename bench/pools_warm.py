@@ -28,8 +28,11 @@ IMPORTS = ["asyncio", "json", "sqlite3", "ssl"]
 
 def kinds(mode: str) -> dict[str, dict[str, object]]:
     """The four."""
-    light = {"command": [sys.executable, "-I", "-S", str(DAEMON), mode], "at_start": "asleep"}
-    heavy = {"command": [sys.executable, str(HEAVY), mode], "at_start": "asleep"}
+    light: dict[str, object] = {
+        "command": [sys.executable, "-I", "-S", str(DAEMON), mode],
+        "at_start": "asleep",
+    }
+    heavy: dict[str, object] = {"command": [sys.executable, str(HEAVY), mode], "at_start": "asleep"}
     return {
         "light-exec": light,
         "light-warm": {**light, "warm": ["_socket"]},
