@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,7 @@ from fleetctl.cli.selection import inventory_option, open_fleet
 from fleetctl.lab.faults import FAULTS
 
 if TYPE_CHECKING:
+    from fleetctl.inventory.model import Fleet
     from fleetctl.lab.layout import Layout, ServerKind
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -95,7 +96,9 @@ def up(
     layout, fleet = _layout(folder), open_fleet(inventory)
     began = time.monotonic()
     default_playbook = str(Path(playbook).resolve()) if playbook else ""
-    changes = InventoryChanges(default_playbook, _pairs(variables), throttled=not no_throttle)
+    laid_over = _pairs(variables)
+    _check_settings(fleet, playbook, laid_over)
+    changes = InventoryChanges(default_playbook, laid_over, throttled=not no_throttle)
     state = start(layout, fleet, LabRequest(server, port, changes))
     took = time.monotonic() - began
     tell(
@@ -105,6 +108,30 @@ def up(
     path = os.path.relpath(layout.inventory)
     tell(f"next: export FLEETCTL_INVENTORY={path}; fleetctl inventory list")
     write(path)
+
+
+def _check_settings(fleet: Fleet, playbook: str | None, variables: Mapping[str, str]) -> None:
+    """Raise for a playbook that cannot be read, and for a variable that nothing knows."""
+    from fleetctl.base.names import did_you_mean
+    from fleetctl.playbook.load import load_playbook
+
+    known = {name for host in fleet.hosts.values() for name in host.variables}
+    if playbook or (variables.keys() - known and fleet.playbook):
+        book = load_playbook(Path(playbook or fleet.playbook))
+        known.update(book.variables)
+        known.update(
+            used.name.partition(".")[2]
+            for phase in book.phases
+            for used in phase.used
+            if used.name.startswith("var.")
+        )
+    for name in variables:
+        if name not in known:
+            raise UsageError(
+                f'neither the inventory nor the playbook knows a variable "{name}"',
+                where="--var",
+                hint=did_you_mean(name, known),
+            )
 
 
 def _pairs(texts: tuple[str, ...]) -> dict[str, str]:

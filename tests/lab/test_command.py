@@ -44,3 +44,25 @@ def test_a_lab_from_up_to_down(tmp_path: Path) -> None:
     finally:
         if (tmp_path / ".lab").exists():
             down(Layout(tmp_path / ".lab"))
+
+
+def test_settings_nothing_knows_raise_no_lab(tmp_path: Path) -> None:
+    """A playbook that is not there and a misspelt variable are told before anything is written."""
+    (tmp_path / "inventory.yaml").write_text(
+        "fleet: f\nvariables: {root: /srv}\ntiers: {web: {hosts: 'web[1-3]'}}\n"
+    )
+    (tmp_path / "push.yaml").write_text(
+        "title: t\nvariables: {zone: a}\n"
+        "phases: [{name: x, hosts: all, steps: [{run: 'ls {{var.disk}}'}]}]\n"
+    )
+    gone = _fleetctl(tmp_path, "lab", "up", "--playbook", "psuh.yaml")
+    assert (gone.returncode, "did you mean" in gone.stderr) == (5, True), gone.stderr
+    wrong = _fleetctl(tmp_path, "lab", "up", "--playbook", "push.yaml", "--var", "rooot=/x")
+    assert (wrong.returncode, 'did you mean "root"' in wrong.stderr) == (2, True), wrong.stderr
+    assert not (tmp_path / ".lab").exists()
+    known = ("--var", "root=a", "--var", "disk=.", "--var", "zone=b")
+    try:
+        up = _fleetctl(tmp_path, "lab", "up", "--playbook", "push.yaml", *known)
+        assert up.returncode == 0, up.stderr
+    finally:
+        _fleetctl(tmp_path, "lab", "down")
