@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 
 from fleetctl.base.outcome import Outcome
-from fleetctl.cli.asking import Answer, ask_hosts
+from fleetctl.cli.asking import Answer, Line
 from fleetctl.cli.output import printable
 from fleetctl.inventory.model import Fleet
 
 ASK_TIMEOUT_S = 30.0
+UNPACKED_MOST = 16 << 20
 
 
 class Silent(msgspec.Struct, frozen=True):
@@ -41,21 +42,45 @@ def ask_overseers(
 
     Raises InputError for a host whose tier keeps no pools.
     """
-    from fleetctl.cli.reach import reach
-    from fleetctl.plan.adhoc import adhoc_plan
-    from fleetctl.plan.render import render_step
-    from fleetctl.playbook.operations import Exec
-    from fleetctl.playbook.overseers import asking
+    with Overseers(fleet, hosts) as overseers:
+        return overseers.ask(do, timeout_s, last=True, **request)
 
-    plan = adhoc_plan(fleet, hosts, asking(do, **request))
-    phase = plan.phases[0]
-    scripts: dict[str, str] = {}
-    for host in hosts:
-        operation = render_step(plan, phase, phase.steps[0], host)
-        assert isinstance(operation, Exec)
-        scripts[host] = operation.act
-    answers = ask_hosts(scripts, reach(plan), timeout_s)
-    return {host: told_by(answer) for host, answer in answers.items()}
+
+class Overseers:
+    """The overseers of some hosts, asked over connections that are kept in between."""
+
+    def __init__(self, fleet: Fleet, hosts: Sequence[str]) -> None:
+        self._fleet = fleet
+        self._hosts = hosts
+        self._line: Line | None = None
+
+    def __enter__(self) -> Overseers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._line is not None:
+            self._line.close()
+
+    def ask(
+        self, do: str, timeout_s: float = ASK_TIMEOUT_S, *, last: bool = False, **request: Any
+    ) -> dict[str, Told]:
+        """As `ask_overseers`; `last`: nothing will be asked after it."""
+        from fleetctl.cli.reach import reach
+        from fleetctl.plan.adhoc import adhoc_plan
+        from fleetctl.plan.render import render_step
+        from fleetctl.playbook.operations import Exec
+        from fleetctl.playbook.overseers import asking
+
+        plan = adhoc_plan(self._fleet, self._hosts, asking(do, **request))
+        phase = plan.phases[0]
+        scripts: dict[str, str] = {}
+        for host in self._hosts:
+            operation = render_step(plan, phase, phase.steps[0], host)
+            assert isinstance(operation, Exec)
+            scripts[host] = operation.act
+        self._line = self._line or Line(reach(plan))
+        answers = self._line.ask(scripts, timeout_s, last=last)
+        return {host: told_by(answer) for host, answer in answers.items()}
 
 
 def told_by(answer: Answer | None) -> Told:
@@ -77,10 +102,25 @@ def told_by(answer: Answer | None) -> Told:
     if answer.stdout.size > len(held):
         return Silent("unknown", "its answer is too long to be known whole")
     try:
-        told = json.loads(held)
+        told = _unpacked(json.loads(held))
     except ValueError:
         told = None
     return told if isinstance(told, dict) else Silent("unknown", "its answer makes no sense")
+
+
+def _unpacked(told: Any) -> Any:
+    """A long answer, which `--ask` packs; raises ValueError when it cannot be unpacked."""
+    import zlib
+    from base64 import b64decode
+
+    if not isinstance(told, dict) or set(told) != {"packed"}:
+        return told
+    unpacker = zlib.decompressobj()
+    try:
+        held = unpacker.decompress(b64decode(told["packed"]), UNPACKED_MOST)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    return json.loads(held)
 
 
 def keeping(fleet: Fleet, hosts: Sequence[str]) -> list[str]:

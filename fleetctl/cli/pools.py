@@ -14,7 +14,9 @@ Table = dict[str, tuple[str, str]]
 """Word -> (`module:attribute`, short help)."""
 
 # What asks the overseers of the fleet and changes nothing.
-ASKING: Table = {}
+ASKING: Table = {
+    "status": ("fleetctl.cli.poolstatus:status", "What runs, what sleeps, what is broken."),
+}
 # What changes pools across the fleet.
 ACTING: Table = {}
 # What puts overseers on hosts, and takes them away.

@@ -15,6 +15,8 @@ EXIT_REFUSED, EXIT_USAGE, EXIT_LATE, EXIT_BROKEN, EXIT_NOBODY = 1, 2, 3, 4, 69
 DEADLINE_S = 30.0
 LOOK_FIRST_S, LOOK_MOST_S = 0.05, 1.0
 """How long between two looks, while one waits for pools; it grows."""
+PLAIN_MOST = 48 << 10
+"""A longer answer, in bytes, is told as `{"packed": ...}`: base64 of zlib of the JSON."""
 
 
 def ask(home: str, text: str) -> int:
@@ -40,7 +42,7 @@ def ask(home: str, text: str) -> int:
     if not told.pop("ok", False):
         sys.stderr.write(f"{told.get('error', 'refused')}\n")
         return EXIT_REFUSED
-    sys.stdout.write(json.dumps(told, separators=(",", ":")) + "\n")
+    sys.stdout.write(_written(told) + "\n")
     return _verdict(told, settle_s) if settle_s else 0
 
 
@@ -73,6 +75,18 @@ def _verdict(told: dict[str, Any], settle_s: float) -> int:
         sys.stderr.write(f"{told['left']} pools are not there after {settle_s:g} s\n")
         return EXIT_LATE
     return EXIT_BROKEN if told.get("failed") else 0
+
+
+def _written(told: dict[str, object]) -> str:
+    """One line; a long one is packed, for whoever asks over SSH keeps little of an output."""
+    text = json.dumps(told, separators=(",", ":"))
+    if len(text) < PLAIN_MOST:
+        return text
+    import zlib
+    from binascii import b2a_base64
+
+    packed = b2a_base64(zlib.compress(text.encode(), 6), newline=False).decode()
+    return json.dumps({"packed": packed})
 
 
 def exchange(home: str, request: object) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import re
 
 from fleetctl.pools.overseer import states, views
 from fleetctl.pools.overseer.groups import Group, add, together, told
-from fleetctl.pools.overseer.pools import DRAINED, PAUSED, RUN
+from fleetctl.pools.overseer.pools import DRAINED, NEVER, PAUSED, RUN
 from fleetctl.pools.overseer.states import EMPTY, HIBERNATING, LIVE
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fleetctl.pools.overseer.pools import Pool, Slot
 
 GROUPS_MOST = 100
-"""More are not told at once: an answer over SSH is kept whole up to 64 KiB."""
+"""So many are told when nobody says how many; the worst come first."""
 MEASURED_MOST = 1000
 WHY_MOST = 120
 NOBODY, SURE, UNSURE = range(3)
@@ -66,8 +66,7 @@ class Asked:
         self.kinds = _pattern(request.get("kinds"))
         self.instances = _pattern(request.get("instances"))
         self.by_instance = request.get("by") == "instance"
-        self.after: str | None = request.get("after")
-        """Groups in the order of their names, from this one on; else the worst first."""
+        self.most = int(request.get("most") or GROUPS_MOST)
 
     def choose(self, pools: Mapping[str, Pool]) -> Mapping[str, Pool]:
         """The pools that are meant."""
@@ -86,13 +85,9 @@ class Asked:
         return pool.instance if self.by_instance else pool.kind.name
 
     def page(self, groups: Mapping[str, Group]) -> tuple[list[str], list[str]]:
-        """The names that are told now, and those that are not (but for what came before)."""
-        after = self.after
-        if after is None:
-            names = sorted(groups, key=lambda name: (_worst(groups[name]), name))
-        else:
-            names = sorted(name for name in groups if name > after)
-        return names[:GROUPS_MOST], names[GROUPS_MOST:]
+        """The names that are told, the worst first, and those that are only counted."""
+        names = sorted(groups, key=lambda name: (_worst(groups[name]), name))
+        return names[: self.most], names[self.most :]
 
 
 def _pattern(words: object) -> re.Pattern[str] | None:
@@ -123,7 +118,8 @@ def _count(pools: Iterable[Pool], asked: Asked, sources: Mapping[str, int]) -> d
             group.uncounted += 1
         elif source == UNSURE:
             group.uncertain += 1
-        if len(slots) == 1 and slots[0].state == HIBERNATING and pool.intent == RUN:
+        plain = len(slots) == 1 and pool.intent == RUN and pool.held is None
+        if plain and slots[0].state == HIBERNATING:
             group.asleep += 1
             if slots[0].until < group.wake:
                 group.wake = slots[0].until
@@ -151,26 +147,34 @@ def _look_at(group: Group, pool: Pool) -> None:
         if state == HIBERNATING:
             group.wake = min(group.wake, slot.until)
     if not shown:
-        state = "paused" if pool.intent in _HELD else EMPTY
+        state = "paused" if is_kept(pool) else EMPTY
         group.slots[state] = group.slots.get(state, 0) + 1
     if word in _TROUBLED:
         worst = views.worst(pool)
         add(group.troubles, (word, worst.cause), worst.until)
-    elif pool.note is not None:
+        return
+    for by, why in pool.holds.values():
+        add(group.holds, (word, why[:WHY_MOST], by[:WHY_MOST]), NEVER)
+    if pool.note is not None:
         until, by, why = pool.note
         add(group.holds, (word, why[:WHY_MOST], by[:WHY_MOST]), until)
+
+
+def is_kept(pool: Pool) -> bool:
+    """Somebody keeps it from starting anything."""
+    return pool.intent in _HELD or bool(pool.holds)
 
 
 def slot_state(pool: Pool, slot: Slot) -> str:
     """How a slot is counted: what somebody holds sleeps no sleep it would be woken from."""
     state = slot.state
     if state in LIVE:
-        if pool.intent == DRAINED:
+        if pool.down:
             return "draining"
         if state == states.STOPPING:
             return "restarting" if slot.cause == states.RELOADED else "stopping"
         return states.IDLE if state in (states.NAPPING, states.LEAVING) else state
-    return "paused" if pool.intent in _HELD and state != EMPTY else state
+    return "paused" if is_kept(pool) and state != EMPTY else state
 
 
 def _add_errors(

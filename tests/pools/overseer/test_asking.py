@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from fleetctl.cli.overseers import Silent, told_by
+from fleetctl.transport.protocol import Looked, Output
 from tests.pools.overseer.live import Host
 
 pytestmark = pytest.mark.slow
@@ -47,3 +49,20 @@ def test_what_is_refused_is_told_apart_from_nobody_there(host: Host, tmp_path: P
     assert "dance" in ask(host, '{"do": "dance"}')[2]
     assert ask(host, '{"do": "status"}', str(tmp_path))[0] == 69
     assert ask(host, "status")[0] == 2
+
+
+def test_a_long_answer_is_packed_and_read_back(host: Host) -> None:
+    """Hundreds of instances fit into what is kept of a host's output, and nothing is lost."""
+    names = [f"an-instance-with-a-long-name-{n:04}" for n in range(1200)]
+    host.write(kind={"task": {"command": ["true"], "at_start": "asleep"}},
+               instances=[{"names": names, "kinds": ["task"]}])  # fmt: skip
+    host.ask("reload")
+    _, out, _ = ask(host, '{"do": "tally", "by": "instance", "most": 2000}')
+    assert len(out) < 64 << 10
+    told = told_by(Looked(1, "h", 0, Output(out.encode(), b"", len(out)), Output(), 0.0))
+    assert isinstance(told, dict)
+    assert sorted(told["groups"]) == names
+    damaged = out.replace(out[30:40], "x" * 10)
+    told = told_by(Looked(1, "h", 0, Output(damaged.encode(), b"", len(out)), Output(), 0.0))
+    assert isinstance(told, Silent)
+    assert told.state == "unknown"
