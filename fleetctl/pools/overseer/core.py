@@ -167,7 +167,7 @@ class Core:
 
     def may_start(self, pool: Pool) -> bool:
         """Neither an operator nor our own end keeps this pool from starting."""
-        return pool.intent == RUN and not self.closing and not pool.holds
+        return pool.usual and not self.closing
 
     def want(
         self, slot: Slot, trigger: str, cause: str, asked_at: float, *, grows: bool = False

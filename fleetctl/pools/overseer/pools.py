@@ -186,6 +186,11 @@ class Pool:
         return self.intent == DRAINED or bool(self.holds)
 
     @property
+    def usual(self) -> bool:
+        """Nobody wants it otherwise than its specs."""
+        return self.intent == RUN and (self.held is None or not self.held.holds)
+
+    @property
     def pending(self) -> bool:
         """There is attention no daemon has looked at."""
         return self.hint or self.latest > self.seen
