@@ -18,7 +18,17 @@ ASKING: Table = {
     "status": ("fleetctl.cli.poolstatus:status", "What runs, what sleeps, what is broken."),
 }
 # What changes pools across the fleet.
-ACTING: Table = {}
+ACTING: Table = {
+    "hibernate": ("fleetctl.cli.poolact:hibernate", "End idle daemons; their pools sleep."),
+    "wake": ("fleetctl.cli.poolact:wake", "Start a daemon of each pool that sleeps."),
+    "pause": ("fleetctl.cli.poolact:pause", "Start nothing more for pools."),
+    "drain": ("fleetctl.cli.poolact:drain", "As pause; and end what is idle."),
+    "resume": ("fleetctl.cli.poolact:resume", "End a pause or a drain."),
+    "scale": ("fleetctl.cli.poolact:scale", "Other numbers for pools than their specs'."),
+    "retry": ("fleetctl.cli.poolact:retry", "Forget the errors of pools and try again now."),
+    "restart": ("fleetctl.cli.poolact:restart", "Replace what runs, one of a pool at a time."),
+    "reload": ("fleetctl.cli.poolact:reload", "Have overseers read their specs anew."),
+}
 # What puts overseers on hosts, and takes them away.
 INSTALLING: Table = {
     "install": ("fleetctl.cli.poolinstall:install", "Put overseers and their specs on hosts."),

@@ -56,6 +56,8 @@ class Manner(NamedTuple):
     """Tell what hosts said, equal answers once, and the account in one line."""
     leased: bool = True
     carried: bool = True
+    tell_end: Callable[[RunView, str], ExitCode] | None = None
+    """Tells the ended run in the way `output` says, instead of the usual account."""
     until_s: float = 0.0
     """Nothing new starts after this Unix time; 0: it may at any."""
 
@@ -189,12 +191,14 @@ def _conduct(journal: Journal, watched: Watched, manner: Manner, drive: Drive) -
     notifiers.finish(journal, result.run)
     # From the journal, not from what was watched: the recap must not miss a record.
     settled = read_account(journal, result.run).view
-    earlier = History() if manner.folded else earlier_than(journal, settled)
+    earlier = History() if manner.folded or manner.tell_end else earlier_than(journal, settled)
 
     def telling() -> ExitCode:
         for view in result.dropped:
             tell(f"{view}; the whole account: fleetctl runs show {result.run}")
-        if manner.folded:
+        if manner.tell_end is not None:
+            code = manner.tell_end(settled, manner.output)
+        elif manner.folded:
             code = tell_answers(settled, manner.output)
         else:
             code = tell_result(settled, manner.output, earlier)

@@ -11,6 +11,7 @@ from fleetctl.plan.model import Plan
 from fleetctl.plan.request import Overrides, PlanRequest
 from fleetctl.playbook.kinds import Artifact
 from fleetctl.playbook.load import from_document
+from fleetctl.playbook.model import Playbook
 
 PHASE = "run"
 
@@ -39,6 +40,13 @@ def adhoc_plan(
         ],
     }
     playbook = from_document(Document(recipe, None, "command line"), "/")
+    return compile_alone(fleet, playbook, hosts, overrides or Overrides())
+
+
+def compile_alone(
+    fleet: Fleet, playbook: Playbook, hosts: Sequence[str], overrides: Overrides
+) -> Plan:
+    """The plan of a playbook that reads no file and deploys nothing."""
     return compile_plan(
         PlanRequest(
             fleet=fleet,
@@ -47,7 +55,7 @@ def adhoc_plan(
             read_file=_no_text,
             artifact=_no_artifact,
             hosts=hosts,
-            overrides=overrides or Overrides(),
+            overrides=overrides,
         )
     )
 

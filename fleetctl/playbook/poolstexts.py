@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -125,3 +126,14 @@ esac
 exit $status
 """
 )
+
+
+def acting(request: Mapping[str, Any], settle_s: float = 0.0) -> str:
+    """One request, then what has become of the pools; prints that as a line of JSON.
+
+    A restart is the run's own, so the step fails when pools have not come up after `settle_s`;
+    of the rest it is only told how far they are by then.
+    """
+    own = {"token": _RUN} if request["do"] == "restart" else {}
+    whole = {**request, **own, "lenient": True, "settle_s": settle_s}
+    return "\n".join((_THIS_RUN.strip("\n"), ASK.strip("\n"), f"ask {_sh_word(whole)}\n"))

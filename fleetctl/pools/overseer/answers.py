@@ -51,7 +51,10 @@ def answer(overseer: Overseer, request: Request) -> Answer:
 
 
 def _chosen(overseer: Overseer, request: Request) -> list[Pool]:
-    """The pools a request names, each by `instance/kind` with * and ?; at least one."""
+    """The pools a request names, each by `instance/kind` with * and ?; at least one.
+
+    With `lenient`, names that no pool has are passed over.
+    """
     pools = overseer.core.book.pools
     patterns = request.get("pools") or []
     if not isinstance(patterns, list) or not all(isinstance(word, str) for word in patterns):
@@ -62,7 +65,7 @@ def _chosen(overseer: Overseer, request: Request) -> list[Pool]:
             found[pattern] = pools[pattern]
             continue
         names = fnmatch.filter(pools, pattern)
-        if not names:
+        if not names and not request.get("lenient"):
             raise Refused(f"no pool is called {pattern!r}{_nearest(pattern, list(pools))}")
         found.update((name, pools[name]) for name in names)
     return list(found.values())
@@ -71,7 +74,7 @@ def _chosen(overseer: Overseer, request: Request) -> list[Pool]:
 def _named(overseer: Overseer, request: Request) -> list[Pool]:
     """As `_chosen`, for what changes something: nothing named is nothing done."""
     pools = _chosen(overseer, request)
-    if not pools:
+    if not pools and not (request.get("lenient") and request.get("pools")):
         raise Refused("name the pools, as instance/kind; * and ? may stand for more")
     return pools
 

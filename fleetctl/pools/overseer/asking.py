@@ -24,7 +24,7 @@ def ask(home: str, text: str) -> int:
 
     0: it was done; 1: the overseer will not, and says why on stderr; 69: no overseer answers. With
     `settle_s` it then waits until the pools are where they are to be and prints what is said then;
-    3: some are not there after so many seconds, 4: some have failed.
+    with a `token`, 3: some are not there after so many seconds, 4: some have failed.
     """
     try:
         request = json.loads(text)
@@ -43,7 +43,7 @@ def ask(home: str, text: str) -> int:
         sys.stderr.write(f"{told.get('error', 'refused')}\n")
         return EXIT_REFUSED
     sys.stdout.write(_written(told) + "\n")
-    return _verdict(told, settle_s) if settle_s else 0
+    return _verdict(told, settle_s) if settle_s and "token" in request else 0
 
 
 def _settle(home: str, request: dict[str, Any], within_s: float) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import time
 
 from fleetctl.pools.overseer import headway, holds, orders
@@ -62,15 +61,9 @@ def settled(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> dict
 
 
 def _wanted(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> list[Pool]:
-    """The pools named, or all; with `lenient`, names that no pool has are passed over."""
-    known, patterns = overseer.core.book.pools, request.get("pools")
-    if not patterns:
-        return list(known.values())
-    if request.get("lenient") and isinstance(patterns, list):
-        patterns = [word for word in patterns if word in known or fnmatch.filter(known, str(word))]
-        if not patterns:
-            return []
-    return chosen(overseer, {**request, "pools": patterns})
+    if request.get("pools"):
+        return chosen(overseer, request)
+    return list(overseer.core.book.pools.values())
 
 
 def _token(request: dict[str, Any]) -> str:

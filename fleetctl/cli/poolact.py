@@ -1,0 +1,164 @@
+"""`fleetctl pools hibernate | wake | pause ...`: what changes pools of many hosts, as a run."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import click
+
+from fleetctl.base.errors import ExitCode, UsageError
+from fleetctl.cli.gathering import gather
+from fleetctl.cli.journal import journal_option
+from fleetctl.cli.lock import lease_option
+from fleetctl.cli.output import output_option
+from fleetctl.cli.poolrun import Act, Flags, act_on
+from fleetctl.cli.selection import Choice, selection_options
+
+Command = TypeVar("Command", bound=Any)
+LOOKS_S = 20.0
+"""How long a host may take for what needs no work to be done, before it says how it stands."""
+STORM_S = 300.0
+"""The same for starts."""
+
+
+def _flags(command: Command) -> Command:
+    """Which pools, of which hosts, and how to go about it."""
+    command = gather("flags", Flags)(command)
+    for option in (
+        output_option,
+        journal_option,
+        lease_option,
+        click.option("--yes", is_flag=True, help="Do not ask for the number of hosts."),
+        click.option("--max-failures", metavar="N|N%", default="0", show_default=True,
+                     help="Hosts that may be lost before it stops."),
+        click.option("--throttle", metavar="N/min", help="Most host starts in a time."),
+        click.option("--fanout", "-f", type=click.IntRange(1), help="Most hosts at once."),
+        click.option("--batch", metavar="N|N%", help="Batch sizes.  [default: 1,25%,100%]"),
+        click.option("--why", metavar="TEXT", default="", help="Shown in status and in `runs`."),
+        selection_options,
+        click.option("--instance", multiple=True, metavar="NAME", help="Pools of this instance."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _pools(command: Command) -> Command:
+    """`KIND|POOL...` behind the flags."""
+    return click.argument("names", nargs=-1, metavar="[KIND|POOL]...")(_flags(command))
+
+
+def _until(command: Command) -> Command:
+    """`--for` and `--until`."""
+    command = click.option("--until", metavar="TIME", help="It ends then, as 'mon 06:00'.")(command)
+    return click.option("--for", "for_text", metavar="TIME", help="It ends after, as 30m.")(command)
+
+
+@click.command()
+@_pools
+@click.option("--now", is_flag=True, help="Also end busy daemons; says first which.")
+def hibernate(names: tuple[str, ...], choice: Choice, flags: Flags, now: bool) -> ExitCode:
+    """End idle daemons; their pools sleep until there is work. Busy ones are left alone.
+
+    KIND as in specs, POOL as instance/kind; * and ? may stand for more, in quotes.
+    """
+    request = {"do": "hibernate", **({"now": True} if now else {})}
+    return act_on(Act("hibernate", request, LOOKS_S, interrupts=now), names, choice, flags)
+
+
+@click.command()
+@_pools
+def wake(names: tuple[str, ...], choice: Choice, flags: Flags) -> ExitCode:
+    """Start a daemon of each pool that sleeps, in a throttled storm."""
+    return act_on(Act("wake", {"do": "wake"}, STORM_S), names, choice, flags)
+
+
+@click.command()
+@_pools
+@_until
+def pause(names: tuple[str, ...], choice: Choice, flags: Flags, **ends: str | None) -> ExitCode:
+    """Start nothing more for pools; what runs goes on. Work that comes is remembered."""
+    return act_on(_bounded("pause", flags, ends), names, choice, flags)
+
+
+@click.command()
+@_pools
+@_until
+def drain(names: tuple[str, ...], choice: Choice, flags: Flags, **ends: str | None) -> ExitCode:
+    """As pause; idle daemons are ended now, busy ones when their task is done."""
+    return act_on(_bounded("drain", flags, ends), names, choice, flags)
+
+
+def _bounded(verb: str, flags: Flags, ends: dict[str, str | None]) -> Act:
+    if not flags.why:
+        raise UsageError("say why: whoever comes next will ask", where="--why")
+    seconds = _seconds(ends.get("for_text"), ends.get("until"))
+    return Act(verb, {"do": verb, **({"for_s": seconds} if seconds else {})}, LOOKS_S)
+
+
+def _seconds(for_text: str | None, until: str | None) -> float | None:
+    """From now; None: without an end."""
+    import time
+
+    from fleetctl.base.durations import parse_duration_s
+    from fleetctl.cli.moments import read_moment
+
+    if for_text and until:
+        raise UsageError("say --for or --until, not both", where="--until")
+    try:
+        if until:
+            now_s = time.time()
+            return round(read_moment(until, now_s).at_s - now_s)
+        return parse_duration_s(for_text) if for_text else None
+    except ValueError as error:
+        raise UsageError(str(error), where="--for") from None
+
+
+@click.command()
+@_pools
+def resume(names: tuple[str, ...], choice: Choice, flags: Flags) -> ExitCode:
+    """End a pause or a drain: what ran before runs again, what slept sleeps on."""
+    return act_on(Act("resume", {"do": "resume"}, STORM_S), names, choice, flags)
+
+
+@click.command()
+@_pools
+def retry(names: tuple[str, ...], choice: Choice, flags: Flags) -> ExitCode:
+    """Forget the errors of pools and try them again now."""
+    return act_on(Act("retry", {"do": "retry"}, STORM_S), names, choice, flags)
+
+
+@click.command()
+@_pools
+def restart(names: tuple[str, ...], choice: Choice, flags: Flags) -> ExitCode:
+    """Replace what runs, one process of a pool at a time, busy ones when their task is done."""
+    return act_on(Act("restart", {"do": "restart"}, STORM_S), names, choice, flags)
+
+
+@click.command()
+@click.argument("least", metavar="MIN", type=click.IntRange(0, 1000), required=False)
+@click.argument("most", metavar="MAX", type=click.IntRange(1, 1000), required=False)
+@_pools
+@click.option("--reset", is_flag=True, help="What the specs say again; without MIN and MAX.")
+def scale(
+    least: int | None,
+    most: int | None,
+    names: tuple[str, ...],
+    choice: Choice,
+    flags: Flags,
+    reset: bool,
+) -> ExitCode:
+    """Other numbers of processes for pools than their specs'; kept until --reset."""
+    if reset == (most is not None):
+        raise UsageError("say either MIN and MAX, or --reset", where="scale")
+    if least is not None and most is not None and least > most:
+        raise UsageError(f"MIN is {least}, more than MAX, {most}", where="scale")
+    bounds = {} if reset else {"min": least, "max": most}
+    words = "reset" if reset else f"scale {least} {most}"
+    return act_on(Act(words, {"do": "scale", **bounds}, LOOKS_S), names, choice, flags)
+
+
+@click.command()
+@_flags
+def reload(choice: Choice, flags: Flags, **_: Any) -> ExitCode:
+    """Have overseers read their specs anew; only what changed is touched."""
+    return act_on(Act("reload", {"do": "reload"}, 0.0), (), choice, flags)

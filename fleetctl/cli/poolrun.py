@@ -1,0 +1,169 @@
+"""One change of pools on many hosts: looked at, shown, confirmed, run, added up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fleetctl.base.errors import ExitCode, UsageError
+from fleetctl.cli.output import tell
+from fleetctl.cli.overseers import Silent, Told, ask_overseers, keeping
+from fleetctl.cli.selection import Choice
+
+if TYPE_CHECKING:
+    from fleetctl.inventory.model import Fleet
+    from fleetctl.plan.model import Plan
+
+RAMP = (1, "25%", "100%")
+SPARE_S = 60.0
+"""What the step gets on top of the time a host may take until pools are where they are to be."""
+NAMED_MAX = 10
+
+
+class Flags(NamedTuple):
+    """What may be said of any of these."""
+
+    instance: tuple[str, ...]
+    why: str
+    batch: str | None
+    fanout: int | None
+    throttle: str | None
+    max_failures: str
+    yes: bool
+    no_lease: bool
+    journal: str | None
+    output: str
+
+
+class Act(NamedTuple):
+    """What an overseer is asked to do."""
+
+    verb: str
+    request: Mapping[str, Any]
+    settle_s: float
+    """How long a host may take until its pools are where they are to be; 0: it answers at once."""
+    interrupts: bool = False
+    """It ends daemons that have a task."""
+
+
+def act_on(act: Act, names: Sequence[str], choice: Choice, flags: Flags) -> ExitCode:
+    """Do it on the hosts picked whose tier keeps pools; the run's exit code."""
+    from fleetctl.cli.confirm import confirm
+    from fleetctl.cli.output import room
+    from fleetctl.cli.planview import WIDTH, plan_lines
+    from fleetctl.cli.poolsums import Telling
+    from fleetctl.cli.session import Manner, start_run
+
+    fleet, picked = choice.pick()
+    hosts = keeping(fleet, picked)
+    _check_kept(fleet, hosts)
+    patterns = patterns_of(names, flags.instance)
+    found = ask_overseers(fleet, hosts, "settled", pools=patterns, lenient=True)
+    concerned = _concerned(found, names, flags.instance)
+    _tell_found(found, act)
+    plan = plan_for(act, fleet, concerned, patterns, flags)
+    tell("\n".join(("", *plan_lines(plan, room(WIDTH)))))
+    if act.interrupts and _busy(found):
+        confirm(_busy(found), flags.yes, things="pools whose work is interrupted")
+    confirm(len(concerned), flags.yes)
+    manner = Manner(
+        flags.output, flags.journal, leased=not flags.no_lease, carried=False,
+        tell_end=Telling(act.verb),
+    )  # fmt: skip
+    return start_run(plan, manner)
+
+
+def patterns_of(names: Sequence[str], instances: Sequence[str]) -> list[str]:
+    """What an overseer is asked for; empty: all it keeps. Raises UsageError."""
+    from fleetctl.playbook.poolstexts import pattern
+
+    try:
+        if not instances:
+            return [pattern(name) for name in names]
+        whole = [name for name in names if "/" in name]
+        if whole:
+            raise UsageError(
+                f"{whole[0]} names its instance already", where="--instance", hint="say a KIND"
+            )
+        return [pattern(f"{one}/{name}") for one in instances for name in names or ("*",)]
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _check_kept(fleet: Fleet, hosts: Sequence[str]) -> None:
+    if not hosts:
+        raise UsageError(
+            "no host of these keeps daemon pools", where=fleet.source,
+            hint="say `pools:` in a tier of the inventory; docs/pools.md",
+        )  # fmt: skip
+
+
+def _concerned(
+    found: Mapping[str, Told], names: Sequence[str], instances: Sequence[str]
+) -> list[str]:
+    """Hosts that have such pools, and those of which that is not known; raises UsageError."""
+    hosts = [host for host, told in found.items() if isinstance(told, Silent) or told["pools"]]
+    if not hosts or (names and all(isinstance(found[host], Silent) for host in hosts)):
+        meant = " ".join((*names, *(f"--instance {one}" for one in instances))) or "any pool"
+        silent = next((told for told in found.values() if isinstance(told, Silent)), None)
+        raise UsageError(
+            f"none of these hosts is known to have {meant}",
+            why=f"{silent.state}: {silent.detail}" if silent is not None else "",
+            hint="fleetctl pools status tells what there is",
+        )
+    return hosts
+
+
+def _tell_found(found: Mapping[str, Told], act: Act) -> None:
+    """What there is now, and with `--now` whose work would be interrupted."""
+    from fleetctl.cli.poolsums import added_up, sum_line
+
+    known = {host: told for host, told in found.items() if not isinstance(told, Silent)}
+    tell(f"now: {sum_line(len(known), added_up(known.values()))}")
+    for host, told in found.items():
+        if isinstance(told, Silent):
+            tell(f"{host}: {told.state}: {told.detail}")
+    if act.interrupts:
+        for host, told in known.items():
+            busy = told.get("names", {}).get("busy", [])
+            if busy:
+                more = f" and {told['busy'] - NAMED_MAX} more" if told["busy"] > NAMED_MAX else ""
+                tell(f"interrupts on {host}: {', '.join(busy[:NAMED_MAX])}{more}")
+
+
+def _busy(found: Mapping[str, Told]) -> int:
+    return sum(told.get("busy", 0) for told in found.values() if not isinstance(told, Silent))
+
+
+def plan_for(
+    act: Act, fleet: Fleet, hosts: Sequence[str], patterns: Sequence[str], flags: Flags
+) -> Plan:
+    """The plan of one step."""
+    from fleetctl.base.marked import Document
+    from fleetctl.cli.assemble import Wish, overrides_of
+    from fleetctl.cli.identity import whoami
+    from fleetctl.plan.adhoc import compile_alone
+    from fleetctl.playbook.load import from_document
+
+    by = whoami().split()[0]
+    said = {"by": by, **({"why": flags.why} if flags.why else {})}
+    pools = {"pools": list(patterns or ["*"])} if act.verb != "reload" else {}
+    recipe = _recipe(act, {**act.request, **pools, **said}, ", ".join(patterns), flags)
+    wish = Wish(batch=flags.batch, fanout=flags.fanout, throttle=flags.throttle)
+    playbook = from_document(Document(recipe, None, "command line"), "/")
+    return compile_alone(fleet, playbook, hosts, overrides_of(wish))
+
+
+def _recipe(act: Act, request: Mapping[str, Any], pools: str, flags: Flags) -> dict[str, Any]:
+    from fleetctl.playbook.poolstexts import acting
+
+    title = f"pools {act.verb}" + (f" {pools}" if pools else "")
+    step = {
+        "run": acting(request, act.settle_s),
+        "name": title.replace("{{", "{{{{"),
+        "timeout": act.settle_s + SPARE_S,
+        "idempotent": True,
+    }
+    phase = {"name": "pools", "hosts": "all", "batches": list(RAMP), "budget": flags.max_failures}
+    named = f"{title}: {flags.why}" if flags.why else title
+    return {"title": named, "phases": [{**phase, "steps": [step]}]}
