@@ -19,13 +19,13 @@ case $home in "~/"*) home=$HOME/${home#"~/"} ;; esac
 """
 """Sets `home`, the overseer's folder."""
 
-ASK = (
-    PLACE
-    + r"""
+NAMED = "python={{pools.python}}\n" + PLACE
+"""Sets `python`, too. No name may stand behind this: PLACE takes words apart."""
+ASKING = r"""
 [ -e "$home/overseer.pyz" ] || { echo "no overseer is installed in $home" >&2; exit 68; }
-ask() { {{pools.python}} -I -S "$home/overseer.pyz" --home "$home" --ask "$1"; }
+ask() { "$python" -I -S "$home/overseer.pyz" --home "$home" --ask "$1"; }
 """
-)
+ASK = NAMED + ASKING
 """Defines `ask REQUEST`: prints the answer; 1: it is refused, 69: nobody answers."""
 
 
