@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fleetctl.playbook.overseers import ASK, PLACE, PROGRAM
+from fleetctl.playbook.overseers import ASK, ASKING, NAMED
 from fleetctl.playbook.units import SomeSeconds
 
 Do = Literal["hibernate", "wake", "drain", "restart"]
@@ -70,11 +70,8 @@ class PoolTexts:
         if lenient or do == "release":  # what was held is given back though a kind is gone since
             request["lenient"] = True
         request["settle_s"] = math.ceil(self.wish.within)
-        missing = _MISSING_IS_FINE if lenient else ""
-        asked = f"ask {_sh_word(request)}\n"
-        return "\n".join(
-            part.strip("\n") for part in (_THIS_RUN, missing, ASK, asked + hint) if part
-        )
+        asked = f"ask {_sh_word(request)}"
+        return _joined(NAMED, _MISSING_IS_FINE if lenient else "", ASKING, _THIS_RUN, asked, hint)
 
 
 def pattern(word: str) -> str:
@@ -97,12 +94,9 @@ case $run in
   ''|*[!A-Za-z0-9._-]*) echo "FLEETCTL_RUN names no run: pools are held for a run" >&2; exit 2 ;;
 esac
 """
-_MISSING_IS_FINE = (
-    PLACE
-    + f"""
-[ -e "$home/{PROGRAM}" ] || {{ echo '{{"pools":0,"missing":true}}'; exit 0; }}
+_MISSING_IS_FINE = r"""
+[ -e "$home/overseer.pyz" ] || { echo '{"pools":0,"missing":true}'; exit 0; }
 """
-)
 _END = r"""
 status=$?
 case $status in
@@ -136,4 +130,8 @@ def acting(request: Mapping[str, Any], settle_s: float = 0.0) -> str:
     """
     own = {"token": _RUN} if request["do"] == "restart" else {}
     whole = {**request, **own, "lenient": True, "settle_s": settle_s}
-    return "\n".join((_THIS_RUN.strip("\n"), ASK.strip("\n"), f"ask {_sh_word(whole)}\n"))
+    return _joined(ASK, _THIS_RUN, f"ask {_sh_word(whole)}")
+
+
+def _joined(*parts: str) -> str:
+    return "\n".join(part.strip("\n") for part in parts if part) + "\n"
