@@ -144,6 +144,8 @@ def figures(overseer: Overseer) -> dict[str, float]:
         "zygotes": len(overseer.zygotes),
         "zygotes_failing": overseer.zygotes.failing,
         "warm_starts": overseer.zygotes.started,
+        "sockets": len(overseer.listeners),
+        "sockets_failing": len(overseer.listeners.failing),
     }
 
 

@@ -24,11 +24,15 @@ if TYPE_CHECKING:
         """What it has beside the overseer's environment and its kind's."""
         log: str
         cwd: str
+        sockets: tuple[int, ...]
+        """What it is handed as descriptor 3 and following."""
 else:
     from collections import namedtuple
 
-    Launch = namedtuple("Launch", "command env log cwd")
+    Launch = namedtuple("Launch", "command env log cwd sockets")
 
+_KNOWS_ITSELF = ("/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh")
+"""Who is handed sockets finds its own pid in its environment; see sd_listen_fds(3)."""
 _OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID")
 """What systemd told us is not for our daemons."""
 
@@ -58,17 +62,24 @@ class Children:
                 return None
         return slot
 
-    def launch(self, slot: Slot) -> Launch:
+    def launch(self, slot: Slot, *sockets: int) -> Launch:
         """What is to be started in a slot."""
         pool, kind = slot.pool, slot.pool.kind
         words = (("{instance}", pool.instance), ("{kind}", kind.name), ("{slot}", str(slot.number)))
         command = [_filled(word, words) for word in kind.command]
-        return Launch(command, _environment(slot), self.log_path(slot), _filled(kind.cwd, words))
+        env, log = _environment(slot), self.log_path(slot)
+        if sockets:
+            env |= {"LISTEN_FDS": str(len(sockets)), "LISTEN_FDNAMES": kind.name}
+        return Launch(command, env, log, _filled(kind.cwd, words), sockets)
 
     def spawn(self, slot: Slot, launch: Launch) -> int:
         """Start the process of a slot; its pid. Raises OSError when that cannot be."""
         env = {**self.env, **slot.pool.kind.env, **launch.env}
-        pid = processes.spawn(launch.command, env, launch.log, launch.cwd)
+        command = launch.command
+        if launch.sockets:
+            processes.findable(command[0], env)
+            command = [*_KNOWS_ITSELF, *command]
+        pid = processes.spawn(command, env, launch.log, launch.cwd, fds=launch.sockets)
         self.take(slot, pid)
         return pid
 

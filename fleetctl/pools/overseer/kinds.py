@@ -34,6 +34,7 @@ DEFAULTS: dict[str, object] = {
     "log_kb": 256,
     "queue": "",
     "warm": (),
+    "socket": "",
 }
 """Every key of a kind with what it is when nobody says; the type of the default is its type."""
 
@@ -57,7 +58,7 @@ BOUNDS = {
 """Lowest and highest sensible values; times in seconds."""
 
 
-_LATER = ("warm",)
+_LATER = ("warm", "socket")
 """Keys that came later: where they are not used, generations are what they were without them."""
 
 
@@ -80,6 +81,7 @@ class Kind:
         "on_clean_exit",
         "queue",
         "ready",
+        "socket",
         "start_timeout",
         "stop_grace",
         "up_after",
@@ -108,6 +110,7 @@ class Kind:
         self.log_kb = int(values["log_kb"])  # type: ignore[call-overload]
         self.queue = str(values["queue"])
         self.warm: tuple[str, ...] = tuple(values["warm"])  # type: ignore[arg-type]
+        self.socket = str(values["socket"])
         for key in _LATER:
             if not values[key]:
                 del values[key]

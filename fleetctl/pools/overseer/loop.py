@@ -7,13 +7,14 @@ said, then on the notices, then on ended processes: the order on which "no wake 
 
 from __future__ import annotations
 
-import errno
 import os
 import random
+import resource
 import select
 import time
 
 from fleetctl.pools.overseer import (
+    births,
     eventlog,
     keeping,
     lives,
@@ -22,17 +23,15 @@ from fleetctl.pools.overseer import (
     processes,
     restoring,
     specs,
-    states,
     ticks,
     zygotes,
 )
 from fleetctl.pools.overseer.children import Children
 from fleetctl.pools.overseer.control import Control
 from fleetctl.pools.overseer.core import SPAWN, Core
-from fleetctl.pools.overseer.exits import Ended
 from fleetctl.pools.overseer.histogram import Histogram
+from fleetctl.pools.overseer.listeners import Listeners
 from fleetctl.pools.overseer.lookouts import Lookout
-from fleetctl.pools.overseer.pools import Slot
 from fleetctl.pools.overseer.spool import Spool
 
 TYPE_CHECKING = False
@@ -49,10 +48,6 @@ LOGS_LOOKED_AT_S = 10.0
 CROWD = 200
 """Messages a second from which on several are heard in one turn, PACE_S apart."""
 PACE_S = 0.02
-
-
-_PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC)
-"""Errors of the host, not of the kind: the next try may well succeed."""
 
 
 class Overseer:
@@ -88,6 +83,7 @@ class Overseer:
         self._next_tick = 0.0
         self._logs_at = 0.0
         self.children = Children(home, self.epoll)
+        self.listeners = Listeners(self.epoll, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         self.zygotes = zygotes.Zygotes(home, self.epoll, self.children.env)
 
     # -- beginning -------------------------------------------------------------------------
@@ -110,8 +106,10 @@ class Overseer:
         self.epoll.register(self.notify.fileno(), select.EPOLLIN)
         done = restoring.take_up(self.core, self.home, self.children.adopt, now)
         self._attend_to(found.attention, now)
-        self.zygotes.want({pool.kind for pool in self.core.book.pools.values()})
-        self.zygotes.tend(now)
+        handed = f"{self.home}/sockets.handed"
+        if inherited:
+            self.listeners.take_over(handed)
+        self._provide(now)
         self.flush(now)
         return done
 
@@ -135,9 +133,15 @@ class Overseer:
         found = self._read_specs()
         done = orders.configure(self.core, found.pools, now)
         self._attend_to(found.attention, now)
-        self.zygotes.want(set(found.pools.values()))
-        self.zygotes.tend(now)
+        self._provide(now)
         return done
+
+    def _provide(self, now: float) -> None:
+        """Have what starts need that was read from the specs: zygotes, sockets."""
+        pools = self.core.book.pools
+        self.zygotes.want({pool.kind for pool in pools.values()})
+        self.zygotes.tend(now)
+        self.listeners.want(pools)
 
     def _read_specs(self) -> specs.Specs:
         """The specs as they are now; raises SpecError."""
@@ -178,7 +182,9 @@ class Overseer:
             for slot, end in self.children.ended(happened):
                 self.core.exited(slot, end, now)
         for asked in self.zygotes.read(happened, now):
-            self._forked(asked, now)
+            births.forked(self, asked, now)
+        for name in self.listeners.heard(happened):
+            lives.attention(self.core, self.core.book.pools[name], now)
         for fd in happened:
             if self.control.owns(fd):
                 self.control.attend(fd)
@@ -262,6 +268,7 @@ class Overseer:
         ticks.tick(self.core, now)
         self._tend_lookouts(now)
         self.zygotes.tend(now)
+        self.listeners.tend(self.core.book.pools)
         if self.zygotes.reaper:
             processes.reap_strangers(self._ours())
         if now >= self._logs_at:
@@ -305,7 +312,7 @@ class Overseer:
                 return
             for command in commands:
                 if command[0] == SPAWN:
-                    self._spawn(command[1], now)
+                    births.begin(self, command[1], now)
                 else:
                     _, slot, number, group = command
                     self.children.strike(slot, number, group=group)
@@ -318,6 +325,7 @@ class Overseer:
         self.core.wakes.clear()
         if not records and not self.log.trouble:
             return
+        self.listeners.follow(records, self.core.book.pools)
         ahead_s = time.time() - now
         self.log.append(records, ahead_s)
         if self.control_is_followed():
@@ -329,47 +337,6 @@ class Overseer:
     def control_is_followed(self) -> bool:
         """There is a control socket and somebody listens."""
         return hasattr(self, "control") and self.control.followed
-
-    def _spawn(self, slot: Slot, now: float) -> None:
-        """Start the process of a slot."""
-        if slot.life is None:
-            return  # it was ended in the same turn
-        launch = self.children.launch(slot)
-        try:
-            if not self.zygotes.ask(slot, launch, now):
-                self._spawned(slot, self.children.spawn(slot, launch), now)
-        except OSError as error:
-            self._cannot_spawn(slot, error, now)
-
-    def _forked(self, asked: zygotes.Asked, now: float) -> None:
-        """A zygote made the process of a slot, or did not; then it is started by exec."""
-        slot = asked.slot
-        if slot.life is not asked.life or slot.state != states.STARTING:
-            asked.refuse()  # it was ended before it began
-            if slot.life is asked.life:
-                self.core.exited(slot, Ended(), now)
-            return
-        try:
-            pid = asked.pid()
-            if pid:
-                self.children.take(slot, pid)
-                self.zygotes.confirm(asked)
-            else:
-                asked.refuse()
-                pid = self.children.spawn(slot, self.children.launch(slot))
-            self._spawned(slot, pid, now)
-        except OSError as error:
-            asked.refuse()
-            self._cannot_spawn(slot, error, now)
-
-    def _spawned(self, slot: Slot, pid: int, now: float) -> None:
-        """The process of a slot is there."""
-        self.core.spawned(slot, pid, processes.born(pid), now)
-
-    def _cannot_spawn(self, slot: Slot, error: OSError, now: float) -> None:
-        """It is not, and why."""
-        why = f"{slot.pool.kind.command[0]}: {error.strerror}"
-        self.core.cannot_spawn(slot, why, now, passing=error.errno in _PASSING)
 
     def _ours(self) -> set[int]:
         """Children of ours that somebody here looks after."""

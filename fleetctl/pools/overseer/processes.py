@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 
@@ -81,6 +82,15 @@ def spawn(
         if here >= 0:
             os.fchdir(here)
             os.close(here)
+
+
+def findable(program: str, env: Mapping[str, str]) -> None:
+    """Raises OSError, as a start does, when there is no such program."""
+    paths = [program]
+    if "/" not in program:
+        paths = [f"{folder}/{program}" for folder in os.get_exec_path(env)]
+    if not any(os.access(path, os.X_OK) and not os.path.isdir(path) for path in paths):  # noqa: PTH112
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
 
 
 def ended(pid: int, pidfd: int, *, block: bool = False) -> Ended:

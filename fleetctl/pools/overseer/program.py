@@ -185,6 +185,7 @@ def _inherited() -> tuple[socket.socket | None, socket.socket | None]:
 def _replace(overseer: Overseer) -> None:
     """Become what is installed now. Our children stay our children: they are the same process's."""
     overseer.close()
+    overseer.listeners.hand_over(f"{overseer.home}/sockets.handed")
     sockets = (overseer.notify, overseer.control.sock)
     for sock in sockets:
         sock.set_inheritable(True)

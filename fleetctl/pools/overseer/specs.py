@@ -25,6 +25,7 @@ import os
 import re
 
 from fleetctl.pools.overseer.kinds import BOUNDS, CHOICES, DEFAULTS, Kind
+from fleetctl.pools.overseer.listeners import address, parsed
 from fleetctl.pools.overseer.zygotes import recipe_of
 
 TYPE_CHECKING = False
@@ -118,6 +119,7 @@ def read(folder: str) -> Specs:
         if name.endswith((".toml", ".json")):
             _read_file(reading, f"{folder}/{name}")
     pools = _pools(reading) if not reading.mistakes else {}
+    reading.mistakes += _socket_mistakes(pools)
     if reading.mistakes:
         raise SpecError("\n".join(reading.mistakes))
     return Specs(pools, reading.attention)
@@ -284,6 +286,26 @@ def _pools(reading: _Reading) -> dict[str, Kind]:
             elif _cold(whole):
                 reading.mistakes.append(f"pool {name!r} {_cold(whole)}")
     return pools
+
+
+def _socket_mistakes(pools: dict[str, Kind]) -> list[str]:
+    """Sockets that cannot be, or that two pools would share."""
+    mistakes, taken = [], dict[str, str]()
+    for name, kind in pools.items():
+        if not kind.socket:
+            continue
+        at = address(kind, name)
+        try:
+            parsed(at)
+        except ValueError as error:
+            mistakes.append(f"pool {name!r}: socket {error}")
+        if kind.max > 1:
+            mistakes.append(f"pool {name!r}: with a socket, max must be 1, not {kind.max}")
+        if at in taken:
+            hint = "put {instance} into its path, or give each pool its own"
+            mistakes.append(f"pool {name!r}: {taken[at]!r} has socket {at!r}\n  hint: {hint}")
+        taken[at] = name
+    return mistakes[:20]
 
 
 def _cold(kind: Kind) -> str:

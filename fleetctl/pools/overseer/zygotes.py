@@ -239,7 +239,7 @@ class Zygotes:
                 self._overdue.add(fd)
                 asked.zygote.rest(now)
 
-    def ask(self, slot: Slot, launch: Launch, now: float, listeners: Sequence[int] = ()) -> bool:
+    def ask(self, slot: Slot, launch: Launch, now: float) -> bool:
         """Ask for a process for a slot; False when it must be had by exec."""
         life, recipe = slot.life, self._recipes.get(slot.pool.kind.generation)
         one = self._all.get(recipe.key) if recipe else None
@@ -249,7 +249,7 @@ class Zygotes:
         try:
             mine.setblocking(False)
             mine.send(_request(launch, recipe.arguments))
-            if not one.fork(its.fileno(), *listeners):
+            if not one.fork(its.fileno(), *launch.sockets):
                 mine.close()
                 return False
         except OSError:
