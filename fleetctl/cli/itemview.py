@@ -11,6 +11,7 @@ import msgspec
 from fleetctl.base.hostrange import fold
 from fleetctl.base.outcome import Outcome
 from fleetctl.base.plaintext import last_lines_of, printable
+from fleetctl.cli.advice import advised
 from fleetctl.cli.output import quoted
 from fleetctl.plan.words import counted, noun_of
 from fleetctl.report.accounting import counts_text
@@ -128,7 +129,8 @@ def lost_lines(view: RunView) -> Iterator[str]:
         if first.said and "\n".join(first.said) not in first.cause:
             yield f"  last lines of {item}:"
             yield from (f"    | {line}" for line in first.said)
-        yield f"  see: fleetctl runs logs {view.run} --host {host} --item {quoted_word(item)}"
+        see = f"fleetctl runs logs {view.run} --host {host} --item {quoted_word(item)}"
+        yield f"  see: {advised(see)}"
 
 
 def _lost(host: HostView) -> Iterator[r.ItemSettled]:

@@ -10,6 +10,7 @@ import click
 
 from fleetctl.base.errors import UsageError
 from fleetctl.base.names import did_you_mean_file
+from fleetctl.cli.advice import about
 from fleetctl.cli.output import tell
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def open_journal(named: str | None) -> Journal:
     from fleetctl.journal.schema import torn_write
     from fleetctl.journal.store import Journal
 
+    about(named)
     path = journal_path(named)
     torn = torn_write(path)
     journal = Journal(path)
@@ -49,6 +51,7 @@ def kept_journal(named: str | None) -> Journal:
 
     Raises UsageError when it is not.
     """
+    about(named)
     path = journal_path(named)
     if named and not path.exists():
         hint = did_you_mean_file(path) or "the first run makes it"

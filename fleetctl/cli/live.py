@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from fleetctl.cli.advice import advised
 from fleetctl.cli.output import colour_wanted
 from fleetctl.cli.picture import Glance, draw
 from fleetctl.cli.progress import Asked, RunView, expected_s
@@ -142,7 +143,7 @@ class Screen(Follower):
         question = asked.question
         prompt = Prompt(question, about_words(self.view, question))
         ticked = set(self.view.boxes.get(question.key, ()))
-        elsewhere = answer_with(self.view.run, question)
+        elsewhere = advised(answer_with(self.view.run, question))
         _forget_typed()
         self._console.print(self._picture())
         self._console.print("\n" + "\n".join(prompt.lines(ticked, elsewhere)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fleetctl.base.hostrange import fold
+from fleetctl.cli.advice import advised
 from fleetctl.cli.progress import HostView, RunView
 from fleetctl.plan.model import PlanStep
 from fleetctl.playbook.operations import Exec
@@ -25,7 +26,8 @@ def owed_lines(view: RunView) -> list[str]:
     lines = [f"{words} ({fold(hosts)})" for words, hosts in owed(view).items()]
     if not lines:
         return []
-    next_ = f"  next: fleetctl runs resume {view.run}    (puts these back before anything else)"
+    resume = advised(f"fleetctl runs resume {view.run}")
+    next_ = f"  next: {resume}    (puts these back before anything else)"
     return ["NOT PUT BACK:", *(f"  {line}" for line in lines), next_]
 
 

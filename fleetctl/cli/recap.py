@@ -9,6 +9,7 @@ from fleetctl.base.durations import format_duration
 from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode
 from fleetctl.base.hostrange import fold
 from fleetctl.base.outcome import Outcome
+from fleetctl.cli.advice import advised
 from fleetctl.cli.itemview import item_counts, lost_lines, tallies, unknown_lines
 from fleetctl.cli.output import quoted
 from fleetctl.cli.owing import owed_lines
@@ -79,7 +80,8 @@ def slow_lines(view: RunView, history: History) -> list[str]:
         return []
     more = len(slow) - SLOW_MAX
     lines = ["", "slower than usual:", *(f"  {words}" for words in slow[:SLOW_MAX])]
-    return lines + [f"  and {more} more: fleetctl runs report {view.run}"] * (more > 0)
+    whole = advised(f"fleetctl runs report {view.run}")
+    return lines + [f"  and {more} more: {whole}"] * (more > 0)
 
 
 def brief(view: RunView) -> list[str]:
@@ -154,7 +156,8 @@ def _failure_lines(view: RunView, failure: Failure) -> list[str]:
     if said and "\n".join(said) not in failure.cause:
         lines += [f"  last lines of {first.host}:", *(f"    | {line}" for line in said)]
     lines += _release_lines(view, failure)
-    return [*lines, f"  see: fleetctl runs logs {view.run} --host {names[0]}"]
+    see = advised(f"fleetctl runs logs {view.run} --host {names[0]}")
+    return [*lines, f"  see: {see}"]
 
 
 def _release_lines(view: RunView, failure: Failure) -> list[str]:
@@ -246,9 +249,9 @@ def _ending(view: RunView, live: bool) -> list[str]:
 def _next_lines(view: RunView) -> list[str]:
     resume = f"fleetctl runs resume {view.run}"
     if not any(host.lost or host.lost_items for host in view.hosts.values()):
-        return [f"next: {resume}"]
+        return [f"next: {advised(resume)}"]
     unknown = [host for host, end in view.outcomes().items() if end is Outcome.UNKNOWN]
-    lines = [f"next: {resume} --failed"]
+    lines = [f"next: {advised(f'{resume} --failed')}"]
     if unknown:
         lines.append(
             f"      if it stays unknown, look on {fold(unknown)}, and say what you found: "
@@ -256,7 +259,7 @@ def _next_lines(view: RunView) -> list[str]:
         )
     lines += unknown_lines(view)
     if view.to_do(only_failed=False):
-        lines.append(f"then: {resume}    (the hosts it did not come to)")
+        lines.append(f"then: {advised(resume)}    (the hosts it did not come to)")
     return lines
 
 

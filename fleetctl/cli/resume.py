@@ -12,6 +12,7 @@ from fleetctl.base.hostrange import fold
 from fleetctl.base.names import did_you_mean
 from fleetctl.base.outcome import Outcome
 from fleetctl.cli.account import Account, read_account
+from fleetctl.cli.advice import advised
 from fleetctl.cli.gathering import gather
 from fleetctl.cli.journal import journal_option, open_journal
 from fleetctl.cli.lock import carry_option, lease_option
@@ -170,6 +171,6 @@ def _nothing_left(account: Account, failed: bool) -> Refused:
     view = account.view
     hint = ""
     if view.to_do(not failed):
-        hint = f"fleetctl runs resume {view.run}" + ("" if failed else " --failed")
+        hint = advised(f"fleetctl runs resume {view.run}" + ("" if failed else " --failed"))
     what = "no lost host to try again" if failed else "nothing left to do"
     return Refused(f"run {view.run} has {what}", why=accounted(view), hint=hint)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fleetctl.base.errors import ExitCode, FleetError, LockHeld, UsageError
 from fleetctl.cli.account import earlier_than, read_account
+from fleetctl.cli.advice import advised
 from fleetctl.cli.endings import tell_and_leave, tell_ending
 from fleetctl.cli.identity import spoken_words, whoami
 from fleetctl.cli.interrupts import Interrupts
@@ -195,7 +196,8 @@ def _conduct(journal: Journal, watched: Watched, manner: Manner, drive: Drive) -
 
     def telling() -> ExitCode:
         for view in result.dropped:
-            tell(f"{view}; the whole account: fleetctl runs show {result.run}")
+            account = advised(f"fleetctl runs show {result.run}")
+            tell(f"{view}; the whole account: {account}")
         if manner.tell_end is not None:
             code = manner.tell_end(settled, manner.output)
         elif manner.folded:
@@ -218,7 +220,7 @@ def _hint_at_cut_off(error: LockHeld, journal: Journal) -> None:
         if row is not None and row.exit_code is None and not journal.lock(row.id).holder():
             error.hint = (
                 f"that run is in this journal, cut off; go on with it: "
-                f"fleetctl runs resume {row.id}\n  or: {error.hint}"
+                f"{advised(f'fleetctl runs resume {row.id}')}\n  or: {error.hint}"
             )
 
 
@@ -259,5 +261,5 @@ def _farewell(observer: Follower) -> str:
     return (
         f"leaving at once: {safe_line(view, glance)}"
         + (f": {', '.join(hosts[:20])}" if hosts else "")
-        + f"\nnext: fleetctl runs resume {view.run}"
+        + f"\nnext: {advised(f'fleetctl runs resume {view.run}')}"
     )

@@ -9,6 +9,7 @@ from fleetctl.base.durations import format_duration
 from fleetctl.base.hostrange import fold
 from fleetctl.base.outcome import Outcome
 from fleetctl.base.plaintext import last_lines_of, printable
+from fleetctl.cli.advice import advised
 from fleetctl.cli.output import quoted
 from fleetctl.cli.picture import counts_text, hosts_word
 from fleetctl.cli.progress import RunView
@@ -120,7 +121,7 @@ class Teller:
 
     def _question_asked(self, record: r.QuestionAsked) -> str:
         default = f"{format_duration(record.within_s)} without an answer means {record.default}"
-        how = answer_with(self._view.run, record)
+        how = advised(answer_with(self._view.run, record))
         about = about_words(self._view, record)
         return f"a person is asked: {about}{question_text(record)}; {default}; answer with: {how}"
 
