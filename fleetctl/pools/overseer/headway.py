@@ -48,7 +48,7 @@ def standing(core: Core, pools: Iterable[Pool]) -> dict[str, Any]:
             busy.append((pool, BUSY))
             shown = BUSY if shown == "running" else shown
         told["pools"] += 1
-        told["left"] += moving and core.may_start(pool)
+        told["left"] += moving
         told[shown] = told.get(shown, 0) + 1
     return {**told, "names": _names(busy)}
 

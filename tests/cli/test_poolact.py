@@ -1,0 +1,206 @@
+"""Pools of a real overseer put to sleep and woken by pushes and by hand, over real SSH."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fleetctl.inventory.model import Pools
+from tests.cli.program import Program, end, wait_until
+from tests.labfixture import StartLab, a_fleet
+from tests.pools.overseer.live import Host, host
+
+pytestmark = pytest.mark.slow
+
+PUSH = """\
+title: Push
+phases:
+  - name: repo
+    hosts: tier=repo
+    steps:
+      - pools: hibernate
+        restored_by: wake the pools
+      - run: "touch deploying; while [ -e hold ]; do sleep 0.05; done; test ! -e broken"
+        name: deploy
+      - pools: wake
+        name: wake the pools
+"""
+BEFORE = {"asleep/nap": "HIBERNATING", "runs/task": "RUNNING", "stopped/task": "PAUSED"}
+
+
+@pytest.fixture(scope="module")
+def overseer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """Keeps a pool that runs, one that sleeps, one that somebody paused."""
+    with host(tmp_path_factory.mktemp("h")) as made:
+        command = ["sleep", "1000"]
+        made.write(
+            kind={
+                "task": made.taskmaster(down_after=600),
+                "nap": {"command": command, "ready": "exec", "at_start": "asleep"},
+            },
+            instances=[
+                {"names": ["runs", "stopped"], "kinds": ["task"]},
+                {"names": ["asleep"], "kinds": ["nap"]},
+            ],
+        )
+        made.start()
+        shutil.copy(made.program, made.home / "overseer.pyz")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared(
+    tmp_path_factory: pytest.TempPathFactory, module_lab_fleet: StartLab, overseer: Host
+) -> Program:
+    """A lab of one host on which the overseer works."""
+    fleet = a_fleet({"repo": ["repo001"]})
+    kept = Pools(home=str(overseer.home))
+    hosts = {n: msgspec.structs.replace(h, pools=kept) for n, h in fleet.hosts.items()}
+    fleet = msgspec.structs.replace(fleet, hosts=hosts)
+    program = Program(tmp_path_factory.mktemp("p"), module_lab_fleet(fleet))
+    program.write("push.yaml", PUSH)
+    return program
+
+
+@pytest.fixture
+def program(shared: Program, overseer: Host) -> Program:
+    """As it is before a test: one runs, one sleeps, one is paused."""
+    for name in ("hold", "broken", "deploying"):
+        (_home(shared) / name).unlink(missing_ok=True)
+    overseer.ask("resume", pools=["*"])
+    overseer.ask("hibernate", pools=["asleep/nap"])
+    overseer.ask("wake", pools=["runs/task", "stopped/task"])
+    for name in ("runs/task", "stopped/task"):
+        overseer.until(lambda name=name: _slots(overseer, name) == ["idle"])  # type: ignore[misc]
+    overseer.ask("pause", pools=["stopped/task"], why="keys change", by="bob")
+    overseer.until_state("asleep/nap", "HIBERNATING")
+    assert _states(overseer) == BEFORE
+    return shared
+
+
+def _home(program: Program) -> Path:
+    return program.lab.home("repo001")
+
+
+def _slots(overseer: Host, name: str) -> list[str]:
+    return [slot["state"] for slot in overseer.pool(name)["slots"]]
+
+
+def _states(overseer: Host) -> dict[str, str]:
+    return {row["pool"]: row["state"] for row in overseer.pools()}
+
+
+def _deploying(program: Program) -> None:
+    wait_until((_home(program) / "deploying").exists, "the deploy")
+
+
+def _as_before(overseer: Host, before: set[int]) -> None:
+    """What ran has a new process, what slept sleeps, what was paused is."""
+    assert _states(overseer) == BEFORE
+    assert _slots(overseer, "runs/task") == ["idle"]
+    assert overseer.pids("runs/task").isdisjoint(before)
+    assert not overseer.pids("asleep/nap")
+
+
+def test_a_push_that_fails_between_leaves_pools_as_they_were(
+    program: Program, overseer: Host
+) -> None:
+    """The deploy fails: what the run put to sleep runs again, and nothing else does."""
+    before = overseer.pids()
+    (_home(program) / "broken").touch()
+    (_home(program) / "hold").touch()
+    process = program.start("push", "push.yaml", "--yes")
+    try:
+        _deploying(program)
+        assert not overseer.pids()
+        assert overseer.pool("runs/task")["state"] == "DRAINED"
+        (_home(program) / "hold").unlink()
+        out, err = process.communicate(timeout=40)
+    finally:
+        end(process)
+    assert process.returncode == 6, out + err
+    _as_before(overseer, before)
+
+
+@pytest.mark.parametrize("way", ["kill", "interrupt"])
+def test_a_controller_that_goes_leaves_pools_as_they_were(
+    program: Program, overseer: Host, way: str
+) -> None:
+    """kill -9 and a resume, or Ctrl-C twice: pools stay down meanwhile, and are given back."""
+    before = overseer.pids()
+    (_home(program) / "hold").touch()
+    process = program.start("push", "push.yaml", "--yes")
+    try:
+        _deploying(program)
+        if way == "kill":
+            process.kill()
+            process.wait(20)
+            assert not overseer.pids()
+            (_home(program) / "hold").unlink()
+            resumed = program.call("runs", "resume", "last", "--yes")
+            assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+        else:
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            assert any("nothing new starts" in line for line in process.stderr)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=40)
+            assert process.returncode == 130, out + err
+    finally:
+        end(process)
+    _as_before(overseer, before)
+
+
+def test_by_hand_the_busy_are_left_alone_unless_one_says_now(
+    program: Program, overseer: Host
+) -> None:
+    """One line says what came of it; the run says who did what and why; a second time is fine."""
+    overseer.put("runs", "hang", 1)
+    overseer.until(lambda: _slots(overseer, "runs/task") == ["busy"])
+    before = overseer.pids("runs/task")
+    words = ("pools", "hibernate", "task", "--tier", "repo", "--why", "quiet please", "--yes")
+    done = program.call(*words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == "1 host, 1 busy: left running, 1 paused\n"
+    assert overseer.pids("runs/task") == before
+    done = program.call(*words, "--now")
+    assert "interrupts on repo001: runs/task" in done.stderr
+    assert done.stdout == "1 host, 1 pool asleep, 1 paused\n"
+    told = program.call("runs", "list", "--output", "json")
+    assert "pools hibernate */task: quiet please" in json.dumps(json.loads(told.stdout)[0])
+    assert program.call(*words).stdout == "1 host, 1 pool asleep, 1 paused\n"
+
+
+def test_commands_that_hold_restart_and_scale(program: Program, overseer: Host) -> None:
+    """Each is read back from the overseers; nothing that sleeps is roused."""
+    before = overseer.pids("runs/task")
+    done = program.call("pools", "restart", "--yes", "--output", "json")
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout)[0]
+    assert (row["host"], row["up"]) == ("repo001", 1)
+    assert overseer.pids("runs/task").isdisjoint(before)
+    drained = program.call("pools", "drain", "--instance", "runs", "--why", "x", "--yes")
+    assert drained.stdout == "1 host, 1 drained\n", drained.stderr
+    resumed = program.call("pools", "resume", "--instance", "runs", "--yes")
+    assert resumed.stdout == "1 host, 1 running\n", resumed.stderr
+    scaled = program.call("pools", "scale", "0", "3", "nap", "--yes")
+    assert scaled.stdout == "1 host, 1 pool asleep\n", scaled.stderr
+    assert overseer.pool("asleep/nap")["max"] == 3
+    assert _states(overseer) == BEFORE
+
+
+def test_what_is_not_meant_changes_nothing(program: Program, overseer: Host) -> None:
+    """A kind nobody has, and nobody who types the number of hosts."""
+    nobody = program.call("pools", "hibernate", "tusk", "--yes")
+    assert nobody.returncode == 2
+    assert "none of these hosts is known to have tusk" in nobody.stderr
+    unasked = program.call("pools", "hibernate", "task")
+    assert unasked.returncode == 8
+    assert "now: 1 host, 1 running, 1 paused" in unasked.stderr
+    assert _states(overseer) == BEFORE
