@@ -41,7 +41,7 @@ class Overseer:
         """Ask for one thing; raises Refused when the overseer will not."""
         self._sock.sendall(json.dumps({"do": do, **request}).encode() + b"\n")
         line = self._lines.readline()
-        if not line:
+        if not line.endswith(b"\n"):
             raise Unreachable("the overseer closed the connection", hint="look at its own log")
         told: dict[str, Any] = json.loads(line)
         if not told.pop("ok"):

@@ -1,0 +1,180 @@
+"""What a look at all pools costs: one overseer's answers, and the fleet's status over SSH.
+
+`python -m bench.pools_status`: an overseer with 3,000 pools answers `tally` and `status`, while
+another asks it small things; then `fleetctl pools status` over 44 lab hosts with 400 instances x 3
+pools each, all asleep.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.pools_host import Measured, cpu_s, kind, measured, quantile
+from fleetctl.inventory.model import Fleet, Host, Login, Pools, Tier
+from fleetctl.lab.layout import Layout
+from fleetctl.lab.lifecycle import down, up
+from fleetctl.lab.prepare import LabRequest
+from fleetctl.pools.packing import pack
+
+INSTANCES, KINDS = 1000, 3
+LOOKS = 60
+HOSTS, HOST_INSTANCES = 44, 400
+AWAKE = 300
+CALL = "from fleetctl.cli.main import main; main()"
+
+
+def one_overseer(awake: int) -> None:
+    """Answers of one with 3,000 pools, some of them with a process."""
+    with measured() as host:
+        # What sleeps is one kind's specs; what is awake has a process that beats.
+        kinds = {f"k{n}": kind("once", at_start="asleep", max=4) for n in range(KINDS)}
+        if awake:
+            live = [{"names": [f"a[0001-{awake:04}]"], "kinds": ["live"]}]
+            groups = [
+                {"names": [f"i[00001-{INSTANCES - awake // KINDS:05}]"], "kinds": list(kinds)}
+            ]
+            kinds["live"] = kind("beat", min=1)
+            text = {"kind": kinds, "instances": groups + live}
+            (host.specs / "pools.json").write_text(json.dumps(text))
+        else:
+            host.write(INSTANCES, kinds)
+        host.start()
+        host.until(lambda: host.figures()["wakes"] >= awake)
+        print(f"one overseer, 3,000 pools, {awake} of them with a process:")
+        _answers(host, "tally by kind", "tally")
+        _answers(host, "tally by instance", "tally", by="instance")
+        _answers(host, "status, all pools", "status", all=True)
+        _while_asked(host)
+
+
+def _answers(host: Measured, title: str, do: str, **request: Any) -> None:
+    took = []
+    before = cpu_s(host.pid)
+    for _ in range(LOOKS):
+        began = time.perf_counter()
+        host.ask(do, **request)
+        took.append((time.perf_counter() - began) * 1000)
+    busy = (cpu_s(host.pid) - before) / LOOKS * 1000
+    print(
+        f"  {title}: p50 {quantile(took, 0.5):.1f} ms, p99 {quantile(took, 0.99):.1f} ms, ", end=""
+    )
+    print(f"{busy:.1f} ms of its processor", flush=True)
+
+
+def _while_asked(host: Measured) -> None:
+    """How long a small question takes while somebody asks for all pools over and over."""
+    ended = threading.Event()
+
+    def insist() -> None:
+        while not ended.is_set():
+            host.ask("status", all=True)
+
+    asker = threading.Thread(target=insist)
+    asker.start()
+    took = []
+    for _ in range(LOOKS):
+        began = time.perf_counter()
+        host.ask("explain", pools=["i00001/k0"])
+        took.append((time.perf_counter() - began) * 1000)
+        time.sleep(0.005)
+    ended.set()
+    asker.join()
+    print(f"  a small question meanwhile: p50 {quantile(took, 0.5):.1f} ms, ", end="")
+    print(f"p99 {quantile(took, 0.99):.1f} ms", flush=True)
+
+
+@contextlib.contextmanager
+def fleet_of_sleepers(folder: Path, hosts: int, instances: int) -> Iterator[Layout]:
+    """A lab whose hosts have an overseer each; gone afterwards."""
+    layout = Layout(folder / "l")
+    names = [f"repo{number:03}" for number in range(1, hosts + 1)]
+    made = {name: Host(name, "repo", name, Login(), pools=Pools()) for name in names}
+    fleet = Fleet("bench", made, {"repo": Tier("repo", tuple(names))}, "by hand")
+    program = pack(folder / "overseer.pyz")
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        up(layout, fleet, LabRequest())
+        for name in names:
+            running.append(_overseer(layout.home(name), program, instances))
+        end = time.monotonic() + 120
+        for name in names:
+            while not (layout.home(name) / ".fleetctl/overseer/control.sock").exists():
+                assert time.monotonic() < end, name
+                time.sleep(0.05)
+        yield layout
+    finally:
+        for process in running:
+            process.send_signal(signal.SIGINT)
+        for process in running:
+            process.wait(30)
+        down(layout)
+
+
+def _overseer(login: Path, program: Path, instances: int) -> subprocess.Popen[bytes]:
+    """Lay an overseer with sleeping pools into a host's home, and start it."""
+    home = login / ".fleetctl" / "overseer"
+    (home / "specs").mkdir(parents=True)
+    shutil.copy(program, home / "overseer.pyz")
+    kinds = {f"k{n}": kind("once", at_start="asleep", max=4) for n in range(KINDS)}
+    groups = [{"names": [f"i[0001-{instances:04}]"], "kinds": list(kinds)}]
+    (home / "specs" / "pools.json").write_text(json.dumps({"kind": kinds, "instances": groups}))
+    command = [sys.executable, "-I", "-S", str(home / "overseer.pyz"), "--home", str(home)]
+    return subprocess.Popen([*command, "--specs", str(home / "specs")])
+
+
+def the_fleet(hosts: int, instances: int, looks: int) -> None:
+    """`fleetctl pools status`, the whole program, over SSH."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        fleet_of_sleepers(Path(name), hosts, instances) as lab,
+    ):
+        environ = {
+            **os.environ,
+            "FLEETCTL_INVENTORY": str(lab.inventory),
+            "FLEETCTL_JOURNAL": f"{name}/journal.db",
+        }
+        print(f"fleetctl pools status over {hosts} hosts x {instances} instances x {KINDS} pools:")
+        for words in ([], ["--by", "host"], ["--by", "instance"], ["--by", "instance", "--all"]):
+            took, size, last = [], 0, ""
+            for _ in range(looks):
+                began = time.monotonic()
+                told = subprocess.run(
+                    [sys.executable, "-c", CALL, "pools", "status", *words],
+                    env=environ, capture_output=True, text=True, check=True,
+                )  # fmt: skip
+                took.append(time.monotonic() - began)
+                size, last = len(told.stdout), told.stderr.splitlines()[0]
+            print(
+                f"  {' '.join(words) or 'by kind'}: {min(took):.2f} s to {max(took):.2f} s, ",
+                end="",
+            )
+            print(f"{size} bytes; {last}", flush=True)
+
+
+def main() -> None:
+    """One overseer, then the fleet."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--hosts", type=int, default=HOSTS)
+    parser.add_argument("--instances", type=int, default=HOST_INSTANCES)
+    parser.add_argument("--looks", type=int, default=5)
+    given = parser.parse_args()
+    one_overseer(0)
+    one_overseer(AWAKE)
+    the_fleet(given.hosts, given.instances, given.looks)
+
+
+if __name__ == "__main__":
+    main()
