@@ -141,6 +141,8 @@ def figures(overseer: Overseer) -> dict[str, float]:
         "log_failing": float(bool(overseer.log.trouble)),
         "starved": float(overseer.core.starved),
         "lookouts_failing": sum(look.failures > 0 for look in overseer.lookouts.values()),
+        "lookouts_blind": sum(look.blind(time.monotonic()) for look in overseer.lookouts.values()),
+        "blind_wakes": sum(look.patrol.woken for look in overseer.lookouts.values()),
         "zygotes": len(overseer.zygotes),
         "zygotes_failing": overseer.zygotes.failing,
         "warm_starts": overseer.zygotes.started,

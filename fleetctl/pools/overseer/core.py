@@ -76,7 +76,8 @@ class Core:
         self.wakes: list[tuple[Slot, float]] = []
         """Slots that became ready, with the seconds since somebody asked; for the histogram."""
         self._asked: dict[Slot, float] = {}
-        self._tokens = tokens
+        self.tokens = tokens
+        """How many may be starting at once."""
         self._chance = chance
         self._timers: list[tuple[float, int, Slot]] = []
         self._count = 0
@@ -180,7 +181,7 @@ class Core:
         """Start what is next in line, as far as tokens and memory go."""
         for slot in [s for s in self.starting if s.since + _TOKEN_HELD_S <= now]:
             del self.starting[slot]
-        while len(self.starting) < self._tokens and not self.floor_reached:
+        while len(self.starting) < self.tokens and not self.floor_reached:
             first = self.starts.pop()
             if first is None:
                 return

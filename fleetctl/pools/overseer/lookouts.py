@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 import sys
 
-from fleetctl.pools.overseer import failures, processes
+from fleetctl.pools.overseer import failures, patrol, processes
+from fleetctl.pools.overseer.patrol import Patrol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ SILENT_MOST_S = 30.0
 class Lookout:
     """One source of attention and the program that watches it."""
 
-    def __init__(self, attention: Attention) -> None:
+    def __init__(self, attention: Attention, now: float = 0.0) -> None:
         self.attention = attention
         self.pid = 0
         self.pidfd = -1
@@ -52,7 +53,10 @@ class Lookout:
         self.told = False
         """It has looked everywhere since it was started."""
         self.looked_at = 0.0
-        """When its last look ended."""
+        """When its last look ended, or when it was started."""
+        self.saw_at = now
+        """When a look of it last ended; at first, since when it is wanted."""
+        self.patrol = Patrol()
         self.start_at = 0.0
         self._rest = b""
 
@@ -108,7 +112,8 @@ class Lookout:
                 if notice is not None:
                     notices.append(notice)
                 if line in (b".", b"="):
-                    self.looked_at, self.failures, self.told = now, 0, True
+                    self.looked_at = self.saw_at = now
+                    self.failures, self.told = 0, True
             if not data or len(self._rest) > LINE_MOST:
                 self.end(now)
         return notices
@@ -128,6 +133,10 @@ class Lookout:
     def believed(self) -> bool:
         """What it counted last is what there is."""
         return self.told and self.pipe >= 0 and not self.failures
+
+    def blind(self, now: float) -> bool:
+        """It has not finished a look for so long that its pools must look for themselves."""
+        return patrol.blind(self.saw_at, self.attention.every_s, now)
 
     def silent(self, now: float) -> bool:
         """It runs and has not finished a look for too long."""

@@ -162,7 +162,7 @@ class Overseer:
                 del self.lookouts[name]
         for name, wanted in attention.items():
             if name not in self.lookouts:
-                self.lookouts[name] = Lookout(wanted)
+                self.lookouts[name] = Lookout(wanted, now)
 
     # -- a turn ----------------------------------------------------------------------------
 
@@ -291,6 +291,22 @@ class Overseer:
                 log = f"{self.home}/logs/attention.{lookout.attention.name}.log"
                 if lookout.start(self.children.env, log, now):
                     self.epoll.register(lookout.pipe, select.EPOLLIN)
+            if lookout.blind(now):
+                self._look_for_it(lookout, now)
+
+    def _look_for_it(self, lookout: Lookout, now: float) -> None:
+        """A source fails for long: wake its pools in turn, as far as nothing else is in line."""
+        room = max(0, self.core.tokens - len(self.core.starts) - len(self.core.starting))
+        pools, source = self.core.book.pools, lookout.attention.name
+
+        def names() -> list[str]:
+            return [pool.name for pool in pools.values() if pool.kind.queue == source]
+
+        for name in lookout.patrol.due(names, room, now):
+            pool = pools.get(name)
+            if pool is not None and pool not in self.core.awake and self.core.may_start(pool):
+                lookout.patrol.woken += 1
+                lives.attention(self.core, pool, now)
 
     def _end_lookout(self, lookout: Lookout, now: float) -> None:
         """Let go of a source's program."""
