@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fleetctl.console.app import Console
     from fleetctl.console.bell import Bell
     from fleetctl.console.guard import Names
+    from fleetctl.console.pooldesk import PoolDesk
     from fleetctl.console.serving import Address, Server
     from fleetctl.console.shelf import Shelf
     from fleetctl.console.sources import Sources
@@ -61,6 +62,7 @@ def console(
     _see_installed()
     from fleetctl.console.bell import Bell
     from fleetctl.console.guard import is_loopback
+    from fleetctl.console.pooldesk import PoolDesk
     from fleetctl.console.serving import Server, parse_address
     from fleetctl.console.serving import listen as open_socket
     from fleetctl.console.shelf import Shelf
@@ -69,11 +71,12 @@ def console(
     needs_token = allow_actions or token_file is not None or not is_loopback(address.host)
     token = _token(token_file) if needs_token else ""
     shelf = Shelf(journal_path(journal).absolute())
-    sources = _sources(fleet, shelf)
-    bell = Bell(sources.whole_stamp)
+    desk = PoolDesk(shelf.path.parent, fleet)
+    sources = _sources(fleet, shelf, desk, allow_actions)
+    bell = Bell(sources.stamp)
     with open_socket(address) as listening:
         address = address._replace(port=listening.getsockname()[1])
-        made = _made(sources, address, bell, token, allow_actions)
+        made = _made(sources, address, bell, token)
         _welcome(address, token if token_file is None else "")
         return _serve(Server(made.program(), bell), listening)
 
@@ -88,7 +91,8 @@ def _see_installed() -> None:
         )
 
 
-def _sources(fleet: Fleet, shelf: Shelf) -> Sources:
+def _sources(fleet: Fleet, shelf: Shelf, desk: PoolDesk, allow_actions: bool) -> Sources:
+    from fleetctl.console.actions import Launcher
     from fleetctl.console.sources import Sources
     from fleetctl.releases.pins import pins_path, read_pins
 
@@ -103,22 +107,18 @@ def _sources(fleet: Fleet, shelf: Shelf) -> Sources:
     def stamp() -> tuple[int, ...]:
         return (path.stat().st_mtime_ns if path.exists() else 0,)
 
-    return Sources(fleet, shelf, pins, stamp)
+    return Sources(fleet, shelf, pins, stamp, desk, Launcher(PROGRAM) if allow_actions else None)
 
 
-def _made(
-    sources: Sources, address: Address, bell: Bell, token: str, allow_actions: bool
-) -> Console:  # fmt: skip
+def _made(sources: Sources, address: Address, bell: Bell, token: str) -> Console:
     import time
 
-    from fleetctl.console.actions import Launcher
     from fleetctl.console.app import Console
     from fleetctl.console.guard import Sessions
 
     return Console(
         sources, _names(address), bell,
         sessions=Sessions(token, time.monotonic) if token else None,
-        launcher=Launcher(PROGRAM) if allow_actions else None,
         cookie=f"fleetctl-console-{address.port}",
     )  # fmt: skip
 

@@ -147,13 +147,13 @@ class Launcher:
             for old in ended[: max(0, len(self._started) - KEPT)]:
                 self._started.remove(old)
 
-    def started(self) -> list[Started]:
+    def started(self) -> tuple[Started, ...]:
         """The newest first."""
         with self._guard:
-            return [
+            return tuple(
                 Started(words, at_s, _state_words(process.poll()))
                 for words, at_s, process in reversed(self._started)
-            ]
+            )
 
 
 def _state_words(code: int | None) -> str:

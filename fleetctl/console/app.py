@@ -17,12 +17,13 @@ from starlette.types import ASGIApp
 from fleetctl.base.errors import EXIT_CODE_WORDS, FleetError, Refused, UsageError
 from fleetctl.base.hostrange import fold
 from fleetctl.console import pages
-from fleetctl.console.actions import Launcher, Proposal, propose
+from fleetctl.console.actions import Proposal, propose
 from fleetctl.console.bell import Bell, Stream
 from fleetctl.console.door import Door, form_of
 from fleetctl.console.doubts import doubtful
 from fleetctl.console.fleetmap import GLYPHS, Known, counts, fleet_map
 from fleetctl.console.guard import SESSION_S, Names, Sessions, content_policy, style_of
+from fleetctl.console.poolspage import pools_values
 from fleetctl.console.running import RunPicture, picture
 from fleetctl.console.sources import Sources
 
@@ -39,15 +40,15 @@ class Console:
 
     def __init__(
         self, sources: Sources, names: Names, bell: Bell, *,
-        sessions: Sessions | None = None, launcher: Launcher | None = None, cookie: str = "console",
+        sessions: Sessions | None = None, cookie: str = "console",
     ) -> None:  # fmt: skip
-        """`launcher`: None: nothing can be changed from a page; else `sessions` are needed."""
-        assert launcher is None or sessions is not None
+        """`sessions`: None: no token is asked for, and nothing can be changed."""
+        assert sources.launcher is None or sessions is not None
         self.bell = bell
         self._sources = sources
         self._names = names
         self._sessions = sessions
-        self._launcher = launcher
+        self._launcher = sources.launcher
         self._cookie = cookie
 
     def program(self) -> ASGIApp:
@@ -57,6 +58,7 @@ class Console:
             Route("/runs", self._runs),
             Route("/runs/{run}", self._run),
             Route("/runs/{run}/report", self._report),
+            Route("/pools", self._pools),
             Route("/live", Stream(self.bell)),
             Route("/assets/{name}", _asset),
             Route("/login", self._login, methods=["GET", "POST"]),
@@ -93,6 +95,12 @@ class Console:
             older=min(RUNS_MAX, most * 4) if len(lines) > most else 0,
             started=self._launcher.started() if self._launcher is not None else [],
         )  # fmt: skip
+
+    def _pools(self, request: Request) -> Response:
+        sources = self._sources
+        values = pools_values(sources.desk, sources.fleet, request.query_params, time.time())
+        may_act = self._launcher is not None
+        return self._page(request, "pools.html.j2", may_act=may_act, **values)
 
     def _run(self, request: Request) -> Response:
         run = self._known(request)

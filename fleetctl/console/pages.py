@@ -13,6 +13,7 @@ from markupsafe import Markup
 from fleetctl.base.durations import format_duration
 from fleetctl.base.hostrange import fold
 from fleetctl.base.plaintext import hosts_word, printable
+from fleetctl.pools.words import Tone
 from fleetctl.report.page import clock_text, wall_text
 
 ASSETS = {
@@ -34,7 +35,13 @@ def asset(name: str) -> bytes:
     own = (files("fleetctl.console") / "assets" / name).read_bytes()
     if name != "console.css":
         return own
-    return (files("fleetctl.report") / "templates" / "report.css").read_bytes() + own
+    return (files("fleetctl.report") / "templates" / "report.css").read_bytes() + own + _tones()
+
+
+def _tones() -> bytes:
+    """The colours of pool states, which are those of the terminal's views."""
+    lines = [f".tone-{tone.name.lower()} {{ --tone: {tone.value}; }}" for tone in Tone]
+    return "\n".join(lines).encode()
 
 
 @cache

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import NamedTuple
 
+from fleetctl.console.actions import Launcher
+from fleetctl.console.pooldesk import PoolDesk
 from fleetctl.console.shelf import Shelf
 from fleetctl.inventory.model import Fleet
 
@@ -16,9 +18,15 @@ class Sources(NamedTuple):
     shelf: Shelf
     pins: Callable[[], tuple[Mapping[str, str], str]]
     """Tier -> release that is pinned, and why it cannot be read."""
-    stamp: Callable[[], Hashable]
-    """Differs when pins or the status of pools have changed since."""
+    pins_stamp: Callable[[], Hashable]
+    """Differs when pins have changed since."""
+    desk: PoolDesk
+    launcher: Launcher | None = None
+    """None: nothing can be changed from a page."""
 
-    def whole_stamp(self) -> Hashable:
+    def stamp(self) -> Hashable:
         """Differs when anything shown has changed since."""
-        return self.shelf.stamp(), self.stamp()
+        return self.shelf.stamp(), self.pins_stamp(), self.desk.stamp(), self._acted()
+
+    def _acted(self) -> Hashable:
+        return self.launcher.started() if self.launcher is not None else ()

@@ -18,6 +18,7 @@ from fleetctl.console.actions import Launcher
 from fleetctl.console.app import Console
 from fleetctl.console.bell import Bell
 from fleetctl.console.guard import Names, Sessions
+from fleetctl.console.pooldesk import PoolDesk, Refresh
 from fleetctl.console.serving import Address, Server, listen
 from fleetctl.console.shelf import Shelf
 from fleetctl.console.sources import Sources
@@ -120,18 +121,33 @@ def driven(world: World, run: str = LIVE) -> Iterator[None]:
 class Served:
     """A console in a thread of this process, on a port of its own."""
 
-    def __init__(self, world: World, *, token: str = "", program: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        token: str = "",
+        program: Sequence[str] = (),
+        refresh: Refresh | None = None,
+        every_s: float = 0.0,
+    ) -> None:
         self.shelf = Shelf(world.path)
         self.told = Path()
         """Where a program of a test writes what it was given."""
-        sources = Sources(world.fleet, self.shelf, lambda: (PINS, ""), lambda: 0)
-        self.bell = Bell(sources.whole_stamp, look_s=0.05)
+        self.desk = PoolDesk(world.path.parent, world.fleet, refresh, every_s)
+        sources = Sources(
+            world.fleet,
+            self.shelf,
+            lambda: (PINS, ""),
+            lambda: 0,
+            self.desk,
+            Launcher(program) if program else None,
+        )
+        self.bell = Bell(sources.stamp, look_s=0.05)
         self._socket = listen(Address("127.0.0.1", 0))
         self.port = int(self._socket.getsockname()[1])
         console = Console(
             sources, Names(loopback=True), self.bell,
             sessions=Sessions(token, time.monotonic) if token else None,
-            launcher=Launcher(program) if program else None,
         )  # fmt: skip
         self.server = Server(console.program(), self.bell)
         self._thread = threading.Thread(

@@ -51,6 +51,7 @@
     if (news === "news" || news === "hello") take();
   };
 
+  setInterval(() => { if (sign.textContent === WORDS.live) take(); }, 15000); // ages grow
   const later = () => { if (again && !held()) take(); };
   document.addEventListener("visibilitychange", later);
   document.addEventListener("focusout", () => setTimeout(later));
