@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -79,12 +79,12 @@ def events(
     """What happened to pools, oldest first."""
     with _open(ctx) as overseer:
         told = overseer.ask("events", pools=list(names), last=last, follow=follow)
-        emit([_event(event) for event in told["events"]], EVENT_COLUMNS, output)
+        emit([event_row(event) for event in told["events"]], EVENT_COLUMNS, output)
         if not follow:
             return ExitCode.OK
         for event in overseer.follow():
             if not names or event.get("p") in names:
-                row = {key: value for key, value in _event(event).items() if value is not None}
+                row = {key: value for key, value in event_row(event).items() if value is not None}
                 line = "  ".join(str(value) for value in row.values())
                 if output == "table":
                     write(line)
@@ -93,7 +93,7 @@ def events(
     return ExitCode.OK
 
 
-def _event(event: dict[str, Any]) -> dict[str, Any]:
+def event_row(event: dict[str, Any]) -> dict[str, Any]:
     """An event of the log in words."""
     from fleetctl.cli.picture import wall_text
 
@@ -251,14 +251,20 @@ def explain(ctx: click.Context, names: tuple[str, ...]) -> ExitCode:
     """Why pools have the processes they have: every input, the law, and what binds."""
     with _open(ctx) as overseer:
         for told in overseer.ask("explain", pools=list(names))["explained"]:
-            write(f"{told['pool']}: {told['state']} {told['cause']}".rstrip())
-            write(f"  law      {told['law']}")
-            for key, value in told["inputs"].items():
-                write(f"  {key:<20} {value}")
-            write(f"  grows by {told['grows_by']}, because: {told['binding']}")
-            for slot in told["slots"]:
-                write("  slot " + " ".join(f"{k}={v}" for k, v in slot.items() if v != ""))
+            for line in explained_lines(told):
+                write(line)
     return ExitCode.OK
+
+
+def explained_lines(told: dict[str, Any]) -> Iterator[str]:
+    """One pool's answer to `explain`, for people."""
+    yield f"{told['pool']}: {told['state']} {told['cause']}".rstrip()
+    yield f"  law      {told['law']}"
+    for key, value in told["inputs"].items():
+        yield f"  {key:<20} {value}"
+    yield f"  grows by {told['grows_by']}, because: {told['binding']}"
+    for slot in told["slots"]:
+        yield "  slot " + " ".join(f"{k}={v}" for k, v in slot.items() if v != "")
 
 
 @click.command()

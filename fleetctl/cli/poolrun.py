@@ -54,10 +54,7 @@ def act_on(act: Act, names: Sequence[str], choice: Choice, flags: Flags) -> Exit
     from fleetctl.cli.poolsums import Telling
     from fleetctl.cli.session import Manner, start_run
 
-    fleet, picked = choice.pick()
-    hosts = keeping(fleet, picked)
-    _check_kept(fleet, hosts)
-    patterns = patterns_of(names, flags.instance)
+    fleet, hosts, patterns = kept_by(names, choice, flags.instance)
     found = ask_overseers(fleet, hosts, "settled", pools=patterns, lenient=True)
     concerned = _concerned(found, names, flags.instance)
     _tell_found(found, act)
@@ -71,6 +68,17 @@ def act_on(act: Act, names: Sequence[str], choice: Choice, flags: Flags) -> Exit
         tell_end=Telling(act.verb),
     )  # fmt: skip
     return start_run(plan, manner)
+
+
+def kept_by(
+    names: Sequence[str], choice: Choice, instances: Sequence[str] = ()
+) -> tuple[Fleet, list[str], list[str]]:
+    """The fleet, the hosts picked whose tier keeps pools, and which pools; raises UsageError."""
+    patterns = patterns_of(names, instances)
+    fleet, picked = choice.pick()
+    hosts = keeping(fleet, picked)
+    _check_kept(fleet, hosts)
+    return fleet, hosts, patterns
 
 
 def patterns_of(names: Sequence[str], instances: Sequence[str]) -> list[str]:

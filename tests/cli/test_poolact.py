@@ -195,6 +195,21 @@ def test_commands_that_hold_restart_and_scale(program: Program, overseer: Host) 
     assert _states(overseer) == BEFORE
 
 
+def test_what_happened_is_told_of_all_hosts_and_text_of_one(
+    program: Program, overseer: Host
+) -> None:
+    """Events with their host; the law of a pool; a log where one host is meant."""
+    told = program.call("pools", "events", "runs/task", "--last", "90", "--output", "json")
+    rows = json.loads(told.stdout)
+    assert {(row["host"], row["pool"]) for row in rows} == {("repo001", "runs/task")}
+    assert "idle" in {row["to"] for row in rows}
+    told = program.call("pools", "explain", "task")
+    assert "  runs/task: RUNNING" in told.stdout.splitlines()[1]
+    assert "stopped/task: PAUSED" in told.stdout
+    told = program.call("pools", "log", "runs/task", "--host", "repo001")
+    assert told.stdout.startswith("== runs/task#0\n"), told.stderr
+
+
 def test_what_is_not_meant_changes_nothing(program: Program, overseer: Host) -> None:
     """A kind nobody has, and nobody who types the number of hosts."""
     nobody = program.call("pools", "hibernate", "tusk", "--yes")

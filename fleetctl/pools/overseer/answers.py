@@ -155,11 +155,11 @@ def _events(overseer: Overseer, request: Request) -> Answer:
     """The last events; with `follow`, the connection is told of every further one."""
     import json
 
-    wanted = {pool.name for pool in _chosen(overseer, request)}
-    most = min(int(request.get("last") or 20), EVENTS_MOST)
+    wanted = {pool.name for pool in _chosen(overseer, request)} if request.get("pools") else None
+    most = min(int(request.get("most") or request.get("last") or 20), EVENTS_MOST)
     data = _tail(overseer.log.path, EVENTS_MOST * 400)
     events = [json.loads(line) for line in data.split("\n")[1:] if line.endswith("}")]
-    chosen = [event for event in events if not wanted or event.get("p") in wanted]
+    chosen = [event for event in events if wanted is None or event.get("p") in wanted]
     return {"events": chosen[-most:]}
 
 
