@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fleetctl.playbook.overseers import PLACE
+from fleetctl.playbook.overseers import NAMED
 
 ORDER, WISHED_INSTANCES = "overseer_order", "overseer_instances"
 """Variables a host is given for the plan: what is to be laid down, as JSON; the sh text that lists
@@ -18,13 +18,11 @@ RAMP = (1, "25%", "100%")
 _MARK = "==="
 """Begins a line of the look that no JSON we write and no instance's name can begin with."""
 
-_PYTHON = "python={{pools.python}}\n"
 _RUN = '"$python" -I -S "$home/overseer.pyz" --home "$home"'
 
 LOOK = (
     "list={{var.overseer_instances}}\n"
-    + _PYTHON
-    + PLACE
+    + NAMED
     + r"""
 look() {
   command -v "$python" >/dev/null || echo '=== lacks python'
@@ -64,11 +62,11 @@ def installing(title: str, program: str, version: str, soak_s: float, budget: st
     """The recipe that sends the program in the file `program` and lets it lay itself down."""
     sent = SENT.format(version=version)
     lay = (
-        f"order={{{{var.{ORDER}}}}}\n{_PYTHON}{PLACE}"
+        f"order={{{{var.{ORDER}}}}}\n{NAMED}"
         f'printf \'%s\\n\' "$order" | "$python" -I -S "$HOME/{sent}" --home "$home" --lay\n'
     )
     well = {
-        "command": f"{_PYTHON}{PLACE}{_RUN} --well",
+        "command": f"{NAMED}{_RUN} --well",
         "name": "the overseer is the one laid down, and no pool got into trouble",
         "timeout": f"{soak_s + 30:g}s",
         "interval": "500ms",
@@ -94,7 +92,7 @@ def leaving(title: str, budget: str) -> Any:
         budget,
         [
             {
-                "run": f'{_PYTHON}{PLACE}[ -e "$home/overseer.pyz" ] || exit 0\n{_RUN} --leave\n',
+                "run": f'{NAMED}[ -e "$home/overseer.pyz" ] || exit 0\n{_RUN} --leave\n',
                 "name": "end the daemons gently, then the overseer, and remove it",
                 "idempotent": True,
                 "timeout": "15m",
