@@ -251,17 +251,25 @@ def fault(host: str, kind: str, off: bool, folder: str, **options: str | None) -
     show_default=True,
     help="Where the demonstration's files are.",
 )
-def demo(keep: bool, folder: str) -> int:
+@click.option(
+    "--instances",
+    type=click.IntRange(1, 400),
+    default=25,
+    show_default=True,
+    help="Of each repo host; each has three pools of daemons.",
+)
+def demo(keep: bool, folder: str, instances: int) -> int:
     """Push two releases to 44 hosts on this machine and prove it; no root, under a minute."""
     import signal
     import sys
 
-    from fleetctl.lab.demo.show import Ended, show_demo
+    from fleetctl.lab.demo.show import show_demo
+    from fleetctl.lab.demo.stage import Ended
 
     # Told to end, it still takes its lab down.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.INTERRUPTED))
     try:
-        show_demo(_layout(folder), click.echo, keep)
+        show_demo(_layout(folder), click.echo, keep, instances)
     except Ended as ended:
         tell(str(ended))
         return ended.code

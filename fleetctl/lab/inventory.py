@@ -11,6 +11,7 @@ import yaml
 from fleetctl.inventory.model import Fleet, Host, Scalar, Tier
 from fleetctl.inventory.pools import pools_data
 from fleetctl.lab.layout import LabHost, LabState, Layout
+from fleetctl.lab.shortcut import overseer_home
 
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -45,8 +46,16 @@ def inventory_text(
         document["carry"] = fleet.carry
     document["defaults"] = defaults | ({"user": shared_user} if shared_user else {})
     changed = _changed(fleet, changes)
+    home = overseer_home(layout, state.id, lab_hosts)
     document["tiers"] = {
-        tier.name: _tier_block(changed, tier, lab_hosts, shared_user)
+        tier.name: {
+            **_tier_block(tier),
+            **_pools_block(changed, tier, home),
+            "hosts": {
+                name: _host_block(changed.hosts[name], lab_hosts[name], shared_user)
+                for name in tier.hosts
+            },
+        }
         for tier in changed.tiers.values()
     }
     head = (
@@ -71,9 +80,7 @@ def _changed(fleet: Fleet, changes: InventoryChanges) -> Fleet:
     return msgspec.structs.replace(fleet, hosts=hosts, tiers=tiers)
 
 
-def _tier_block(
-    fleet: Fleet, tier: Tier, lab_hosts: Mapping[str, LabHost], shared_user: str
-) -> dict[str, Any]:
+def _tier_block(tier: Tier) -> dict[str, Any]:
     block: dict[str, Any] = {}
     if tier.limit:
         block["limit"] = tier.limit
@@ -82,14 +89,15 @@ def _tier_block(
     if tier.throttle_per_min:
         block["throttle"] = f"{tier.throttle_per_min:g}/min"
     block["timeout"] = tier.timeout_s
-    pools = fleet.hosts[tier.hosts[0]].pools
-    if pools is not None:
-        # No systemd looks after the processes of a lab.
-        block["pools"] = pools_data(msgspec.structs.replace(pools, unit=""))
-    block["hosts"] = {
-        name: _host_block(fleet.hosts[name], lab_hosts[name], shared_user) for name in tier.hosts
-    }
     return block
+
+
+def _pools_block(fleet: Fleet, tier: Tier, home: str) -> dict[str, Any]:
+    """As in the original; but no systemd looks after the processes of a lab."""
+    pools = fleet.hosts[tier.hosts[0]].pools
+    if pools is None:
+        return {}
+    return {"pools": pools_data(msgspec.structs.replace(pools, unit="", home=home))}
 
 
 def _host_block(host: Host, lab_host: LabHost, shared_user: str) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from fleetctl.lab.layout import (
 from fleetctl.lab.openssh import find_sshd
 from fleetctl.lab.prepare import LabRequest, prepare
 from fleetctl.lab.processes import find_marked, find_sshds, kill, kill_marked
+from fleetctl.lab.shortcut import remove_shortcut
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
@@ -152,6 +153,7 @@ def down(layout: Layout, wipe: bool = False) -> int:
     kill_marked(state.id)
     for stale in (layout.control, layout.pid):
         stale.unlink(missing_ok=True)
+    remove_shortcut(layout, state.id)
     if wipe:
         shutil.rmtree(layout.folder)
     return found

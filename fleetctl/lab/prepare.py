@@ -16,6 +16,7 @@ from fleetctl.lab.entry import write_entry
 from fleetctl.lab.inventory import InventoryChanges, inventory_text
 from fleetctl.lab.keys import keep_or_make_key
 from fleetctl.lab.layout import LabHost, LabState, Layout, ServerKind, write_state
+from fleetctl.lab.shortcut import make_shortcut
 
 
 class LabRequest(msgspec.Struct, frozen=True):
@@ -51,6 +52,7 @@ def prepare(layout: Layout, fleet: Fleet, request: LabRequest, before: LabState 
         client_key=keep_or_make_key(layout.identity),
     )
     layout.host("").mkdir(exist_ok=True)
+    make_shortcut(layout, state.id, (name for name, host in fleet.hosts.items() if host.pools))
     host_keys = [_prepare_host(layout, host) for host in state.hosts]
     layout.known_hosts.write_text(_known_hosts(state, host_keys))
     layout.inventory.write_text(inventory_text(fleet, layout, state, request.changes))

@@ -15,6 +15,7 @@ import fleetctl.lab.demo
 from fleetctl.inventory.load import load_fleet
 from fleetctl.inventory.select import pick
 from fleetctl.playbook.load import load_playbook
+from fleetctl.pools import snippets
 from tests.lab.clients import run
 from tests.labfixture import RunningLab, StartLab
 
@@ -35,6 +36,12 @@ def test_the_playbook_works_on_every_host_once() -> None:
     assert set(picked) == set(fleet.hosts)
     assert set(picked.values()) == {1}
     assert len(picked) == 44
+
+
+def test_its_daemons_speak_to_the_overseer_as_the_shipped_clients_do() -> None:
+    """The application has a copy of the Python client, to the letter."""
+    ours = _DEMO / "application" / "bin" / "overseen.py"
+    assert ours.read_text() == (Path(snippets.__file__).parent / "overseen.py").read_text()
 
 
 def _release(lab: RunningLab, host: str, release: str) -> str:

@@ -18,6 +18,8 @@ from fleetctl.lab.processes import find_marked
 
 pytestmark = pytest.mark.slow
 
+WOKEN_S = 5.0
+"""A second where nobody else works; tests run beside each other."""
 _ARGV = [sys.executable, "-c", "from fleetctl.cli.main import main; main()", "lab", "demo"]
 
 
@@ -31,6 +33,9 @@ def test_the_demonstration_proves_44_of_44(tmp_path: Path) -> None:
         len(re.findall(r"^GET http://\S+ -> web00\d runs demo-2: ALIVE$", told.stdout, re.M)) == 4
     )
     assert told.stdout.count("44 of 44 accounted for") == 2
+    woken = re.search(r"was at work ([0-9.]+) s after the task had come, and asleep", told.stdout)
+    assert woken is not None
+    assert float(woken[1]) < WOKEN_S
     assert not (tmp_path / ".lab" / "demo").exists()
 
 

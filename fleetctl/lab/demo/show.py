@@ -5,78 +5,32 @@ It runs the very commands a person would type, in processes of their own, and no
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import shutil
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from urllib.request import urlopen
 
-import msgspec
-
-from fleetctl.base.errors import FleetError, Refused
+from fleetctl.base.errors import Refused
+from fleetctl.lab.demo.daemons import install_overseers, show_pools
+from fleetctl.lab.demo.stage import Say, Show
 from fleetctl.lab.layout import Layout, read_state
 
 _FIRST, _SECOND = "demo-1", "demo-2"
+INSTANCES = 25
+"""On each repo host, unless another number is asked for."""
 _PORTS = (8080, 8081, 18080, 28080, 38080)
 _ANSWER_TIMEOUT_S = 5.0
-_PROGRAM = "from fleetctl.cli.main import main; main()"
-
-Say = Callable[[str], None]
 
 
-class Ended(FleetError):
-    """A command of the demonstration did not end well; the demonstration ends as it did."""
+def show_demo(layout: Layout, say: Say, keep: bool, instances: int = INSTANCES) -> None:
+    """The whole demonstration; raises Ended. Takes the lab down in any case but `keep`.
 
-    def __init__(self, command: str, code: int) -> None:
-        super().__init__(f"`{command}` ended with exit code {code}")
-        self.code = code
-
-
-class Show(msgspec.Struct, frozen=True):
-    """One showing, in `layout`'s folder."""
-
-    layout: Layout
-    say: Say
-    environment: Mapping[str, str]
-    """What the commands are run with; the three FLEETCTL_ names of it are told."""
-
-    def run(self, *words: str, quiet: bool = False) -> None:
-        """Show a command, run it with its output as it is; raises Ended.
-
-        `quiet`: its talk (standard error) is told only if it does not end well.
-        """
-        shown = shlex.join(["fleetctl", *words])
-        self.say(f"$ {shown}")
-        talk = subprocess.PIPE if quiet else None
-        done = subprocess.run(_argv(words), env=self.environment, check=False, stderr=talk)
-        if done.returncode != 0:
-            self.say((done.stderr or b"").decode(errors="replace"))
-            raise Ended(shown, done.returncode)
-        self.say("")
-
-    def ask(self, *words: str) -> list[dict[str, object]]:
-        """The rows a command tells as JSON; not shown."""
-        argv = _argv([*words, "--output", "json"])
-        told = subprocess.run(argv, env=self.environment, check=False, capture_output=True)
-        if told.returncode != 0:
-            raise Ended(shlex.join(["fleetctl", *words]), told.returncode)
-        rows: list[dict[str, object]] = json.loads(told.stdout)
-        return rows
-
-
-def _argv(words: Sequence[str]) -> list[str]:
-    return [sys.executable, "-c", _PROGRAM, *words]
-
-
-def show_demo(layout: Layout, say: Say, keep: bool) -> None:
-    """The whole demonstration; raises Ended. Takes the lab down in any case but `keep`."""
+    `instances`: those of each repo host.
+    """
     began = time.monotonic()
     show = Show(layout, say, _environment(layout))
     _clear_stage(show)
@@ -85,8 +39,11 @@ def show_demo(layout: Layout, say: Say, keep: bool) -> None:
         with as_file(files("fleetctl.lab.demo")) as folder:
             _raise_fleet(show, folder, port)
             _add_releases(show, folder)
-            _push_twice(show)
+            _push_first(show)
+            install_overseers(show, instances)
+            _push_second(show)
         _prove(show, port)
+        show_pools(show)
         say(f"The whole took {time.monotonic() - began:.0f} s.")
     finally:
         if not keep:
@@ -125,11 +82,13 @@ def _raise_fleet(show: Show, folder: Path, port: int) -> None:
     stage = show.layout.folder
     stage.mkdir(parents=True, exist_ok=True)
     inventory = shutil.copy(_inventory(folder), stage)
+    shutil.copytree(_inventory(folder).parent / "pools", stage / "pools")
     playbook = shutil.copy(folder / "playbook.yaml", stage)
     show.run(
         *("lab", "up", "--inventory", os.path.relpath(inventory), *_dir(show)),
         *("--playbook", os.path.relpath(playbook), "--no-throttle"),
         *("--var", f"http_port={port}", "--var", f"python={sys.executable}"),
+        *("--var", "root=app"),
     )
     for name in ("FLEETCTL_INVENTORY", "FLEETCTL_RELEASES", "FLEETCTL_JOURNAL"):
         show.say(f"$ export {name}={show.environment[name]}")
@@ -164,18 +123,21 @@ def _add_releases(show: Show, folder: Path) -> None:
         show.run("releases", "add", os.path.relpath(source), "--id", release)
 
 
-def _push_twice(show: Show) -> None:
+def _push_first(show: Show) -> None:
     show.say("3. The first push; its plan and its progress are left out here\n")
     show.run("push", "--release", _FIRST, "--batch", "100%", "--yes", quiet=True)
+
+
+def _push_second(show: Show) -> None:
     show.say(
-        "4. The second push. The plan comes first: without --yes the number of hosts would have"
+        "5. The second push. The plan comes first: without --yes the number of hosts would have"
     )
     show.say("   to be typed now. `fleetctl plan` shows it without pushing\n")
     show.run("push", "--release", _SECOND, "--yes")
 
 
 def _prove(show: Show, port: int) -> None:
-    show.say("5. The proof: every host asked, and the web hosts answering\n")
+    show.say("6. The proof: every host asked, and the web hosts answering\n")
     show.run("status", "--tier", "web")
     rows = show.ask("status")
     hosts = {row["name"]: row["address"] for row in show.ask("inventory", "list", "--tier", "web")}

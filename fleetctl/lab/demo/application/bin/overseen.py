@@ -13,6 +13,10 @@
         elif overseer.may_sleep(look_once_more):
             sys.exit(0)
 
+To be startable warm as well (`warm` in the kind's spec), put imports that take long into modules
+and name these there. While they are imported no instance is known: open nothing, start no thread;
+read FLEETCTL_INSTANCE, arguments and settings in the script itself. Nothing else is different.
+
 Without an overseer (no NOTIFY_SOCKET) nothing is sent, and the daemon never sleeps.
 """
 

@@ -79,6 +79,7 @@ def main() -> None:
     tasks = Tasks(file)
     if word == "add":
         tasks.add(*rest)
+        print(f"a task for {'/'.join(rest)}, put in at {time.time():.3f}")
     elif word == "left":
         print(tasks.left())
     elif word == "watch":
