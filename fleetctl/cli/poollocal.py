@@ -280,13 +280,16 @@ def log(ctx: click.Context, names: tuple[str, ...]) -> ExitCode:
 
 
 @click.command()
-@click.argument("injury", type=click.Choice(["hang", "error", "kill"]))
+@click.argument("injury", type=click.Choice(["hang", "error", "kill", "poison"]))
 @_names
 @click.pass_context
 def debug(ctx: click.Context, injury: str, names: tuple[str, ...], yes: bool) -> ExitCode:
-    """Really hurt the daemons of pools, to see that it is noticed."""
+    """Really hurt the daemons of pools, to see that it is noticed.
+
+    `poison` is a task that fails: whoever takes the next one is ended at it, three times.
+    """
     told = _change(ctx, "debug", names, yes, injury=injury)
-    tell(f"{told['hurt']} processes hurt")
+    tell(f"{told['hurt']} {'pools poisoned' if injury == 'poison' else 'processes hurt'}")
     return ExitCode.OK
 
 

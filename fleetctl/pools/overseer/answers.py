@@ -8,6 +8,7 @@ import signal
 import time
 
 from fleetctl.pools.overseer import holdanswers, lives, orders, processes, tally, views
+from fleetctl.pools.overseer.poison import TIMES
 from fleetctl.pools.overseer.pools import NEVER
 from fleetctl.pools.overseer.specs import SpecError
 from fleetctl.pools.overseer.version import VERSION
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 LOG_MOST = 64 << 10
 EVENTS_MOST = 1000
+POISON = "poison"
 INJURIES = {"hang": signal.SIGSTOP, "error": signal.SIGABRT, "kill": signal.SIGKILL}
 
 
@@ -143,6 +145,7 @@ def figures(overseer: Overseer) -> dict[str, float]:
         "lookouts_failing": sum(look.failures > 0 for look in overseer.lookouts.values()),
         "lookouts_blind": sum(look.blind(time.monotonic()) for look in overseer.lookouts.values()),
         "blind_wakes": sum(look.patrol.woken for look in overseer.lookouts.values()),
+        "watchdogs_held": overseer.core.bites_held,
         "zygotes": len(overseer.zygotes),
         "zygotes_failing": overseer.zygotes.failing,
         "warm_starts": overseer.zygotes.started,
@@ -254,10 +257,16 @@ def _log(overseer: Overseer, request: Request) -> Answer:
 
 
 def _debug(overseer: Overseer, request: Request) -> Answer:
-    """Really hurt the processes of pools: stand still, abort, be killed."""
-    number = INJURIES.get(str(request.get("injury")))
+    """Really hurt the processes of pools: stand still, abort, be killed, or die of a task."""
+    injury = str(request.get("injury"))
+    if injury == POISON:
+        poisoned = _named(overseer, request)
+        for pool in poisoned:
+            overseer.poison.give(pool.name, int(request.get("times") or TIMES))
+        return {"hurt": len(poisoned)}
+    number = INJURIES.get(injury)
     if number is None:
-        raise Refused(f"injury must be one of {', '.join(INJURIES)}")
+        raise Refused(f"injury must be one of {', '.join((*INJURIES, POISON))}")
     hurt = 0
     for pool in _named(overseer, request):
         for slot in pool.live():

@@ -76,6 +76,9 @@ class Core:
         self.wakes: list[tuple[Slot, float]] = []
         """Slots that became ready, with the seconds since somebody asked; for the histogram."""
         self._asked: dict[Slot, float] = {}
+        self.bites_held = 0
+        """How often a watchdog was held back, because there had been too many."""
+        self._bites: list[float] = []
         self.tokens = tokens
         """How many may be starting at once."""
         self._chance = chance
@@ -155,14 +158,24 @@ class Core:
         life, watchdog = slot.life, slot.pool.kind.watchdog
         assert life is not None
         if watchdog and life.beat + watchdog <= now:
-            if (self.starved or late > watchdog / 4) and life.excused < EXCUSES_MOST:
-                life.excused += 1
-                life.beat = now - watchdog * 3 / 4  # who is slow here may be we
-            else:
+            slow = (self.starved or late > watchdog / 4) and life.excused < EXCUSES_MOST
+            life.excused += slow
+            if not slow and self._may_bite(now):
                 self.stop(slot, states.HANGS, states.HANG, now)
                 return
+            life.beat = now - watchdog * 3 / 4  # who is slow here may be we
         if slot.trouble is not None and life.ready_at + failures.STABLE_S <= now:
             self.note({"t": now, "e": "stable", "p": slot.pool.name, "n": slot.number})
+
+    def _may_bite(self, now: float) -> bool:
+        """Whether a watchdog may end one more process of this host."""
+        self._bites = [at for at in self._bites if at > now - failures.BITES_WITHIN_S]
+        live = sum(len(pool.live()) for pool in self.awake)
+        if len(self._bites) >= failures.bites_most(live):
+            self.bites_held += 1
+            return False
+        self._bites.append(now)
+        return True
 
     # -- starting --------------------------------------------------------------------------
 

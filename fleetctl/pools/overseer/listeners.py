@@ -13,7 +13,6 @@ import os
 import select
 import socket
 
-from fleetctl.pools.overseer.pools import RUN
 from fleetctl.pools.overseer.states import LIVE, TROUBLED
 
 TYPE_CHECKING = False
@@ -28,7 +27,7 @@ BACKLOG = 1024
 PATH_MOST = 107
 SPARE = 512
 """Descriptors left for processes, the control socket and so on."""
-_MOVED = frozenset(("move", "intent", "attention", "forgotten"))
+_MOVED = frozenset(("move", "intent", "hold", "release", "attention", "forgotten"))
 """Records after which a pool may begin or cease to be one that a connection wakes."""
 
 
@@ -153,7 +152,7 @@ class Listeners:
         fd = self._fds.get(pool.name, -1)
         if fd < 0:
             return
-        sleeps = pool.intent == RUN and not pool.pending
+        sleeps = pool.usual and not pool.pending
         if not sleeps or any(s.state in LIVE or s.state in TROUBLED for s in pool.slots):
             self._unwatch(fd)
         elif fd not in self._watched:

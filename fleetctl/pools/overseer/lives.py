@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from errno import errorcode
+
 from fleetctl.pools.overseer import holds, states
 from fleetctl.pools.overseer.core import deadline
 from fleetctl.pools.overseer.states import BUSY, IDLE, LEAVING, NAPPING, STARTING, STOPPING
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from fleetctl.pools.overseer.pools import Life, Pool, Slot
 
 TEXT_MOST = 200
+RELOADING = "reloading"
 _BEAT = {"WATCHDOG": "1"}
 SLEEP_LEAST_S = 1.0
 
@@ -57,6 +60,36 @@ def _at_rest(core: Core, slot: Slot, now: float) -> None:
         core.pump(now)  # before it takes the next
 
 
+REFUSED = {
+    "FDSTORE": "descriptors are not kept; a socket is kept by `socket` in the kind",
+    "MAINPID": "the process of a slot is the one that was started; stay in the foreground",
+    "RESTART_RESET": "failures are forgotten after a minute of being well, and not sooner",
+}
+"""Words of sd_notify that are not obeyed, and why; it is said once in a process's life."""
+
+
+def _answer(core: Core, slot: Slot, life: Life, message: Mapping[str, str], now: float) -> None:
+    """Words that the log tells more of, once. The pid of the process itself is no news."""
+    for word in REFUSED.keys() & message.keys():
+        if word not in life.answered and (word, message[word]) != ("MAINPID", str(life.pid)):
+            life.answered += (word,)
+            core.say(slot.pool, now, f"{word} refused: {REFUSED[word]}")
+    errno = _number(message, "ERRNO")
+    if errno and "ERRNO" not in life.answered:
+        life.answered += ("ERRNO",)
+        core.say(slot.pool, now, f"errno {errno} ({errorcode.get(errno, 'unknown')})")
+
+
+def _reload(slot: Slot, life: Life, message: Mapping[str, str], now: float) -> None:
+    """It reads its settings anew: it may be silent until it is ready again, as at its start."""
+    if message.get("RELOADING") == "1":
+        kind, life.status = slot.pool.kind, message.get("STATUS", RELOADING)[:TEXT_MOST]
+        life.beat = max(life.beat, now + kind.start_timeout - kind.watchdog)
+    elif message.get("READY") == "1" and slot.state != STARTING:
+        life.beat = now
+        life.status = "" if life.status == RELOADING else life.status
+
+
 def _parting(message: Mapping[str, str]) -> bool:
     """It says it will exit, on purpose."""
     return "X_FLEETCTL_HIBERNATE_USEC" in message or "X_FLEETCTL_SCALE_DOWN" in message
@@ -74,6 +107,8 @@ def _remember(core: Core, slot: Slot, life: Life, message: Mapping[str, str], no
     if more is not None:
         core.book.blame(slot.pool.name, now, max(0, more - life.errors))
         life.errors = max(life.errors, more)
+    _reload(slot, life, message, now)
+    _answer(core, slot, life, message, now)
     extend = _number(message, "EXTEND_TIMEOUT_USEC")
     if extend is not None and slot.state in (STARTING, STOPPING, NAPPING, LEAVING):
         life.deadline = max(life.deadline, now + extend / 1e6)

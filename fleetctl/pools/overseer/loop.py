@@ -28,10 +28,11 @@ from fleetctl.pools.overseer import (
 )
 from fleetctl.pools.overseer.children import Children
 from fleetctl.pools.overseer.control import Control
-from fleetctl.pools.overseer.core import SPAWN, Core
+from fleetctl.pools.overseer.core import ABRT, SPAWN, Core
 from fleetctl.pools.overseer.histogram import Histogram
 from fleetctl.pools.overseer.listeners import Listeners
 from fleetctl.pools.overseer.lookouts import Lookout
+from fleetctl.pools.overseer.poison import Poison
 from fleetctl.pools.overseer.spool import Spool
 
 TYPE_CHECKING = False
@@ -83,6 +84,7 @@ class Overseer:
         self._next_tick = 0.0
         self._logs_at = 0.0
         self.children = Children(home, self.epoll)
+        self.poison = Poison()
         self.listeners = Listeners(self.epoll, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         self.zygotes = zygotes.Zygotes(home, self.epoll, self.children.env)
 
@@ -342,6 +344,8 @@ class Overseer:
         if not records and not self.log.trouble:
             return
         self.listeners.follow(records, self.core.book.pools)
+        for name, number in self.poison.taken(records):
+            self.children.strike(self.core.book.pools[name].slot(number), ABRT, group=False)
         ahead_s = time.time() - now
         self.log.append(records, ahead_s)
         if self.control_is_followed():

@@ -22,6 +22,7 @@ class Life:
 
     __slots__ = (
         "announced",
+        "answered",
         "beat",
         "born",
         "cursor",
@@ -60,6 +61,8 @@ class Life:
         self.cursor = False
         """It told up to where it had looked when it announced its nap."""
         self.status = ""
+        self.answered: tuple[str, ...] = ()
+        """Words of it that the log told more of."""
         self.task = ""
         self.errors = 0
 

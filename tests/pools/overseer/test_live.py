@@ -274,6 +274,19 @@ def test_a_program_that_is_not_there_is_failed_at_once(live: Host) -> None:
     assert 290 < row["next_s"] <= 300
 
 
+def test_a_poisoned_task_is_rehearsed_on_a_real_daemon(live: Host) -> None:
+    """Whoever takes the next task is ended at it, as often as was asked for, and no further."""
+    _watched(live, ["i1", "i2"])
+    live.start()
+    assert live.ask("debug", injury="poison", pools=["i1/task"], times=1) == {"hurt": 1}
+    live.put("i1")
+    live.put("i2")
+    live.until(lambda: any(e.get("to") == "backoff" for e in live.events()))
+    (told,) = [e for e in live.events() if e.get("to") == "backoff"]
+    assert (told["p"], told["c"], told["sig"]) == ("i1/task", "signal", signal.SIGABRT)
+    live.until(lambda: not live.open_tasks())
+
+
 def test_a_second_overseer_is_refused(live: Host) -> None:
     """One folder, one overseer; the first goes on."""
     live.write()
