@@ -322,5 +322,8 @@ def _text() -> bytes:
     """The program of a zygote."""
     loader = zygote.__loader__
     assert loader is not None
-    data: bytes = loader.get_data(zygote.__file__)  # type: ignore[attr-defined]
+    source = zygote.__file__  # which may be what Python compiled of it
+    if source.endswith(".pyc"):
+        source = source[:-1]
+    data: bytes = loader.get_data(source)  # type: ignore[attr-defined]
     return data
