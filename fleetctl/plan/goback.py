@@ -17,7 +17,7 @@ from fleetctl.playbook.kinds import step_kinds
 from fleetctl.playbook.model import Gate, Phase, Playbook, Step
 from fleetctl.playbook.steps.deploy import Deploy, Requires
 
-_SERVES_BOTH_WAYS = frozenset({"deploy", "stop", "start", "restart", "wait"})
+_SERVES_BOTH_WAYS = frozenset({"deploy", "pools", "stop", "start", "restart", "wait"})
 _NAME_MAX = 40
 
 

@@ -39,7 +39,7 @@ def planned(way: WayBack, targets: dict[str, str], fleet: Fleet) -> Plan:
 
 
 def test_the_saturday_push_goes_back_last_phase_first() -> None:
-    """Code goes back, daemons stop and start around it; schemas, looks and questions are named."""
+    """Code goes back, daemons and pools rest around it; schemas, looks and questions are named."""
     fleet = load_fleet(ROOT / "inventory" / "phacility.yaml")
     targets = dict.fromkeys(fleet.hosts, "r1")
     way = way_of(load_playbook(ROOT / "playbooks" / "saturday-push.yaml"), fleet, targets)
@@ -50,8 +50,9 @@ def test_the_saturday_push_goes_back_last_phase_first() -> None:
     assert [phase.needs for phase in plan.phases] == [(), *((name,) for name in names[:-1])]
     repo = plan.phases[2]
     kinds = list(dict.fromkeys(step.key.split("-")[2].partition(".")[0] for step in repo.steps))
-    assert kinds == ["stop", "deploy", "start"]
+    assert kinds == ["pools", "stop", "deploy", "start"]
     assert repo.steps[0].restored_by == repo.steps[-1].key
+    assert repo.steps[1].restored_by == repo.steps[-2].key
     assert (repo.budget.per_phase, repo.budget.per_batch, repo.limit) == (1, 1, 8)
     assert way.steps == ("upgrade the schemas (db)",)
     assert way.phases == ("preflight", "instances", "storage")
