@@ -49,10 +49,9 @@ class PoolTexts:
         """`*/taskmaster, a/task`, for titles."""
         return ", ".join(self.wish.only) or "all"
 
-    def hold(self, *, again: bool = False) -> str:
+    def hold(self) -> str:
         """Hold them until the run releases them, and wait until what is busy has finished."""
-        return self._text("hold", _BUSY, why=f"run {_RUN}", by="fleetctl",
-                          **({"again": True} if again else {}))  # fmt: skip
+        return self._text("hold", _BUSY, why=f"run {_RUN}", by="fleetctl")
 
     def release(self) -> str:
         """Give back what this run holds, and wait until what ran before is up again."""
@@ -65,7 +64,7 @@ class PoolTexts:
     def _text(self, do: str, hint: str, **more: Any) -> str:
         lenient = self.wish.missing == "ok"
         request: dict[str, Any] = {"do": do, "token": _RUN, **more}
-        if self.pools and not more.get("again"):
+        if self.pools:
             request["pools"] = self.pools
         if lenient or do == "release":  # what was held is given back though a kind is gone since
             request["lenient"] = True

@@ -39,7 +39,7 @@ def _holding(texts: PoolTexts) -> StepDraft:
 def _waking(texts: PoolTexts) -> StepDraft:
     """What ran before runs again; what slept sleeps on."""
     return StepDraft(
-        Exec(texts.release(), undo=texts.hold(again=True)),
+        Exec(texts.release(), undo=texts.hold()),
         f"wake pools: {texts.words}, what ran before",
         timeout_s=texts.wish.within + ASKING_S, retry=Retry(attempts=1),
     )  # fmt: skip

@@ -8,12 +8,24 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from fleetctl.pools.overseer import failures, keeping
-from fleetctl.pools.overseer.pools import GONE, NEVER, RUN, Held, Life, Pool, Slot, Trouble
+from fleetctl.pools.overseer.pools import (
+    GONE,
+    NEVER,
+    NO_PLACES,
+    RUN,
+    Held,
+    Life,
+    Pool,
+    Slot,
+    Trouble,
+)
 from fleetctl.pools.overseer.states import (
     BACKOFF,
     BUSY,
+    EMPTY,
     ERRORS,
     FAILED,
+    HIBERNATING,
     LIVE,
     NAP,
     RETRY,
@@ -89,10 +101,19 @@ def _move(book: Book, pool: Pool, record: Record) -> None:
 def _pay(pool: Pool, held: Held, slot: Slot) -> None:
     """What is owed a place is done with its start, or with an error, which has its own times."""
     if slot.state == STARTING or slot.state not in LIVE:
-        held.stale.discard(slot.number)
+        held.stale -= {slot.number}
     free = pool.intent == RUN and not held.holds
     if free and slot.state in (STARTING, BACKOFF, FAILED):
-        held.awake.discard(slot.number)
+        held.awake -= {slot.number}
+    _let_go(pool, held)
+
+
+def _let_go(pool: Pool, held: Held) -> None:
+    """A pool that sleeps again, and is owed nothing, costs no more than others."""
+    if held.holds or held.awake or held.stale:
+        return
+    if all(slot.state in (EMPTY, HIBERNATING) for slot in pool.slots):
+        pool.held = None
 
 
 def _nap(pool: Pool, slot: Slot, record: Record) -> None:
@@ -151,7 +172,7 @@ def _intent(_: Book, pool: Pool, record: Record) -> None:
     usual = pool.intent in (RUN, GONE)
     pool.note = None if usual else (record.get("u", NEVER), record.get("by", ""), record["why"])
     if record.get("awake"):
-        pool.hold().awake.update(record["awake"])
+        pool.hold().awake |= frozenset(record["awake"])
     _reckon_owed(pool)
 
 
@@ -159,14 +180,14 @@ def _hold(_: Book, pool: Pool, record: Record) -> None:
     """Somebody wants nothing to start for it."""
     held = pool.hold()
     held.holds[record["k"]] = (record.get("by", ""), record["why"])
-    held.awake.update(record["awake"])
-    held.stale.clear()
-    held.asked.pop(record["k"], None)
+    held.awake |= frozenset(record["awake"])
+    held.stale = NO_PLACES
+    held.forget(record["k"])
 
 
 def _awake(_: Book, pool: Pool, record: Record) -> None:
     """One more process that is ended only because the pool is to be down."""
-    pool.hold().awake.add(record["n"])
+    pool.hold().awake |= {record["n"]}
 
 
 def _release(_: Book, pool: Pool, record: Record) -> None:
@@ -184,12 +205,13 @@ def _reckon_owed(pool: Pool) -> None:
         return
     there = {slot.number for slot in pool.slots if slot.state in (*WORKING, *TROUBLED)}
     held.awake -= there
+    _let_go(pool, held)
 
 
 def _restart(_: Book, pool: Pool, record: Record) -> None:
     """These places are to get new processes, one after another."""
     held = pool.hold()
-    held.stale.update(record["slots"])
+    held.stale |= frozenset(record["slots"])
     held.ask(record["k"], tuple(record["slots"]))
 
 

@@ -71,7 +71,7 @@ def how_far(pool: Pool, token: str) -> str:
     if token in held.holds:
         live = [slot.state for slot in pool.slots if slot.state in LIVE]
         return BUSY if states.BUSY in live else ENDING if live else DOWN
-    places = held.asked.get(token)
+    places = held.places(token)
     if places is None:
         return ""
     if pool.intent != RUN or held.holds:

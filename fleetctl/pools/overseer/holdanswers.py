@@ -20,17 +20,12 @@ TOKEN_MOST = 200
 
 
 def hold(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> dict[str, Any]:
-    """Hold the pools named, all if none is, or with `again` those released under the token."""
+    """Hold the pools named, or all."""
     token, now, core = _token(request), time.monotonic(), overseer.core
     why, by = str(request.get("why") or ""), str(request.get("by") or "")
     if not why:
         raise ValueError("say why: whoever comes next will ask")
-    if request.get("again"):
-        known = overseer.core.book.pools.values()
-        pools = [pool for pool in known if pool.held is not None and token in pool.held.asked]
-    else:
-        pools = _wanted(overseer, request, chosen)
-    for pool in pools:
+    for pool in _wanted(overseer, request, chosen):
         holds.hold(core, pool, token, now, why, by=by)
     return headway.progress(core, token)
 

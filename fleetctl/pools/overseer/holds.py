@@ -80,7 +80,7 @@ def turn_over(core: Core, pool: Pool, now: float) -> None:
     held = pool.held
     if held is None or not held.stale or not core.may_start(pool):
         return
-    asked = next(reversed(held.asked.values()), ())
+    asked = held.asked[-1][1] if held.asked else ()
     for slot in pool.slots:
         broken = slot.state in TROUBLED and slot.number in asked
         queued = slot in core.starts and slot.number in held.stale

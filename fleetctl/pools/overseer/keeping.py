@@ -34,7 +34,7 @@ def _held(held: Held) -> Record:
     """Who holds a pool, and what it is owed."""
     return {
         "holds": {token: list(words) for token, words in held.holds.items()},
-        "asked": {token: list(places) for token, places in held.asked.items()},
+        "asked": [[token, list(places)] for token, places in held.asked],
         **{"awake": sorted(held.awake), "stale": sorted(held.stale)},
     }
 
@@ -55,21 +55,27 @@ def _kept(slot: Slot) -> Record:
 def restore(pool: Pool, record: Record) -> None:
     """Make a pool what `kept` said."""
     pool.seen, pool.latest, pool.hint = record["seen"], record["latest"], record["hint"]
-    pool.wanted_at, pool.intent = record["at"], record["intent"]
+    pool.wanted_at = record["at"]
+    restore_wishes(pool, record)
+    for told in record["slots"]:
+        _restore(pool.slot(told["n"]), told)
+
+
+def restore_wishes(pool: Pool, record: Record) -> None:
+    """What operators want of it, and who holds it: that outlasts the host's own restart, too."""
+    pool.intent = record["intent"]
     pool.target = tuple(record["target"]) if record["target"] else None
     note = record["note"]
     pool.note = note and (NEVER if note[0] is None else note[0], note[1], note[2])
     if "held" in record:
         _restore_held(pool.hold(), record["held"])
-    for told in record["slots"]:
-        _restore(pool.slot(told["n"]), told)
 
 
 def _restore_held(held: Held, told: Record) -> None:
     """Who holds a pool, and what it is owed."""
     held.holds = {token: (by, why) for token, (by, why) in told["holds"].items()}
-    held.asked = {token: tuple(places) for token, places in told["asked"].items()}
-    held.awake, held.stale = set(told["awake"]), set(told["stale"])
+    held.asked = tuple((token, tuple(places)) for token, places in told["asked"])
+    held.awake, held.stale = frozenset(told["awake"]), frozenset(told["stale"])
 
 
 def _restore(slot: Slot, told: Record) -> None:

@@ -350,7 +350,7 @@ class Overseer:
         self.log.append(records, ahead_s)
         if self.control_is_followed():
             self.control.tell(b"".join([eventlog.encode(r, ahead_s) for r in records]))
-        if any(record["e"] in ("intent", "target") for record in records):
+        if any(record["e"] in ("intent", "target", "hold", "release") for record in records):
             self.log.sync()
         records.clear()
 

@@ -97,6 +97,7 @@ class Slot:
         self.trouble: Trouble | None = None
 
 
+NO_PLACES: frozenset[int] = frozenset()
 ASKED_MOST = 4
 """Of so many tokens a pool remembers what was asked of it."""
 
@@ -109,19 +110,25 @@ class Held:
     def __init__(self) -> None:
         self.holds: dict[str, tuple[str, str]] = {}
         """Token -> who holds it, and why."""
-        self.awake: set[int] = set()
+        self.awake: frozenset[int] = NO_PLACES
         """Places whose process was ended to keep it down; each is started again."""
-        self.stale: set[int] = set()
+        self.stale: frozenset[int] = NO_PLACES
         """Places whose process is still to be replaced by a new one."""
-        self.asked: dict[str, tuple[int, ...]] = {}
-        """Token of a release or a restart -> the places it was about; the latest last."""
+        self.asked: tuple[tuple[str, tuple[int, ...]], ...] = ()
+        """Token of a release or a restart, and the places it was about; the latest last."""
 
     def ask(self, token: str, places: tuple[int, ...]) -> None:
         """Remember what was asked, and forget what was long ago."""
-        self.asked.pop(token, None)
-        self.asked[token] = places
-        while len(self.asked) > ASKED_MOST:
-            del self.asked[next(iter(self.asked))]
+        self.forget(token)
+        self.asked = (*self.asked, (token, places))[-ASKED_MOST:]
+
+    def forget(self, token: str) -> None:
+        """What was asked under a token is asked no more."""
+        self.asked = tuple(one for one in self.asked if one[0] != token)
+
+    def places(self, token: str) -> tuple[int, ...] | None:
+        """What was asked under a token was about these; None: nothing was."""
+        return next((places for known, places in self.asked if known == token), None)
 
 
 class Pool:

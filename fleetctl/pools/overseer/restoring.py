@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetctl.pools.overseer import eventlog, orders, processes, states
+from fleetctl.pools.overseer import eventlog, keeping, orders, processes, states
 from fleetctl.pools.overseer.kinds import Kind
 from fleetctl.pools.overseer.pools import Pool, Slot
 from fleetctl.pools.overseer.states import LIVE
@@ -38,6 +38,8 @@ def restore(
             pools[name] = Pool(name, ghost)
         if same_boot or record.get("e") in _FROM_BOOT_TO_BOOT:
             _apply(core, record)
+        elif record.get("e") == "kept" and name in pools:
+            keeping.restore_wishes(pools[name], record)
     for name in [name for name, pool in pools.items() if pool.kind is ghost]:
         if not pools[name].live():
             del pools[name]

@@ -23,6 +23,8 @@ def tick(core: Core, now: float) -> None:
     _end_pauses(core, now)
     for pool in list(core.owing):
         core.settle(pool, now)
+        if pool.held is None or not core.may_start(pool):
+            del core.owing[pool]
     for pool in list(core.awake):
         if core.may_start(pool):
             if len(pool.slots) < pool.most or any(s.state in FREE for s in pool.slots):

@@ -21,8 +21,13 @@ pytestmark = pytest.mark.slow
 def host(tmp_path: Path) -> Iterator[Host]:
     """An overseer that keeps nothing yet."""
     host = Host(tmp_path)
-    host.write(kind={"task": {"command": ["true"], "at_start": "asleep"}},
-               instances=[{"names": ["a"], "kinds": ["task"]}])  # fmt: skip
+    host.write(
+        kind={
+            "task": {"command": ["true"], "at_start": "asleep"},
+            "busy": host.taskmaster(at_start="asleep"),
+        },
+        instances=[{"names": ["a"], "kinds": ["task"]}, {"names": ["b"], "kinds": ["busy"]}],
+    )
     host.start()
     yield host
     host.stop()
@@ -40,7 +45,7 @@ def test_answer_is_a_line_of_json(host: Host) -> None:
     """What is asked is answered on stdout; all is well: 0."""
     code, out, err = ask(host, '{"do": "status", "all": true}')
     assert (code, err) == (0, "")
-    assert [row["pool"] for row in json.loads(out)["pools"]] == ["a/task"]
+    assert [row["pool"] for row in json.loads(out)["pools"]] == ["a/task", "b/busy"]
 
 
 def test_what_is_refused_is_told_apart_from_nobody_there(host: Host, tmp_path: Path) -> None:
@@ -66,3 +71,24 @@ def test_a_long_answer_is_packed_and_read_back(host: Host) -> None:
     told = told_by(Looked(1, "h", 0, Output(damaged.encode(), b"", len(out)), Output(), 0.0))
     assert isinstance(told, Silent)
     assert told.state == "unknown"
+
+
+def test_whoever_waits_is_told_who_is_not_there(host: Host) -> None:
+    """A hold waits for the busy, names them and ends none; a release waits for what ran."""
+    host.open_queue().close()
+    host.put("b", "hang")
+    host.ask("wake", pools=["b/busy"])
+    host.until(lambda: [s["state"] for s in host.pool("b/busy")["slots"]] == ["busy"])
+    before = host.pids()
+    held = '{"do": "hold", "token": "r", "why": "x", "settle_s": 0.3}'
+    code, out, err = ask(host, held)
+    assert (code, json.loads(out)["left"]) == (3, 1)
+    assert err.splitlines() == ["1 busy: b/busy", "1 pools are not there after 0.3 s"]
+    assert host.pids() == before
+    host.ask("debug", pools=["b/busy"], injury="kill")
+    host.until(lambda: not host.pids())
+    assert ask(host, held)[0] == 0
+    host.until(lambda: host.pool("b/busy")["slots"][0]["state"] == "backoff")
+    code, out, _ = ask(host, '{"do": "release", "token": "r", "settle_s": 20}')
+    assert (code, json.loads(out)["left"]) == (0, 0)
+    assert [e["c"] for e in host.events() if e.get("to") == "starting"] == ["hibernate", "exit"]

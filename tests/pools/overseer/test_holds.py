@@ -245,6 +245,47 @@ def test_a_restart_goes_no_further_than_the_first_that_does_not_come_up() -> Non
     assert headway.progress(world.core, "run1")["names"] == {"failed": ["acme/task"]}
 
 
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_host_that_reboots_while_it_is_held_starts_nothing(anew: bool) -> None:
+    """Also then what ran runs after the release, and what sleeps from the start sleeps on."""
+    world = World()
+    pool, busy = world.add("a/task"), world.add("b/task")
+    sleeper, worked = world.add("c/nap", at_start="asleep"), world.add("d/nap", at_start="asleep")
+    working(world, pool)
+    working(world, busy, busy=True)
+    for each in (pool, busy, sleeper, worked):
+        hold(world, each)
+    world.succeeded(anew=anew, boot="another")
+    obey(world)
+    pools = world.core.book.pools
+    assert not world.processes
+    world.attention(pools["d/nap"])
+    for each in pools.values():
+        release(world, each)
+    obey(world)
+    states_now = {name: each.slot(0).state for name, each in pools.items()}
+    assert states_now == {
+        **{"a/task": "idle", "b/task": "idle", "c/nap": "hibernating", "d/nap": "idle"},
+    }
+
+
+def test_a_pool_that_was_held_and_sleeps_costs_no_more_than_others() -> None:
+    """What a hold needs is gone with it."""
+    world = World()
+    sleeper, ran = asleep(world, "a/task"), world.add("b/task")
+    working(world, ran)
+    for pool in (sleeper, ran):
+        hold(world, pool)
+        release(world, pool)
+    assert sleeper.held is None
+    obey(world)
+    world.told(ran.slot(0), NAP)
+    world.exited(ran.slot(0))
+    assert ran.held is None
+    world.pass_s(2)
+    assert not world.core.owing
+
+
 class Held(RuleBasedStateMachine):
     """Four pools that are held and released while daemons, work and overseers come and go."""
 
@@ -359,4 +400,4 @@ class Held(RuleBasedStateMachine):
 
 
 TestHeld = Held.TestCase
-TestHeld.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestHeld.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)

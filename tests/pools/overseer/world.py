@@ -109,8 +109,11 @@ class World:
             ticks.tick(self.core, self.now)
             self.settle()
 
-    def succeeded(self, *, anew: bool) -> None:
-        """Another overseer takes over, by the log as it is or by one begun `anew`."""
+    def succeeded(self, *, anew: bool, boot: str = "b") -> None:
+        """Another overseer takes over, by the log as it is or by one begun `anew`.
+
+        `boot`: "b" is that of the log; with another one no process is left.
+        """
         book, before = self.core.book, self.core
         records: list[Any] = list(self.log)
         if anew:
@@ -121,9 +124,11 @@ class World:
         self.core = Core(lambda: 0.5, self._tokens)
         self.core.fits = before.fits
         wanted = {name: pool.kind for name, pool in book.pools.items()}
-        restoring.restore(self.core, wanted, iter([{"boot": "b"}, *records]), "b", self.now)
+        restoring.restore(self.core, wanted, iter([{"boot": "b"}, *records]), boot, self.now)
         self.log = records
         pools = self.core.book.pools
+        if boot != "b":
+            places = {}
         self.processes = {pools[name].slot(n): pid for (name, n), pid in places.items()}
         restoring.take_up(self.core, "/nowhere", lambda slot: slot in self.processes, self.now)
         self.settle()
