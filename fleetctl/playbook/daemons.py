@@ -12,6 +12,8 @@ from fleetctl.playbook import releasetree
 from fleetctl.playbook.command import shell_of
 from fleetctl.playbook.kinds import StepDraft
 from fleetctl.playbook.operations import Exec
+from fleetctl.playbook.pooling import pooling
+from fleetctl.playbook.poolstexts import NAMES, Do, Wish
 from fleetctl.playbook.source import Command
 from fleetctl.playbook.substitute import shell_template_of
 from fleetctl.playbook.units import Seconds, SomeSeconds
@@ -59,6 +61,9 @@ class Daemons(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     systemd: str | tuple[str, ...] = ()
     """A unit, or several in this order."""
     command: ByCommand | None = None
+    pool: str | tuple[str, ...] = ()
+    """Pools the host's overseer keeps, as instance/kind or a kind; as a `pools` step, and of what
+    else is said only `up.within` is heeded."""
     up: Up = msgspec.field(default_factory=Up)
     only: Literal["running", "all"] = "running"
     """running: a daemon that did not run before stays stopped. all: every one is started."""
@@ -66,12 +71,28 @@ class Daemons(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Its last line is the release that runs; after a start it must be the planned one."""
 
 
+def pools_of(daemons: Daemons, do: Do) -> StepDraft | None:
+    """The step on pools that is meant; None: it is about daemons without an overseer."""
+    if not daemons.pool:
+        return None
+    plain = Daemons(pool=daemons.pool, up=Up(within=daemons.up.within))
+    if daemons != plain:
+        raise ValueError("with `pool` goes nothing but `up: { within: ... }`")
+    only = (daemons.pool,) if isinstance(daemons.pool, str) else daemons.pool
+    return pooling(Wish(do, only, daemons.up.within))
+
+
+def names_of(daemons: Daemons) -> tuple[str, ...]:
+    """What these daemons need to know of their host."""
+    return NAMES if daemons.pool else ()
+
+
 class Texts:
     """Puts the sh texts for one set of daemons together; raises ValueError for what cannot be."""
 
     def __init__(self, daemons: Daemons) -> None:
         if (daemons.command is None) == (not daemons.systemd):
-            raise ValueError("say exactly one of systemd and command")
+            raise ValueError("say exactly one of systemd and command, or pool alone")
         self.daemons = daemons
         units = (daemons.systemd,) if isinstance(daemons.systemd, str) else daemons.systemd
         self.names = units or (daemons.command.each if daemons.command else ()) or _ALONE

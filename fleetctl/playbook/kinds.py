@@ -103,7 +103,7 @@ class StepKind(msgspec.Struct, frozen=True):
     """It compiles to a Listing (part `list`) and a Foreach after it: its texts may name
     `{{item}}`."""
     schema: Callable[[Any], SchemaWords] | None = None
-    names: tuple[str, ...] = ()
+    names: Callable[[Any], tuple[str, ...]] | None = None
     """What its texts name of a host, beside what the author wrote."""
 
 

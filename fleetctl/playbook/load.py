@@ -178,8 +178,9 @@ def _used(document: Document, path: tuple[str | int, ...], mistakes: Mistakes) -
 
 def _used_by_kinds(steps: Iterable[Step | None]) -> Iterator[Used]:
     for step in steps:
-        if step is not None:
-            yield from (Used(n, step.written.location) for n in step_kinds()[step.kind].names[:1])
+        names = step_kinds()[step.kind].names if step is not None else None
+        if step is not None and names is not None:
+            yield from (Used(name, step.written.location) for name in names(step.value))
 
 
 def _read_failure(document: Document, index: int, mistakes: Mistakes) -> FailureText:

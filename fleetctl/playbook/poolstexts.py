@@ -20,8 +20,8 @@ Do = Literal["hibernate", "wake", "drain", "restart"]
 WITHIN_S = 300.0
 ASKING_S = 60.0
 """What a step gets on top of waiting, for asking."""
-NAMES = ("pools.home", "pools.python")
-"""What every one of these texts names of its host."""
+NAMES = ("pools.home",)
+"""What tells of a host whether these texts can be made for it."""
 _RUN = "@run@"
 
 

@@ -162,6 +162,18 @@ def test_what_a_hibernate_holds_is_owed_until_the_wake() -> None:
     ]  # fmt: skip
 
 
+def test_daemons_kept_by_an_overseer_restart_as_pools() -> None:
+    """`restart: {pool: ...}` is a restart of pools; what only others heed is refused beside it."""
+    plan = compiled({"restart": {"pool": "task", "up": {"within": "90s"}}}, pools=Pools())
+    (step,) = plan.phases[0].steps
+    assert step.title == "restart pools: task, what runs"
+    assert step.timeout_s == 150
+    with pytest.raises((InputError, InputErrors), match="with `pool` goes nothing"):
+        compiled({"restart": {"pool": "task", "systemd": "app"}}, pools=Pools())
+    with pytest.raises((InputError, InputErrors), match="no daemon pools are kept"):
+        compiled({"stop": {"pool": ["task"]}})
+
+
 def test_a_tier_without_pools_is_refused_with_the_step() -> None:
     """Before the first connection, with what to say where."""
     with pytest.raises((InputError, InputErrors)) as caught:

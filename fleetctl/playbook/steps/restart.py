@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
-from fleetctl.playbook.daemons import Daemons, Texts, restarting, with_report
+from fleetctl.playbook.daemons import Daemons, Texts, names_of, pools_of, restarting, with_report
 from fleetctl.playbook.kinds import KindContext, StepDraft, StepKind
 
 
 def _compile(value: Daemons, context: KindContext) -> tuple[StepDraft, ...]:
+    pooled = pools_of(value, "restart")
+    if pooled is not None:
+        return (pooled,)
     texts = Texts(value)
     return with_report(texts, restarting(texts), "act")
 
 
-KIND = StepKind(word="restart", model=Daemons, compile=_compile)
+KIND = StepKind(word="restart", model=Daemons, compile=_compile, names=names_of)

@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
-from fleetctl.playbook.daemons import Daemons, Texts, stopping
+from fleetctl.playbook.daemons import Daemons, Texts, names_of, pools_of, stopping
 from fleetctl.playbook.kinds import KindContext, StepDraft, StepKind
 
 
 def _compile(value: Daemons, context: KindContext) -> tuple[StepDraft, ...]:
+    pooled = pools_of(value, "hibernate")
+    if pooled is not None:
+        return (pooled,)
     return (stopping(Texts(value)),)
 
 
-KIND = StepKind(word="stop", model=Daemons, compile=_compile)
+KIND = StepKind(word="stop", model=Daemons, compile=_compile, names=names_of)

@@ -91,4 +91,4 @@ def test_whoever_waits_is_told_who_is_not_there(host: Host) -> None:
     host.until(lambda: host.pool("b/busy")["slots"][0]["state"] == "backoff")
     code, out, _ = ask(host, '{"do": "release", "token": "r", "settle_s": 20}')
     assert (code, json.loads(out)["left"]) == (0, 0)
-    assert [e["c"] for e in host.events() if e.get("to") == "starting"] == ["hibernate", "exit"]
+    assert [e["c"] for e in host.events() if e.get("to") == "starting"] == ["hibernate", "signal"]
