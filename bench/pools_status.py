@@ -101,7 +101,10 @@ def fleet_of_sleepers(folder: Path, hosts: int, instances: int) -> Iterator[Layo
     """A lab whose hosts have an overseer each; gone afterwards."""
     layout = Layout(folder / "l")
     names = [f"repo{number:03}" for number in range(1, hosts + 1)]
-    made = {name: Host(name, "repo", name, Login(), pools=Pools()) for name in names}
+    made = {
+        name: Host(name, "repo", name, Login(), pools=Pools(python=sys.executable))
+        for name in names
+    }
     fleet = Fleet("bench", made, {"repo": Tier("repo", tuple(names))}, "by hand")
     program = pack(folder / "overseer.pyz")
     running: list[subprocess.Popen[bytes]] = []

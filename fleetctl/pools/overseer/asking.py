@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 import time
+
+from fleetctl.pools.overseer import relay
+from fleetctl.pools.overseer.relay import EXIT_NOBODY, EXIT_REFUSED, EXIT_USAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-EXIT_REFUSED, EXIT_USAGE, EXIT_LATE, EXIT_BROKEN, EXIT_NOBODY = 1, 2, 3, 4, 69
-DEADLINE_S = 30.0
+EXIT_LATE, EXIT_BROKEN = 3, 4
 LOOK_FIRST_S, LOOK_MOST_S = 0.05, 1.0
 """How long between two looks, while one waits for pools; it grows."""
-PLAIN_MOST = 48 << 10
-"""A longer answer, in bytes, is told as `{"packed": ...}`: base64 of zlib of the JSON."""
 
 
 def ask(home: str, text: str) -> int:
@@ -42,7 +41,7 @@ def ask(home: str, text: str) -> int:
     if not told.pop("ok", False):
         sys.stderr.write(f"{told.get('error', 'refused')}\n")
         return EXIT_REFUSED
-    sys.stdout.write(_written(told) + "\n")
+    sys.stdout.write(relay.written(json.dumps(told, separators=(",", ":"))) + "\n")
     return _verdict(told, settle_s) if settle_s and "token" in request else 0
 
 
@@ -77,26 +76,9 @@ def _verdict(told: dict[str, Any], settle_s: float) -> int:
     return EXIT_BROKEN if told.get("failed") else 0
 
 
-def _written(told: dict[str, object]) -> str:
-    """One line; a long one is packed, for whoever asks over SSH keeps little of an output."""
-    text = json.dumps(told, separators=(",", ":"))
-    if len(text) < PLAIN_MOST:
-        return text
-    import zlib
-    from binascii import b2a_base64
-
-    packed = b2a_base64(zlib.compress(text.encode(), 6), newline=False).decode()
-    return json.dumps({"packed": packed})
-
-
 def exchange(home: str, request: object) -> dict[str, Any]:
-    """One line there, one line back."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(DEADLINE_S)
-        sock.connect(f"{home}/control.sock")
-        sock.sendall(json.dumps(request).encode() + b"\n")
-        with sock.makefile("rb") as lines:
-            line = lines.readline()
+    """One line there, one line back; raises OSError, ValueError."""
+    line = relay.exchange(home, json.dumps(request).encode())
     if not line.endswith(b"\n"):
         raise ValueError("it closed the connection")
     told = json.loads(line)

@@ -15,6 +15,11 @@ def main() -> int:
         sys.stderr.write("the overseer needs Python 3.9 or later on this host\n")
         return EXIT_INPUT
     if len(words) == 4 and words[0] == "--home" and words[2] == "--ask":
+        from fleetctl.pools.overseer.relay import relay
+
+        code = relay(words[1], words[3])
+        if code is not None:
+            return code
         from fleetctl.pools.overseer.asking import ask
 
         return ask(words[1], words[3])
