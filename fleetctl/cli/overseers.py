@@ -71,7 +71,7 @@ class Overseers:
         from fleetctl.playbook.operations import Exec
         from fleetctl.playbook.overseers import asking
 
-        plan = adhoc_plan(self._fleet, self._hosts, asking(do, **request))
+        plan = adhoc_plan(self._fleet, self._hosts, asking(do, pack=True, **request))
         phase = plan.phases[0]
         scripts: dict[str, str] = {}
         for host in self._hosts:

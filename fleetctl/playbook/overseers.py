@@ -23,16 +23,21 @@ NAMED = "python={{pools.python}}\n" + PLACE
 """Sets `python`, too. No name may stand behind this: PLACE takes words apart."""
 ASKING = r"""
 [ -e "$home/overseer.pyz" ] || { echo "no overseer is installed in $home" >&2; exit 68; }
-begin="import sys; sys.path.insert(0, sys.argv.pop(1)); from fleetctl.pools.overseer.entry"
+ask() { "$python" -I -S "$home/overseer.pyz" --home "$home" --ask "$1"; }
+"""
+ASK = NAMED + ASKING
+"""Defines `ask REQUEST`: prints the answer; 1: it is refused, 69: nobody answers."""
+
+
+# A file that is named as the program makes Python load what looks for programs in files: a third
+# of what asking costs a host, and a fleet's status asks all of them at once.
+_LIGHTLY = r"""
+from="import sys; sys.path.insert(0, sys.argv.pop(1)); from fleetctl.pools.overseer.entry"
 ask() {
-  "$python" -I -S -c "$begin import main; sys.exit(main())" \
+  "$python" -I -S -c "$from import main; sys.exit(main())" \
     "$home/overseer.pyz" --home "$home" --ask "$1"
 }
 """
-# A file that is named as the program makes Python load what looks for programs in files: a third
-# of what asking costs a host.
-ASK = NAMED + ASKING
-"""Defines `ask REQUEST`: prints the answer; 1: it is refused, 69: nobody answers."""
 
 
 def asking(do: str, **request: Any) -> str:
@@ -41,7 +46,7 @@ def asking(do: str, **request: Any) -> str:
     Exits as the overseer's `--ask` does, and with EXIT_ABSENT where there is none. Values may hold
     no names.
     """
-    return ASK + f"ask {_quoted({'do': do, **request})}\n"
+    return ASK + _LIGHTLY + f"ask {_quoted({'do': do, **request})}\n"
 
 
 def _quoted(request: Mapping[str, Any]) -> str:

@@ -41,7 +41,7 @@ def ask(home: str, text: str) -> int:
     if not told.pop("ok", False):
         sys.stderr.write(f"{told.get('error', 'refused')}\n")
         return EXIT_REFUSED
-    sys.stdout.write(relay.written(json.dumps(told, separators=(",", ":"))) + "\n")
+    sys.stdout.write(json.dumps(told, separators=(",", ":")) + "\n")
     return _verdict(told, settle_s) if settle_s and "token" in request else 0
 
 

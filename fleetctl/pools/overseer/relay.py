@@ -14,7 +14,8 @@ from binascii import b2a_base64
 EXIT_REFUSED, EXIT_USAGE, EXIT_NOBODY = 1, 2, 69
 DEADLINE_S = 30.0
 PLAIN_MOST = 48 << 10
-"""A longer answer, in bytes, is told as `{"packed": ...}`: base64 of zlib of the JSON."""
+"""A longer answer, in bytes, is told as `{"packed": ...}` to who says `pack`: base64 of zlib of the
+JSON."""
 _YES = b'{"ok": true'
 
 
@@ -31,7 +32,8 @@ def relay(home: str, text: str) -> int | None:
         sys.stderr.write(f"no overseer answers in {home}: {error}\n")
         return EXIT_NOBODY
     if line.startswith(_YES) and line.endswith(b"\n"):
-        sys.stdout.write(written("{" + line[len(_YES) :].decode().strip(", \n")) + "\n")
+        told = "{" + line[len(_YES) :].decode().strip(", \n")
+        sys.stdout.write((written(told) if '"pack"' in text else told) + "\n")
         return 0
     return _refused(home, text, line)
 

@@ -62,7 +62,7 @@ def test_a_long_answer_is_packed_and_read_back(host: Host) -> None:
     host.write(kind={"task": {"command": ["true"], "at_start": "asleep"}},
                instances=[{"names": names, "kinds": ["task"]}])  # fmt: skip
     host.ask("reload")
-    _, out, _ = ask(host, '{"do": "tally", "by": "instance", "most": 2000}')
+    _, out, _ = ask(host, '{"do": "tally", "by": "instance", "most": 2000, "pack": true}')
     assert len(out) < 64 << 10
     told = told_by(Looked(1, "h", 0, Output(out.encode(), b"", len(out)), Output(), 0.0))
     assert isinstance(told, dict)
