@@ -101,7 +101,8 @@ class Overseer:
             os.makedirs(folder, 0o700, exist_ok=True)  # noqa: PTH103
         found = self._read_specs()
         now = time.monotonic()
-        restoring.restore(self.core, found.pools, restoring.read(self.log.path), self.log.boot, now)
+        known, boot = restoring.read(self.log.path), self.log.boot
+        restoring.restore(self.core, found.pools, known, boot, now, time.time())
         self.log.open()
         self._start_anew(now)
         self.notify = inherited or notify.listen(f"{self.home}/notify.sock")

@@ -21,18 +21,25 @@ _FROM_BOOT_TO_BOOT = frozenset(("intent", "target", "hold", "release", "awake"))
 
 
 def restore(
-    core: Core, wanted: Mapping[str, Kind], records: Iterator[Record], boot: str, now: float
+    core: Core,
+    wanted: Mapping[str, Kind],
+    records: Iterator[Record],
+    boot: str,
+    now: float,
+    wall: float = 0.0,
 ) -> bool:
     """Put the pools of the specs into the state the log says. True if there was a log of this boot.
 
-    Nothing is started, and no record is made: what was true is true still.
+    Nothing is started, and no record is made: what was true is true still. `wall` is the Unix time
+    now, by which ends that were meant before the host's restart are still met.
     """
     pools = core.book.pools
     for name, kind in wanted.items():
         pools[name] = Pool(name, kind)
     ghost = Kind("", {})
     same_boot = next(records, {}).get("boot") == boot
-    for record in records:
+    for told in records:
+        record = told if same_boot else _of_this_boot(told, now, wall)
         name = record.get("p", "")
         if name and name not in pools and same_boot:
             pools[name] = Pool(name, ghost)
@@ -47,6 +54,19 @@ def restore(
         if pool.note is not None and pool.note[0] < now + 1e9:
             core.bounded[pool] = pool.note[0]
     return same_boot
+
+
+def _of_this_boot(record: Record, now: float, wall: float) -> Record:
+    """A record of an earlier boot, its end told by the clock of this one."""
+    if not {"t", "w"} <= record.keys():
+        return record
+    later = now - record["t"] - (wall - record["w"])
+    if "u" in record:
+        record = {**record, "u": record["u"] + later}
+    note = record.get("note")
+    if note and note[0] is not None:
+        record = {**record, "note": [note[0] + later, *note[1:]]}
+    return record
 
 
 def _apply(core: Core, record: Record) -> None:

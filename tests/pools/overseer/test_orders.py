@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from fleetctl.pools.overseer import orders
+from fleetctl.pools.overseer.eventlog import encode
 from fleetctl.pools.overseer.kinds import Kind
 from tests.pools.overseer.world import BUSY, IDLE, NAP, READY, World, working
 
@@ -69,6 +72,24 @@ def test_a_pause_keeps_what_falls_due_and_ends_by_itself() -> None:
     world.pass_s(3)
     assert slot.state == "starting"
     assert pool.intent == "run"
+
+
+def test_a_pause_ends_when_it_was_to_though_the_host_came_up_anew() -> None:
+    """Its end is a time of the wall clock: a boot's own clock begins at nothing."""
+    world = World()
+    pool = world.add(min=1)
+    working(world, pool)
+    orders.pause(world.core, pool, world.now, "look at it", until=world.now + 50)
+    world.settle()
+    world.log = [json.loads(encode(record, 5e5 - 900)) for record in world.log]
+    world.now -= 900  # the new boot's clock, 0 s later by the wall
+    world.succeeded(anew=False, boot="another")
+    pool = world.core.book.pools[pool.name]
+    world.pass_s(49)
+    assert not world.processes
+    world.pass_s(3)
+    assert pool.intent == "run"
+    assert world.processes
 
 
 def test_a_smaller_maximum_takes_slots_out_of_the_line() -> None:

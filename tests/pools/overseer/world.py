@@ -119,12 +119,14 @@ class World:
         if anew:
             errors = book.errors
             made = [keeping.kept(p, errors.get(n, []), self.now) for n, p in book.pools.items()]
-            records = [json.loads(encode(record, 0.0)) for record in made if record]
+            records = [json.loads(encode(record, 5e5)) for record in made if record]
         places = {(slot.pool.name, slot.number): pid for slot, pid in self.processes.items()}
         self.core = Core(lambda: 0.5, self._tokens)
         self.core.fits = before.fits
         wanted = {name: pool.kind for name, pool in book.pools.items()}
-        restoring.restore(self.core, wanted, iter([{"boot": "b"}, *records]), boot, self.now)
+        restoring.restore(
+            self.core, wanted, iter([{"boot": "b"}, *records]), boot, self.now, self.now + 5e5
+        )
         self.log = records
         pools = self.core.book.pools
         if boot != "b":
