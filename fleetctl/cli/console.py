@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,18 +49,24 @@ PROGRAM = (sys.executable, "-c", "from fleetctl.cli.main import main; main()")
     type=click.Path(path_type=Path, dir_okay=False),
     help="The token is its first line; else one is made and told here.",
 )
+@click.option(
+    "--refresh",
+    metavar="TIME",
+    help="Ask the overseers of all hosts so often, as 10s; else pages tell what others asked.",
+)
 @inventory_option
 @journal_option
 def console(
-    listen: str, allow_actions: bool, token_file: Path | None, inventory: str | None,
-    journal: str | None,
+    listen: str, allow_actions: bool, token_file: Path | None, refresh: str | None,
+    inventory: str | None, journal: str | None,
 ) -> ExitCode:  # fmt: skip
     """A web page with the fleet, the running push, daemon pools and runs; until Ctrl-C.
 
-    It reads the journal and connects to no host. What hosts and daemons said is not shown. Pages
-    work without JavaScript, and follow what happens where there is some.
+    It reads the journal and, without --refresh, connects to no host. What hosts and daemons said
+    is not shown. Pages work without JavaScript, and follow what happens where there is some.
     """
     _see_installed()
+    from fleetctl.cli.poolnews import PoolNews, parse_every
     from fleetctl.console.bell import Bell
     from fleetctl.console.guard import is_loopback
     from fleetctl.console.pooldesk import PoolDesk
@@ -71,12 +78,15 @@ def console(
     needs_token = allow_actions or token_file is not None or not is_loopback(address.host)
     token = _token(token_file) if needs_token else ""
     shelf = Shelf(journal_path(journal).absolute())
-    desk = PoolDesk(shelf.path.parent, fleet)
+    news = PoolNews(fleet, shelf.path.parent)
+    every_s = parse_every(refresh)
+    desk = PoolDesk(shelf.path.parent, fleet, news.ask if every_s else None, every_s)
     sources = _sources(fleet, shelf, desk, allow_actions)
     bell = Bell(sources.stamp)
-    with open_socket(address) as listening:
+    with open_socket(address) as listening, closing(news), closing(desk), closing(shelf):
         address = address._replace(port=listening.getsockname()[1])
         made = _made(sources, address, bell, token)
+        desk.start()
         _welcome(address, token if token_file is None else "")
         return _serve(Server(made.program(), bell), listening)
 

@@ -14,6 +14,7 @@ from fleetctl.base.names import did_you_mean
 from fleetctl.console.shelf import Shelf
 from fleetctl.inventory.model import Fleet
 
+WHY = "asked on the console"
 KEPT = 20
 """Commands started from here that are still told of."""
 AT_ONCE_MAX = 4
@@ -80,7 +81,7 @@ def propose(do: str, fields: Mapping[str, str], fleet: Fleet, shelf: Shelf) -> P
         if fields.get(name)
         for word in (f"--{name}", fields[name])
     ]
-    words = ("pools", do, kind, *flags, "--yes", "--inventory", fleet.source,
+    words = ("pools", do, kind, *flags, "--why", WHY, "--yes", "--inventory", fleet.source,
              "--journal", str(shelf.path))  # fmt: skip
     kept = [(name, fields[name]) for name in ("kind", "tier", "host") if fields.get(name)]
     return Proposal(do, action.title.format(kind=kind), action.means, action.button, "/pools",

@@ -20,7 +20,6 @@ from fleetctl.console import pages
 from fleetctl.console.actions import Proposal, propose
 from fleetctl.console.bell import Bell, Stream
 from fleetctl.console.door import Door, form_of
-from fleetctl.console.doubts import doubtful
 from fleetctl.console.fleetmap import GLYPHS, Known, counts, fleet_map
 from fleetctl.console.guard import SESSION_S, Names, Sessions, content_policy, style_of
 from fleetctl.console.poolspage import pools_values
@@ -29,8 +28,6 @@ from fleetctl.console.sources import Sources
 
 RUNS = 50
 RUNS_MAX = 2000
-DOUBTS_MAX = 6
-"""Newest runs that may have left hosts nobody knows the release of."""
 WRONG_TOKEN_S = 0.5
 """How long who shows a wrong token is kept."""
 
@@ -77,10 +74,7 @@ class Console:
         running = [self._picture(run, now_s) for run in shelf.live_runs()]
         at_work = frozenset(row.host for run in running for row in run.busy)
         pins, trouble = sources.pins()
-        newest = [row.id for row, _ in shelf.runs(DOUBTS_MAX) if row.fleet == fleet.name]
-        told = [shelf.follow(run) for run in reversed(newest)]
-        doubts = doubtful((run.story, run.at_work) for run in told)
-        known = Known(shelf.live(fleet.name), doubts, at_work)
+        known = Known(shelf.live(fleet.name), shelf.doubtful(fleet.name), at_work)
         rows = fleet_map(fleet, known, pins, now_s)
         return self._page(
             request, "fleet.html.j2", running=running, tiers=rows, counts=counts(rows),
@@ -119,7 +113,7 @@ class Console:
 
     def _known(self, request: Request) -> str:
         run = str(request.path_params["run"])
-        if self._sources.shelf.find(run) is None:
+        if not self._sources.shelf.has(run):
             raise HTTPException(404)
         return run
 

@@ -6,6 +6,7 @@ The journal's last read-back of such a host is from before that, so it tells not
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from fleetctl.console.atwork import AtWork
 from fleetctl.report.facts import accounting_of
@@ -15,14 +16,31 @@ SWITCH = ".switch"
 """In the key of the step of a deploy that changes what a host runs."""
 
 
-def doubtful(runs: Iterable[tuple[RunStory, AtWork]]) -> frozenset[str]:
-    """`runs`: the newest of the fleet, oldest first; a later read-back settles an earlier doubt."""
-    found: set[str] = set()
-    for story, at_work in runs:
-        known = accounting_of(story)
-        found -= known.read.keys()
-        found |= {*known.unread, *_switching(story, at_work)}
-    return frozenset(found)
+class Left(NamedTuple):
+    """What a run left behind."""
+
+    read: frozenset[str]
+    """Hosts it read back."""
+    doubtful: frozenset[str]
+    """Hosts it may have changed, and has not read back."""
+
+
+NOTHING = Left(frozenset(), frozenset())
+
+
+def left_by(story: RunStory, at_work: AtWork) -> Left:
+    """What the run has left up to now."""
+    known = accounting_of(story)
+    doubts = frozenset((*known.unread, *_switching(story, at_work)))
+    return Left(frozenset(known.read) - doubts, doubts)
+
+
+def doubtful(runs: Iterable[Left]) -> frozenset[str]:
+    """`runs`: of the fleet, oldest first; a later read-back settles an earlier doubt."""
+    found: frozenset[str] = frozenset()
+    for left in runs:
+        found = (found - left.read) | left.doubtful
+    return found
 
 
 def _switching(story: RunStory, at_work: AtWork) -> Iterable[str]:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from fleetctl.base.errors import UsageError
 from fleetctl.console.atwork import AtWork
+from fleetctl.console.doubts import NOTHING, Left, doubtful, left_by
 from fleetctl.console.hush import Hush
 from fleetctl.journal.rows import LiveRelease, RunRow
 from fleetctl.journal.store import Journal
@@ -21,6 +23,12 @@ FOLLOWED_MAX = 8
 """Runs kept in memory; the one looked at longest ago goes first."""
 LIVE_MAX = 50
 """Newest runs among which live ones are looked for."""
+
+
+DOUBTS_MAX = 60
+"""Newest runs that may have left hosts nobody knows the release of."""
+NO_DEPLOYS = frozenset({"run", "pools", "schema", "hosts"})
+"""Commands whose runs change no release."""
 
 
 class RunLine(NamedTuple):
@@ -67,6 +75,7 @@ class Shelf:
         self._journal: Journal | None = None
         self._inode = 0
         self._followed: OrderedDict[str, _Following] = OrderedDict()
+        self._lefts: dict[tuple[str, float | None], Left] = {}
 
     def close(self) -> None:
         """Let go of the file."""
@@ -91,12 +100,23 @@ class Shelf:
             journal = self._open()
             return journal.live(fleet) if journal is not None else {}
 
-    def find(self, run: str) -> str | None:
-        """The whole id of the run of exactly that id."""
+    def doubtful(self, fleet: str) -> frozenset[str]:
+        """Hosts whose last read-back tells nothing any more, by the newest runs."""
         with self._guard:
             journal = self._open()
-            known = journal.runs(10_000) if journal is not None else []
-            return next((row.id for row in known if row.id == run), None)
+            if journal is None:
+                return frozenset()
+            rows = [row for row in journal.runs(DOUBTS_MAX) if row.fleet == fleet]
+            return doubtful([self._left(journal, row) for row in reversed(rows)])
+
+    def has(self, run: str) -> bool:
+        """Whether there is a run of exactly that id."""
+        with self._guard:
+            journal = self._open()
+            try:
+                return journal is not None and bool(journal.stored(run))
+            except UsageError:
+                return False
 
     def follow(self, run: str) -> Followed:
         """The run of that whole id, hushed; it must be there."""
@@ -142,6 +162,24 @@ class Shelf:
             self._journal.close()
         self._journal = None
         self._followed.clear()
+        self._lefts.clear()
+
+    def _left(self, journal: Journal, row: RunRow) -> Left:
+        """Of a run that has ended it is worked out once."""
+        if row.words[:1] and row.words[0] in NO_DEPLOYS:
+            return NOTHING
+        key = (row.id, row.ended_s)
+        known = self._lefts.get(key)
+        if known is None:
+            if row.id in self._followed or row.ended_s is None:
+                following = self._following(journal, row.id)
+            else:  # not to be kept: it only is read for this
+                following = _Following(journal, row.id)
+                following.catch_up(journal)
+            known = left_by(following.story, following.at_work)
+            if row.ended_s is not None:
+                self._lefts[key] = known
+        return known
 
     def _following(self, journal: Journal, run: str) -> _Following:
         following = self._followed.pop(run, None) or _Following(journal, run)

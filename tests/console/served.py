@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -174,20 +175,8 @@ class Served:
         self.shelf.close()
 
     def ask(self, path: str, form: Mapping[str, str] | None = None, **headers: str) -> Answer:
-        """One request on a connection of its own; `form` makes it a POST."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        try:
-            if form is None:
-                connection.request("GET", path, headers=named)
-            else:
-                named = {"content-type": "application/x-www-form-urlencoded"} | named
-                connection.request("POST", path, urlencode(form), named)
-            answer = connection.getresponse()
-            told = {name.lower(): value for name, value in answer.getheaders()}
-            return Answer(answer.status, told, answer.read().decode())
-        finally:
-            connection.close()
+        """As the function `ask`."""
+        return ask(self.port, path, form, **headers)
 
 
 class Answer(NamedTuple):
@@ -196,3 +185,27 @@ class Answer(NamedTuple):
     status: int
     headers: dict[str, str]
     text: str
+
+
+def ask(port: int, path: str, form: Mapping[str, str] | None = None, **headers: str) -> Answer:
+    """One request on a connection of its own; `form` makes it a POST."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        if form is None:
+            connection.request("GET", path, headers=named)
+        else:
+            named = {"content-type": "application/x-www-form-urlencoded"} | named
+            connection.request("POST", path, urlencode(form), named)
+        answer = connection.getresponse()
+        told = {name.lower(): value for name, value in answer.getheaders()}
+        return Answer(answer.status, told, answer.read().decode())
+    finally:
+        connection.close()
+
+
+def form_token(text: str) -> str:
+    """What a page's form carries."""
+    found = re.search(r'name="form" value="([0-9a-f]{64})"', text)
+    assert found is not None
+    return found[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from tests.console.served import (
     Served,
     World,
     driven,
+    form_token,
     keep_run,
     make_world,
 )
@@ -61,13 +61,6 @@ def logged_in(served: Served) -> str:
     answer = served.ask("/login", {"token": TOKEN, "next": "/runs"})
     assert (answer.status, answer.headers["location"]) == (303, "/runs")
     return answer.headers["set-cookie"].partition(";")[0]
-
-
-def form_token(text: str) -> str:
-    """What a page's form carries."""
-    found = re.search(r'name="form" value="([0-9a-f]{64})"', text)
-    assert found is not None
-    return found[1]
 
 
 def test_pages_tell_the_fleet_the_push_and_the_runs(served: Served) -> None:
@@ -200,8 +193,8 @@ def test_pools_are_acted_on_where_they_are(acting: Served, world: World) -> None
     asked = acting.ask(path, cookie=cookie).text
     assert "It is about 16 hosts" in asked
     assert (
-        "fleetctl pools hibernate taskmaster --tier repo --yes --inventory acme.yaml"
-        f" --journal {world.path}" in asked
+        "fleetctl pools hibernate taskmaster --tier repo --why &#39;asked on the console&#39; --yes"
+        f" --inventory acme.yaml --journal {world.path}" in asked
     )
     for wrong in ("kind=--now&tier=repo", "kind=x&tier=nope", "kind=x&tier=db", "kind="):
         assert acting.ask(f"/act/hibernate?{wrong}", cookie=cookie).status == 400

@@ -196,7 +196,7 @@ def test_the_keyboard_alone_signs_in_and_acts(
         assert "fleetctl pools hibernate pull" in page.inner_text("main")
         page.locator("#main").get_by_text("exit 0").wait_for()
         page.close()
-    assert told.read_text().startswith("pools hibernate pull --yes --inventory")
+    assert told.read_text().startswith("pools hibernate pull --why")
     assert all("400" in text for text in complaints)  # the refused form, and nothing else
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fleetctl.console.atwork import AtWork
-from fleetctl.console.doubts import doubtful
+from fleetctl.console.doubts import Left, doubtful, left_by
 from fleetctl.console.fleetmap import Known, counts, fleet_map
-from fleetctl.journal.rows import LiveRelease
+from fleetctl.console.shelf import Shelf
+from fleetctl.journal.rows import LiveRelease, RunRow
+from fleetctl.journal.store import Journal
 from fleetctl.report.reading import Entry
 from fleetctl.report.story import RunStory
-from tests.console.served import fleet_of, half_of
+from tests.console.served import fleet_of, half_of, keep_run, make_world
 from tests.report.weekend import START_S, TIERS, Weekend, weekend_plan
 
 NOW_S = START_S + 3600
@@ -49,13 +53,13 @@ def test_a_large_tier_is_told_folded_only() -> None:
     assert [(one.hosts, one.size) for one in row.groups] == [("db[001-999]", 999)]
 
 
-def _told(entries: list[Entry]) -> tuple[RunStory, AtWork]:
-    return RunStory(weekend_plan()).take(entries), AtWork().take(entries)
+def _left(entries: list[Entry]) -> Left:
+    return left_by(RunStory(weekend_plan()).take(entries), AtWork().take(entries))
 
 
 def test_a_host_that_may_have_been_switched_is_unknown() -> None:
     """A lost host, and one that is past its switch, are not what they were read to run before."""
-    doubts = doubtful([_told(half_of(weekend_plan(), "r2"))])
+    doubts = doubtful([_left(half_of(weekend_plan(), "r2"))])
     assert {"repo002", "repo003", "repo004"} <= doubts
     assert not any(host.startswith(("db", "web")) for host in doubts)
     fleet = fleet_of(weekend_plan({"repo": 2}))
@@ -67,6 +71,21 @@ def test_a_host_that_may_have_been_switched_is_unknown() -> None:
 
 def test_a_later_read_back_settles_a_doubt() -> None:
     """A following run that reads the hosts back leaves none of them unknown."""
-    earlier = _told(half_of(weekend_plan(), "r2"))
-    assert doubtful([earlier, _told(Weekend(weekend_plan()).play())]) == frozenset()
+    earlier = _left(half_of(weekend_plan(), "r2"))
+    assert doubtful([earlier, _left(Weekend(weekend_plan()).play())]) == frozenset()
     assert sum(TIERS.values()) == 44
+
+
+def test_a_doubt_outlasts_runs_that_change_no_release(tmp_path: Path) -> None:
+    """Ten commands later the hosts a push has lost are still unknown; the next push settles it."""
+    world = make_world(tmp_path)
+    shelf = Shelf(world.path)
+    name = world.fleet.name
+    with Journal(world.path) as journal:
+        for number in range(10):
+            row = RunRow(f"r{number}", name, "uptime", "d", "ann@desk 1", START_S, ("run", "x"), 1)
+            journal.create_run(row, world.plan, [])
+        assert {"repo002", "repo003"} <= shelf.doubtful(name)
+        keep_run(journal, world.plan, "last", Weekend(world.plan, run="last").play())
+        assert shelf.doubtful(name) == frozenset()
+    shelf.close()
