@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 
 from fleetctl.base.errors import UsageError
 from fleetctl.cli.console import console
@@ -45,10 +46,12 @@ def program(
 ) -> Program:
     """A lab of one host on which the overseer works."""
     fleet = a_fleet({"repo": ["repo001"]})
-    kept = Pools(home=str(overseer.home))
-    hosts = {n: msgspec.structs.replace(h, pools=kept) for n, h in fleet.hosts.items()}
-    fleet = msgspec.structs.replace(fleet, hosts=hosts)
-    return Program(tmp_path_factory.mktemp("p"), module_lab_fleet(fleet))
+    hosts = {n: msgspec.structs.replace(h, pools=Pools()) for n, h in fleet.hosts.items()}
+    lab = module_lab_fleet(msgspec.structs.replace(fleet, hosts=hosts))
+    at_the_lab = yaml.safe_load(lab.inventory.read_text())
+    at_the_lab["tiers"]["repo"]["pools"]["home"] = str(overseer.home)
+    lab.inventory.write_text(yaml.safe_dump(at_the_lab))
+    return Program(tmp_path_factory.mktemp("p"), lab)
 
 
 class Browsing:
