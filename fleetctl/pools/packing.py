@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
+import io
 import marshal
 import stat
 import zipfile
@@ -35,14 +37,21 @@ def pack(target: Path) -> Path:
     members[_VERSION] = members[_VERSION].replace(
         b'VERSION = ""', f'VERSION = "{version()}"'.encode()
     )
-    with target.open("wb") as opened:
-        opened.write(SHEBANG)
-        with zipfile.ZipFile(opened, "w", zipfile.ZIP_DEFLATED) as packed:
-            for name, source in members.items():
-                packed.writestr(_entry(name), source)
-                packed.writestr(_entry(f"{name}c"), _compiled(name, source))
+    target.write_bytes(_packed(tuple(members.items())))
     target.chmod(target.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
     return target
+
+
+@functools.lru_cache(maxsize=1)
+def _packed(members: tuple[tuple[str, bytes], ...]) -> bytes:
+    """The file: each member as its source, and as what Python makes of it."""
+    whole = io.BytesIO()
+    whole.write(SHEBANG)
+    with zipfile.ZipFile(whole, "a", zipfile.ZIP_DEFLATED) as packed:
+        for name, source in members:
+            packed.writestr(_entry(name), source)
+            packed.writestr(_entry(f"{name}c"), _compiled(name, source))
+    return whole.getvalue()
 
 
 def _compiled(name: str, source: bytes) -> bytes:

@@ -140,9 +140,10 @@ def _prove(show: Show, port: int) -> None:
     show.say("6. The proof: every host asked, and the web hosts answering\n")
     show.run("status", "--tier", "web")
     rows = show.ask("status")
-    hosts = {row["name"]: row["address"] for row in show.ask("inventory", "list", "--tier", "web")}
-    for address in hosts.values():
-        url = f"http://{address}:{port}/"
+    state = read_state(show.layout)
+    assert state is not None
+    for host in (host for host in state.hosts if host.tier == "web"):
+        url = f"http://{host.address}:{port}/"
         show.say(f"GET {url} -> {_get(url)}")
     live = sum(1 for row in rows if row["live"] == _SECOND)
     show.say(f"\n{live} of {len(rows)} hosts run {_SECOND}.")

@@ -1,0 +1,158 @@
+"""An overseer laid down where there is one already, under systemd, and taken away again."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleetctl.pools.overseer import asking, host, laying
+from fleetctl.pools.overseer.host import Trouble
+from fleetctl.pools.packing import unit_template, version
+from tests.pools.overseer.live import Host
+
+pytestmark = pytest.mark.slow
+
+SPECS = (
+    '{"kind": {"k": {"command": ["sleep", "3002"], "ready": "exec", "min": 1}},'
+    ' "instances": [{"names": ["a"], "kinds": ["k"]}]}'
+)
+SYSTEMCTL = """#!/bin/sh
+# Stands in for systemd: one unit, whose program is started, and ended by TERM to it alone.
+echo "$*" >> "$0.said"
+case $1 in
+enable)
+    command=$(sed -n 's/^ExecStart=//p' "$UNITS/$3")
+    setsid $command > /dev/null 2>&1 < /dev/null &
+    echo $! > "$0.pid" ;;
+stop|disable) [ ! -e "$0.pid" ] || { kill -TERM "$(cat "$0.pid")"; rm "$0.pid"; } ;;
+esac
+"""
+
+
+class Place:
+    """Where an overseer is laid down, and by which program."""
+
+    def __init__(self, folder: Path) -> None:
+        self.live = Host(folder)
+        self.home = str(self.live.home)
+        self.units = folder / "units"
+
+    def order(self, **more: Any) -> dict[str, Any]:
+        files = {"a.json": SPECS, "instances": ""}
+        return {"specs": "1", "files": files, "python": "python3", "reserve": 10.0, **more}
+
+    def lay(self, **more: Any) -> str:
+        return laying.lay(self.home, self.order(**more))
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A folder of our own as the login's home, and as where units are."""
+    place = Place(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(laying, "_OWN", str(place.live.program))
+    monkeypatch.setattr(laying, "VERSION", version())
+    monkeypatch.setattr(host, "UNITS", str(place.units))
+    yield place
+    for pid in host.kept(place.home):
+        os.kill(pid, signal.SIGKILL)
+    place.live.stop()
+
+
+def _programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of programs that stand before the real ones; what systemctl was told."""
+    (tmp_path / "units").mkdir()
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, text in (("systemctl", SYSTEMCTL), ("sudo", '#!/bin/sh\nshift\nexec "$@"\n')):
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("UNITS", str(tmp_path / "units"))
+    return programs / "systemctl.said"
+
+
+def test_systemd_runs_it_from_a_unit_that_goes_with_it(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Enabled and started; told another reserve it leaves its daemons to a successor; gone."""
+    said = _programs(tmp_path, monkeypatch)
+    unit = {"unit": "o.service", "unit_text": unit_template()}
+    assert place.lay(**unit) == "1 pools: 1 running"
+    text = (place.units / "o.service").read_text()
+    assert f"ExecStart={sys.executable} -I -S {place.home}/overseer.pyz" in text
+    assert f"WorkingDirectory={pwd.getpwuid(os.geteuid()).pw_dir}\n" in text
+    assert "@" not in text
+    daemons = host.kept(place.home)
+    place.lay(**unit)
+    assert said.read_text() == "daemon-reload\nenable --now o.service\n"
+    place.lay(**unit, reserve=20.0)
+    told = said.read_text().splitlines()[2:]
+    assert told == ["daemon-reload", "stop o.service", "enable --now o.service"]
+    assert host.kept(place.home) == daemons
+    assert "--reserve 20" in (place.units / "o.service").read_text()
+    assert laying.leave(place.home).startswith("1 processes ended")
+    assert said.read_text().splitlines()[5:] == ["disable --now o.service", "daemon-reload"]
+    assert not host.kept(place.home)
+    assert not list(place.units.iterdir())
+    assert not Path(place.home).exists()
+
+
+def test_one_that_was_set_up_by_hand_is_taken_over_with_its_daemons(place: Place) -> None:
+    """It hands its daemons to a successor, which has the specs that were laid down."""
+    place.live.write(
+        kind={"k": {"command": ["sleep", "3002"], "ready": "exec", "min": 1}},
+        instances=[{"names": ["a", "b"], "kinds": ["k"]}],
+    )
+    place.live.start()
+    place.live.until(lambda: len(place.live.pids()) == 2)
+    before = place.live.pids("a/k")
+    place.lay()
+    assert place.live.pids("a/k") == before
+    place.live.until(lambda: len(host.kept(place.home)) == 1)
+    assert place.live.ask("status")["overseer"]["laid"] == "specs.1"
+    laying.leave(place.home)
+
+
+def test_one_that_does_not_answer_is_told_and_nothing_is_put_beside_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second overseer would fight the first over its daemons."""
+    place.lay()
+    pid = int(place.live.ask("status")["overseer"]["pid"])
+    os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr(asking, "DEADLINE_S", 0.1)
+    monkeypatch.setattr(laying, "SETTLED_S", 0.2)
+    with pytest.raises(Trouble, match="does not answer"):
+        place.lay(specs="2")
+    assert str(Path(f"{place.home}/specs").readlink()) == "specs.1"
+    os.kill(pid, signal.SIGCONT)
+    monkeypatch.setattr(asking, "DEADLINE_S", 30.0)
+    laying.leave(place.home)
+
+
+def test_specs_that_do_not_fit_the_host_change_nothing(place: Place) -> None:
+    """What was laid down goes on as it was, and the half that was written is gone."""
+    place.lay()
+    with pytest.raises(Trouble, match=r"nothing was changed: specs/a\.json:1: unknown key 'mox'"):
+        place.lay(specs="2", files={"a.json": SPECS.replace('"min"', '"mox"'), "instances": ""})
+    left = sorted(path.name for path in Path(place.home).glob("*specs*"))
+    assert left == ["specs", "specs.1"]
+    assert laying.well(place.home) == "1 pools: 1 running"
+    laying.leave(place.home)
+
+
+def test_a_folder_nobody_laid_down_is_never_removed(place: Place) -> None:
+    """It may be anything."""
+    Path(place.home).mkdir()
+    (Path(place.home) / "thesis").touch()
+    with pytest.raises(Trouble, match="left alone"):
+        laying.leave(place.home)
+    assert (Path(place.home) / "thesis").exists()
