@@ -16,6 +16,7 @@ Table = dict[str, tuple[str, str]]
 # What asks the overseers of the fleet and changes nothing.
 ASKING: Table = {
     "status": ("fleetctl.cli.poolstatus:status", "What runs, what sleeps, what is broken."),
+    "metrics": ("fleetctl.cli.poolmetrics:metrics", "Figures of all hosts, for Prometheus."),
     "events": ("fleetctl.cli.poolread:events", "What happened to pools, oldest first."),
     "explain": ("fleetctl.cli.poolread:explain", "Why pools have the processes they have."),
     "log": ("fleetctl.cli.poolread:log", "What daemons of one host printed last."),
