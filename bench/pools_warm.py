@@ -105,7 +105,8 @@ def _zygotes(pid: int) -> list[tuple[int, str]]:
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
         titles = [word for word in words if word.startswith("fleetctl-zygote:")]
-        shown += [(int(child), title.partition(":")[2].strip()) for title in titles]
+        name = "" if os.getpgid(int(child)) == int(child) else ", forked beforehand"
+        shown += [(int(child), title.partition(":")[2].strip() + name) for title in titles]
     return shown
 
 

@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-import runpy
 import sqlite3
 import ssl
-import sys
+from pathlib import Path
 
 USED = (asyncio, json, sqlite3, ssl)
 
 if __name__ == "__main__":
-    runpy.run_path(sys.argv[0].replace("heavy", "daemon"), run_name="__main__")
+    exec(Path(__file__).with_name("daemon.py").read_text())

@@ -29,7 +29,11 @@ else:
 
 BYTES_MOST = 4096
 QUEUE_BYTES = 4 << 20
+_SOCKET, _VOUCHED = socket.SOL_SOCKET, socket.SCM_CREDENTIALS
 _CREDENTIALS = struct.Struct("3i")
+_TRUNCATED = int(socket.MSG_TRUNC)
+_BEAT = {"WATCHDOG": "1"}
+"""Nearly all that is ever said."""
 _ROOM = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(16)
 
 
@@ -67,18 +71,18 @@ def drain(sock: socket.socket, most: int) -> Iterator[Datagram]:
         except (BlockingIOError, InterruptedError):
             return
         pid, uid = _sender(controls)
-        if pid and not flags & socket.MSG_TRUNC:
-            yield Datagram(pid, uid, parse(data))
+        if pid and not flags & _TRUNCATED:
+            yield Datagram(pid, uid, _BEAT if data == b"WATCHDOG=1" else parse(data))
 
 
 def _sender(controls: list[tuple[int, int, bytes]]) -> tuple[int, int]:
     """Process and user of the sender; descriptors that came along are closed (BARRIER=1)."""
     pid, uid = 0, -1
     for level, kind, data in controls:
-        if level != socket.SOL_SOCKET:
+        if level != _SOCKET:
             continue
-        if kind == socket.SCM_CREDENTIALS:
-            pid, uid, _ = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])
+        if kind == _VOUCHED:
+            pid, uid, _ = _CREDENTIALS.unpack_from(data)
         elif kind == socket.SCM_RIGHTS:
             descriptors = array.array("i")
             descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])

@@ -161,17 +161,16 @@ def strike_group(pid: int, number: int) -> None:
 
 def marked(home: str) -> Iterator[tuple[int, str, int]]:
     """Processes of ours that carry this overseer's mark: pid, pool, slot number."""
-    mark = f"FLEETCTL_OVERSEER={home}"
+    mark, place = f"\0FLEETCTL_OVERSEER={home}\0", "\0FLEETCTL_SLOT="
     for entry in os.listdir("/proc"):  # noqa: PTH208
         if not entry.isdigit():
             continue
-        environment = read_text(f"/proc/{entry}/environ").split("\0")
-        if mark not in environment or not _leads(int(entry)):
-            continue
-        for line in environment:
-            if line.startswith("FLEETCTL_SLOT="):
-                pool, _, number = line[14:].rpartition("#")
-                yield int(entry), pool, int(number)
+        environment = f"\0{read_text(f'/proc/{entry}/environ')}\0"
+        at = environment.find(place)
+        if at >= 0 and mark in environment and _leads(int(entry)):
+            words = environment[at + len(place) : environment.index("\0", at + 1)]
+            pool, _, number = words.rpartition("#")
+            yield int(entry), pool, int(number)
 
 
 def _leads(pid: int) -> bool:

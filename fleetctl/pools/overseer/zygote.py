@@ -2,9 +2,9 @@
 
 Its text goes to the daemon's own interpreter, so it must do with an older Python and imports next
 to nothing. The zygote never learns for whom it is forked: it is handed a descriptor (the channel),
-and what is to be started is read from that by the new process. A new process runs nothing of the
-daemon before the overseer, which has written its pid down by then, says so; without an overseer it
-ends.
+and what is to be started is read from that by the new process, which may be there beforehand. A
+new process runs nothing of the daemon before the overseer, which has written its pid down by then,
+says so; without an overseer it ends.
 """
 
 from __future__ import annotations
@@ -47,13 +47,16 @@ def serve(control: socket) -> tuple[CodeType, dict[str, object]]:
         if _stamps(place, paths) != stamps:
             control.send(STALE)
             os._exit(0)
-        fds = _descriptors(controls)
+        (fd,) = _descriptors(controls)
         if _forked_twice():
             control.close()
-            _become(socket(fileno=fds[0]), fds[1:], mode, place)
+            channel = socket(fileno=fd)
+            data, controls, _, _ = channel.recvmsg(MESSAGE_MOST, CMSG_SPACE(4 * FDS_MOST))
+            if not data or _stamps(place, paths) != stamps:
+                os._exit(0)
+            _become(channel, data.split(b"\0"), _descriptors(controls), [mode, place])
             return code, _main(place)
-        for fd in fds:
-            os.close(fd)
+        os.close(fd)
 
 
 def _prepared(mode: str, place: str, modules: list[str]) -> CodeType:
@@ -111,9 +114,9 @@ def _forked_twice() -> bool:
     return True
 
 
-def _become(channel: socket, listeners: list[int], mode: str, place: str) -> None:
+def _become(channel: socket, words: list[bytes], listeners: list[int], what: list[str]) -> None:
     """Be what an exec'd start is, tell the pid, and stand until the overseer has it in its log."""
-    words = channel.recv(MESSAGE_MOST).split(b"\0")
+    mode, place = what
     try:
         _take(words, listeners)
     except OSError as error:

@@ -77,6 +77,8 @@ class Zygote:
         """When patience with its imports ends."""
         self._pidfd = -1
         self._control: socket.socket | None = None
+        self._spare: socket.socket | None = None
+        """The channel of a process that was forked beforehand, and knows nothing yet."""
 
     @property
     def fd(self) -> int:
@@ -104,13 +106,35 @@ class Zygote:
         self._control, self.ready, self.due = mine, False, now + IMPORTS_WITHIN_S
         return True
 
-    def fork(self, *fds: int) -> bool:
-        """Ask for one process, which is handed these descriptors."""
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, b"".join(_raw(fd) for fd in fds))]
+    def begin(self, request: bytes, *fds: int) -> socket.socket:
+        """Have one process begin, with these descriptors; the channel it answers on.
+
+        The next one is forked meanwhile. Raises OSError when there is none to be had.
+        """
+        channel = self._spare or self._forked()
+        self._spare = None
         try:
-            return self._control is not None and bool(self._control.sendmsg([b"f"], rights))
+            channel.sendmsg([request], [_rights(fds)] if fds else [])
         except OSError:
-            return False
+            channel.close()
+            raise
+        with contextlib.suppress(OSError):
+            self._spare = self._forked()
+        return channel
+
+    def _forked(self) -> socket.socket:
+        """Ask for a process; its channel. Raises OSError."""
+        assert self._control is not None
+        mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            mine.setblocking(False)
+            self._control.sendmsg([b"f"], [_rights((its.fileno(),))])
+        except OSError:
+            mine.close()
+            raise
+        finally:
+            its.close()
+        return mine
 
     def hear(self, now: float) -> bool:
         """What it says of itself; False when it is to be let go."""
@@ -123,6 +147,8 @@ class Zygote:
             word = b""
         if word == zygote.READY:
             self.ready, self.failures, self.due = True, 0, float("inf")
+            with contextlib.suppress(OSError):
+                self._spare = self._spare or self._forked()
             return True
         if word == zygote.STALE:
             self.end()
@@ -139,13 +165,15 @@ class Zygote:
 
     def end(self) -> None:
         """Let go of the process. Those it was forked into are not touched."""
-        if self._control is not None:
-            self._control.close()
+        for sock in (self._control, self._spare):
+            if sock is not None:
+                sock.close()
         if self.pid and self._pidfd >= 0:
             processes.strike_group(self.pid, 9)
             processes.ended(self.pid, self._pidfd, block=True)
             os.close(self._pidfd)
-        self.pid, self._pidfd, self._control, self.ready = 0, -1, None, False
+        self.pid, self._pidfd, self.ready = 0, -1, False
+        self._control = self._spare = None
         self.due = float("inf")
 
 
@@ -245,18 +273,10 @@ class Zygotes:
         one = self._all.get(recipe.key) if recipe else None
         if recipe is None or one is None or life is None or not one.pid:
             return False
-        mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            mine.setblocking(False)
-            mine.send(_request(launch, recipe.arguments))
-            if not one.fork(its.fileno(), *launch.sockets):
-                mine.close()
-                return False
+            mine = one.begin(_request(launch, recipe.arguments), *launch.sockets)
         except OSError:
-            mine.close()
             return False
-        finally:
-            its.close()
         due = max(now, one.due if one.due < float("inf") else now) + FORKS_WITHIN_S
         self._asked[mine.fileno()] = Asked(slot, life, mine, one, due)
         self._epoll.register(mine.fileno(), select.EPOLLIN)
@@ -313,9 +333,13 @@ def _request(launch: Launch, arguments: int) -> bytes:
     return "\0".join(words).encode("utf-8", "surrogateescape")
 
 
-def _raw(fd: int) -> bytes:
-    """A descriptor as the kernel takes it."""
-    return fd.to_bytes(4, sys.byteorder)
+def _rights(fds: Sequence[int]) -> tuple[int, int, bytes]:
+    """Descriptors as the kernel hands them on."""
+    return (
+        socket.SOL_SOCKET,
+        socket.SCM_RIGHTS,
+        b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds),
+    )
 
 
 def _text() -> bytes:
