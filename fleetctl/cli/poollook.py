@@ -256,7 +256,12 @@ def change_of(host: str, found: Found, wished: Wished) -> Change:
         lines.append(f"runs as {_ways(found.laid.get('ways'))} -> {_ways(ways)}")
     laid = f"specs.{wished.generation}"
     if found.told is None:
-        lines.append("the overseer is started" + (f" by {wished.unit}" if wished.unit else ""))
+        by = (
+            f" by {wished.unit}"
+            if wished.unit
+            else "; after a reboot by nobody: no `unit` is named"
+        )
+        lines.append(f"the overseer is started{by}")
     elif (
         not lines and before == after and {found.laid.get("specs"), found.own.get("laid")} != {laid}
     ):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from fleetctl.cli.poollook import Change, Found, Wished, change_lines, change_of, dying_line
 from fleetctl.pools.packing import version
 
@@ -52,7 +54,9 @@ def test_what_runs_counts_not_only_what_lies_there() -> None:
     ways = change_of("h", found(FILES, {**LAID, "ways": ["python2", 10.0, ""]}), WISHED)
     assert ways.lines == ("runs as python2, reserve 10 % -> python3, reserve 10 %",)
     stopped = Found(LAID, FILES, None, None)
-    assert change_of("h", stopped, WISHED).lines == ("the overseer is started",)
+    by_hand, by_unit = WISHED, msgspec.structs.replace(WISHED, unit="o.service")
+    assert "after a reboot by nobody" in change_of("h", stopped, by_hand).lines[0]
+    assert "the overseer is started by o.service" in change_of("h", stopped, by_unit).lines
 
 
 def test_equal_changes_are_told_once() -> None:
