@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fleetctl.pools.overseer import asking, host, laying
+from fleetctl.pools.overseer import host, laying, relay
 from fleetctl.pools.overseer.host import Trouble
 from fleetctl.pools.packing import unit_template, version
 from tests.pools.overseer.live import Host
@@ -128,13 +128,13 @@ def test_one_that_does_not_answer_is_told_and_nothing_is_put_beside_it(
     place.lay()
     pid = int(place.live.ask("status")["overseer"]["pid"])
     os.kill(pid, signal.SIGSTOP)
-    monkeypatch.setattr(asking, "DEADLINE_S", 0.1)
+    monkeypatch.setattr(relay, "DEADLINE_S", 0.1)
     monkeypatch.setattr(laying, "SETTLED_S", 0.2)
     with pytest.raises(Trouble, match="does not answer"):
         place.lay(specs="2")
     assert str(Path(f"{place.home}/specs").readlink()) == "specs.1"
     os.kill(pid, signal.SIGCONT)
-    monkeypatch.setattr(asking, "DEADLINE_S", 30.0)
+    monkeypatch.setattr(relay, "DEADLINE_S", 30.0)
     laying.leave(place.home)
 
 
@@ -147,6 +147,16 @@ def test_specs_that_do_not_fit_the_host_change_nothing(place: Place) -> None:
     assert left == ["specs", "specs.1"]
     assert laying.well(place.home) == "1 pools: 1 running"
     laying.leave(place.home)
+
+
+def test_daemons_of_an_overseer_that_was_killed_are_ended_too(place: Place) -> None:
+    """They are adopted once more, to be ended gently; none is left to nobody."""
+    place.lay()
+    os.kill(int(place.live.ask("status")["overseer"]["pid"]), signal.SIGKILL)
+    place.live.until(lambda: not host.held(place.home))
+    assert len(host.kept(place.home)) == 1
+    assert laying.leave(place.home).startswith("1 processes ended")
+    assert not host.kept(place.home)
 
 
 def test_a_folder_nobody_laid_down_is_never_removed(place: Place) -> None:
