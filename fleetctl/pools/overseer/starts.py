@@ -1,4 +1,8 @@
-"""The line of starts: oldest attention first, fair between instances."""
+"""The line of starts: oldest attention first, fair between instances.
+
+While the line is long, in turn with the youngest: whoever comes while a thousand stand there is
+served after a few of them, and they all the same.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,9 @@ if TYPE_CHECKING:
 TURN_S = 1.0
 """How much later each further start of one instance comes, while others are in the line."""
 
+
+LONG = 16
+"""With more in line than this, every second start is that of whoever came last."""
 
 LATER_S = {"due": 30.0, "probe": 60.0, "reload": 5.0}
 """By trigger: how much later these come than somebody's work that asks at the same moment."""
@@ -42,6 +49,9 @@ class Starts:
         self._wishes: dict[Slot, Start] = {}
         self._turns: dict[str, float] = {}
         self._count = 0
+        self._latest: list[tuple[int, Slot]] = []
+        """In the order they came; those whose start is nobody's work stand in the heap alone."""
+        self._even = False
 
     def __len__(self) -> int:
         return len(self._wishes)
@@ -65,20 +75,44 @@ class Starts:
         self._count += 1
         start.place = self._count
         heapq.heappush(self._heap, (turn, self._count, slot))
+        if start.trigger not in LATER_S and not start.grows:
+            self._latest.append((self._count, slot))
+            if len(self._latest) > 2 * len(self._wishes) + LONG:
+                self._latest = [known for known in self._latest if self._stands(known[1], known[0])]
 
     def pop(self) -> tuple[Slot, Start] | None:
         """The next in line."""
+        self._even = not self._even
+        slot = self._youngest() if self._even and len(self._wishes) > LONG else None
+        slot = slot or self._oldest()
+        if slot is None:
+            return None
+        start = self._wishes.pop(slot)
+        if not self._wishes:
+            for known in (self._heap, self._turns, self._latest):
+                known.clear()
+        return slot, start
+
+    def _youngest(self) -> Slot | None:
+        """Who came last, of those whose work somebody has."""
+        while self._latest:
+            place, slot = self._latest.pop()
+            if self._stands(slot, place):
+                return slot
+        return None
+
+    def _oldest(self) -> Slot | None:
+        """Whose turn it is by the time they asked."""
         while self._heap:
             _, place, slot = heapq.heappop(self._heap)
-            start = self._wishes.get(slot)
-            if start is None or start.place != place:
-                continue  # taken out of the line since
-            del self._wishes[slot]
-            if not self._wishes:
-                self._heap.clear()
-                self._turns.clear()
-            return slot, start
+            if self._stands(slot, place):
+                return slot
         return None
+
+    def _stands(self, slot: Slot, place: int) -> bool:
+        """It was not taken out of the line since, nor put in anew."""
+        start = self._wishes.get(slot)
+        return start is not None and start.place == place
 
     def drop(self, slot: Slot) -> None:
         """Take a slot out of the line."""
