@@ -114,8 +114,11 @@ def _sources(fleet: Fleet, shelf: Shelf, desk: PoolDesk, allow_actions: bool) ->
         except FleetError as error:
             return {}, error.what
 
-    def stamp() -> tuple[int, ...]:
-        return (path.stat().st_mtime_ns if path.exists() else 0,)
+    def stamp() -> int:
+        try:
+            return path.stat().st_mtime_ns
+        except OSError:
+            return 0
 
     return Sources(fleet, shelf, pins, stamp, desk, Launcher(PROGRAM) if allow_actions else None)
 

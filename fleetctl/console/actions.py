@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode, Refused, UsageError
 from fleetctl.base.names import did_you_mean
+from fleetctl.console.pooldesk import PoolDesk
 from fleetctl.console.shelf import Shelf
 from fleetctl.inventory.model import Fleet
 
@@ -65,7 +66,9 @@ class Proposal(NamedTuple):
         return shlex.join(("fleetctl", *self.words))
 
 
-def propose(do: str, fields: Mapping[str, str], fleet: Fleet, shelf: Shelf) -> Proposal:
+def propose(
+    do: str, fields: Mapping[str, str], fleet: Fleet, shelf: Shelf, desk: PoolDesk
+) -> Proposal:
     """What that form asks for; raises UsageError for what names nothing."""
     if do == "drain":
         return _propose_drain(fields.get("run", ""), shelf)
@@ -74,7 +77,9 @@ def propose(do: str, fields: Mapping[str, str], fleet: Fleet, shelf: Shelf) -> P
     action, kind = POOL_ACTIONS[do], fields.get("kind", "")
     if not _KIND.fullmatch(kind):
         raise UsageError(f'"{kind}" is no kind of pools')
-    hosts = _chosen(fleet, fields)
+    hosts = tuple(host for host in _chosen(fleet, fields) if not desk.lacks(host, kind))
+    if not hosts:
+        raise UsageError(f'no host has pools of kind "{kind}" there')
     flags = [
         word
         for name in ("tier", "host")

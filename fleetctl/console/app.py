@@ -163,7 +163,9 @@ class Console:
             fields = await form_of(request)
             self._see_form(request, fields)
         sources = self._sources
-        proposal = await asyncio.to_thread(propose, do, fields, sources.fleet, sources.shelf)
+        proposal = await asyncio.to_thread(
+            propose, do, fields, sources.fleet, sources.shelf, sources.desk
+        )
         if request.method == "GET":
             return self._confirm(request, proposal, "")
         typed = fields.get("number", "").strip()

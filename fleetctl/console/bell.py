@@ -26,11 +26,18 @@ class Bell:
         self._stamp = stamp
         self._look_s = look_s
         self._changed = asyncio.Event()
+        self._based = asyncio.Event()
+        """Set when it is known how everything was, so that a change can be told."""
         self._watching: asyncio.Task[None] | None = None
         self.number = 0
         """Of changes seen so far."""
         self.closed = False
         self.streams = 0
+
+    async def ready(self) -> None:
+        """Return when whatever is written from here on will ring."""
+        self._watch()
+        await self._based.wait()
 
     async def next(self, after: int, within_s: float) -> int:
         """The number of the last change, when it is not `after` or that time has passed."""
@@ -51,11 +58,15 @@ class Bell:
 
     def _watch(self) -> None:
         if self._watching is None or (self._watching.done() and not self.closed):
+            self._based.clear()
             self._watching = asyncio.create_task(self._look())
 
     async def _look(self) -> None:
         """Goes on while anybody listens."""
-        seen = await asyncio.to_thread(self._stamp)
+        try:
+            seen = await asyncio.to_thread(self._stamp)
+        finally:
+            self._based.set()
         while self.streams:
             await asyncio.sleep(self._look_s)
             now = await asyncio.to_thread(self._stamp)
@@ -96,6 +107,7 @@ class Stream:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         loop = asyncio.get_running_loop()
         end_s = loop.time() + self._stream_s
+        await self._bell.ready()  # else what is written just after the page was taken never rings
         number = self._bell.number
         text = f"retry: 2000\nevent: hello\ndata: {number}\n\n"
         while True:

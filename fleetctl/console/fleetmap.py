@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from fleetctl.base.durations import format_duration
 from fleetctl.base.hostrange import fold
+from fleetctl.console.hush import release_name
 from fleetctl.inventory.model import Fleet
 from fleetctl.journal.rows import LiveRelease
 
@@ -59,7 +60,7 @@ class Known(NamedTuple):
     def release_of(self, host: str) -> str:
         """What the host runs; empty when that is not known."""
         read = self.live.get(host)
-        return read.release if read is not None and host not in self.doubtful else ""
+        return release_name(read.release) if read is not None and host not in self.doubtful else ""
 
 
 class TierRow(NamedTuple):
@@ -127,7 +128,7 @@ def _cell(host: str, known: Known, pin: str, now_s: float) -> HostCell:
         age = format_duration(max(0.0, now_s - known.live[host].read_s))
         told = f"{host}: {state}, {release} read back {age} ago"
     elif host in known.live:
-        told = f"{host}: UNKNOWN, it may have been changed since {known.live[host].release}"
+        told = f"{host}: UNKNOWN, it may have been changed since it was read back"
     else:
         told = f"{host}: UNKNOWN, never read back"
     return HostCell(host, state, release, told, at_work)

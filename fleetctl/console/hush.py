@@ -18,6 +18,9 @@ from fleetctl.report.causes import LAST_LINES
 from fleetctl.report.reading import Entry, Unfamiliar
 from fleetctl.rollout import records as r
 
+RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}", re.ASCII)
+"""What can name a release; what a host said instead when it was asked for one is not told."""
+NO_RELEASE = "something that names no release"
 OURS = frozenset({"budget", "floor", "window", "drain", "kill", "abort"})
 """Stops whose cause is in words of ours, or of the person who ordered it."""
 _Key = tuple[str, str]
@@ -65,7 +68,8 @@ class Hush:
         if record.outcome.lost:
             known = self._words.get(place, {}).get(record.key) or self._lost.get(place)
             words = known or self._error(record.host, None, record.cause)
-        return replace(record, cause="; ".join(filter(None, (words, owes))), owes=owes)
+        cause = "; ".join(filter(None, (words, owes)))
+        return replace(record, cause=cause, owes=owes, release=release_name(record.release))
 
     def _order_lost(self, record: r.OrderLost) -> r.OrderLost:
         self._lost[record.phase, record.host] = f"connection lost ({record.cause})"
@@ -109,6 +113,11 @@ class Hush:
         r.ViewDropped: _view,
         r.RunEnded: _ended,
     }
+
+
+def release_name(text: str) -> str:
+    """The release a host said it runs, if that can be one."""
+    return text if not text or RELEASE.fullmatch(text) else NO_RELEASE
 
 
 def _letter(number: int) -> str:

@@ -58,6 +58,11 @@ class PoolDesk:
                 self._known = stamp, read_cache(self._folder, self._fleet.name)
             return self._known[1]
 
+    def lacks(self, host: str, kind: str) -> bool:
+        """Whether the host is known to have no pools of that kind."""
+        told = self.remembered().hosts.get(host)
+        return told is not None and not told.silent and kind not in told.groups
+
     def instances(self) -> Instances | None:
         """The last look by instance; None: nobody has looked yet, somebody will if they can."""
         with self._guard:

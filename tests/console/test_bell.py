@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from starlette.types import Message
@@ -86,3 +87,28 @@ def test_there_are_only_so_many_streams() -> None:
 
     asyncio.run(play())
     assert answers[0] == 503
+
+
+def test_what_is_written_right_after_the_hello_rings() -> None:
+    """Who took the page at the hello hears of everything after it, however slow the first look."""
+    stamp = [0]
+    heard: list[bytes] = []
+
+    def slow() -> int:
+        time.sleep(0.02)
+        return stamp[0]
+
+    async def play() -> None:
+        bell = Bell(slow, look_s=0.001)
+
+        async def take(message: Message) -> None:
+            heard.append(message.get("body", b""))
+            if b"hello" in heard[-1]:
+                stamp[0] = 1
+            if b"news" in heard[-1]:
+                bell.close()
+
+        await asyncio.wait_for(Stream(bell)({}, _never, take), 5)
+
+    asyncio.run(play())
+    assert any(b"event: news" in one for one in heard)

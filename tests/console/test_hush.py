@@ -7,7 +7,7 @@ import typing
 import msgspec
 
 from fleetctl.base.outcome import Outcome
-from fleetctl.console.hush import Hush
+from fleetctl.console.hush import NO_RELEASE, Hush, release_name
 from fleetctl.plan.history import History
 from fleetctl.report.facts import failures
 from fleetctl.report.page import render_page
@@ -110,3 +110,11 @@ def test_the_report_of_hushed_records_has_no_word_of_a_host() -> None:
     page = render_page(_story({"db002": f"oops {SECRET}", "db003": f"oops {SECRET}"}), History())
     assert "What failed" in page
     assert SECRET not in page
+
+
+def test_only_what_can_name_a_release_is_told_as_one() -> None:
+    """What a host printed instead of its release stays where it is."""
+    settled = r.HostSettled("db", "db001", Outcome.FAILED, f"oops: {SECRET} is wrong")
+    assert Hush().record(settled).release == NO_RELEASE  # type: ignore[union-attr]
+    assert release_name("2026-11-22-bb") == "2026-11-22-bb"
+    assert release_name("") == ""

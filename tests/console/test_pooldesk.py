@@ -27,6 +27,9 @@ def test_it_reads_what_others_asked_anew_when_it_changed(tmp_path: Path) -> None
     remember(tmp_path, FLEET.name, crowd(FLEET.name, desk.keepers, 5, 1.0).hosts)
     assert desk.stamp() != before
     assert set(desk.remembered().hosts) == set(desk.keepers)
+    assert desk.lacks("repo001", "mail")
+    assert not desk.lacks("repo001", "pull")
+    assert not desk.lacks("never-asked", "mail")
 
 
 def test_it_asks_for_instances_only_while_somebody_looks(tmp_path: Path) -> None:
