@@ -207,4 +207,4 @@ def tell_summary(answers: Answers, rows: Sequence[Row]) -> None:
     silent = {host: one for host, one in answers.items() if isinstance(one, Silent)}
     tell(summary(rows, silent, len(answers) - len(silent)))
     if any(row.group.errors_15m for row in rows):
-        tell("recent errors; on the host: fleetctl pools --local log POOL")
+        tell("recent errors; see: fleetctl pools log POOL --host HOST")

@@ -65,7 +65,9 @@ class Book:
 
     def errors_lately(self, name: str, now: float) -> int:
         """How many errors a pool had in the last 15 minutes."""
-        times = self.errors.get(name, [])
+        times = self.errors.get(name)
+        if times is None:
+            return 0
         return len(times) - bisect_right(times, now - ERRORS_WITHIN_S)
 
     def blame(self, name: str, now: float, count: int = 1) -> None:

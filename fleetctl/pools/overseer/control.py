@@ -24,7 +24,7 @@ UNSENT_MOST = 64 << 20
 FOLLOWER_MOST = 1 << 20
 """A follower that has not read this much is let go: nobody holds the overseer up."""
 CLIENTS_MOST = 64
-ROWS_AT_ONCE = 100
+ROWS_AT_ONCE = 200
 """So many rows of a long answer are made in one turn of the loop."""
 
 

@@ -68,7 +68,7 @@ def brief(core: Core, pool: Pool, now: float) -> dict[str, Any]:
         "max": pool.most,
         "for_s": round(now - slot.since, 1),
         "next_s": None if due == NEVER else round(due - now, 1),
-        "queued": any(slot in core.starts for slot in pool.slots),
+        "queued": bool(core.starts) and any(slot in core.starts for slot in pool.slots),
         "errors_15m": core.book.errors_lately(pool.name, now),
         "why": _why(pool),
     }
@@ -76,6 +76,8 @@ def brief(core: Core, pool: Pool, now: float) -> dict[str, Any]:
 
 def _why(pool: Pool) -> str | None:
     """Who keeps it from running, and why."""
+    if pool.note is None and pool.held is None:
+        return None
     said = [" ".join(part for part in words if part) for words in pool.holds.values()]
     if pool.note is not None:
         said.insert(0, " ".join(part for part in pool.note[1:] if part))

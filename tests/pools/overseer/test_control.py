@@ -69,7 +69,7 @@ def side(tmp_path: Path) -> Iterator[Side]:
     made.epoll.close()
 
 
-@pytest.mark.parametrize("count", [0, 1, 100, 101, 1000])
+@pytest.mark.parametrize("count", [0, 1, control.ROWS_AT_ONCE, control.ROWS_AT_ONCE + 1, 1000])
 def test_a_long_answer_is_whole(side: Side, count: int) -> None:
     """However many rows there are, they come in one line, each once."""
     (told,) = side.ask({"rows": count})
