@@ -81,6 +81,8 @@ class Overseer:
         self._heard = 0
         """Messages since the last tick."""
         self._crowded = False
+        self._asked = False
+        """Somebody was at the control socket in the last turn, and should not be kept."""
         self._next_tick = 0.0
         self._logs_at = 0.0
         self.children = Children(home, self.epoll)
@@ -171,7 +173,7 @@ class Overseer:
 
     def turn(self) -> None:
         """Sleep until something happens or is due, and see to it."""
-        if self._crowded:
+        if self._crowded and not self._asked:
             time.sleep(PACE_S)
         now = time.monotonic()
         due = min(self.core.next_due(), self._next_tick)
@@ -188,9 +190,10 @@ class Overseer:
             births.forked(self, asked, now)
         for name in self.listeners.heard(happened):
             lives.attention(self.core, self.core.book.pools[name], now)
-        for fd in happened:
-            if self.control.owns(fd):
-                self.control.attend(fd)
+        asking = [fd for fd in happened if self.control.owns(fd)]
+        self._asked = bool(asking)
+        for fd in asking:
+            self.control.attend(fd)
         self.core.fire(now)
         if now >= self._next_tick:
             self._tick(now)
