@@ -25,8 +25,15 @@ def host(tmp_path: Path) -> Iterator[Host]:
         kind={
             "task": {"command": ["true"], "at_start": "asleep"},
             "busy": host.taskmaster(at_start="asleep"),
+            "weak": {
+                "command": ["sh", "-c", f"test ! -e {tmp_path}/bad || exit 78; exec sleep 1000"],
+                **{"ready": "exec", "at_start": "asleep"},
+            },
         },
-        instances=[{"names": ["a"], "kinds": ["task"]}, {"names": ["b"], "kinds": ["busy"]}],
+        instances=[
+            {"names": ["a"], "kinds": ["task"]},
+            {"names": ["b"], "kinds": ["busy", "weak"]},
+        ],
     )
     host.start()
     yield host
@@ -45,7 +52,7 @@ def test_answer_is_a_line_of_json(host: Host) -> None:
     """What is asked is answered on stdout; all is well: 0."""
     code, out, err = ask(host, '{"do": "status", "all": true}')
     assert (code, err) == (0, "")
-    assert [row["pool"] for row in json.loads(out)["pools"]] == ["a/task", "b/busy"]
+    assert [row["pool"] for row in json.loads(out)["pools"]] == ["a/task", "b/busy", "b/weak"]
 
 
 def test_what_is_refused_is_told_apart_from_nobody_there(host: Host, tmp_path: Path) -> None:
@@ -92,3 +99,15 @@ def test_whoever_waits_is_told_who_is_not_there(host: Host) -> None:
     code, out, _ = ask(host, '{"do": "release", "token": "r", "settle_s": 20}')
     assert (code, json.loads(out)["left"]) == (0, 0)
     assert [e["c"] for e in host.events() if e.get("to") == "starting"] == ["hibernate", "signal"]
+
+
+def test_what_ran_and_fails_after_a_release_is_named(host: Host, tmp_path: Path) -> None:
+    """4, with its name; what slept before is no failure."""
+    host.ask("wake", pools=["b/weak"])
+    host.until_state("b/weak", "RUNNING")
+    assert ask(host, '{"do": "hold", "token": "r", "why": "x", "settle_s": 20}')[0] == 0
+    (tmp_path / "bad").touch()
+    code, out, err = ask(host, '{"do": "release", "token": "r", "settle_s": 20}')
+    assert (code, err) == (4, "1 failed: b/weak\n")
+    assert json.loads(out)["failed"] == 1
+    assert host.pool("a/task")["state"] == "HIBERNATING"
