@@ -168,6 +168,12 @@ def test_the_token_opens_a_session_kept_from_scripts(acting: Served) -> None:
     assert acting.ask("/", cookie=session).status == 303
 
 
+def test_the_form_for_the_token_leads_nowhere_else(acting: Served) -> None:
+    """A link to the form with another site behind it ends on our own first page."""
+    answer = acting.ask("/login", {"token": TOKEN, "next": "//evil.example/"})
+    assert answer.headers["location"] == "/"
+
+
 def test_an_action_asks_and_starts_the_command(acting: Served, world: World) -> None:
     """The page says what will be done to how many; only the typed number does it, once."""
     cookie = logged_in(acting)

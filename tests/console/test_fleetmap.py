@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from fleetctl.console.atwork import AtWork
 from fleetctl.console.doubts import Left, doubtful, left_by
 from fleetctl.console.fleetmap import Known, counts, fleet_map
 from fleetctl.console.shelf import Shelf
+from fleetctl.journal.errors import JournalFull
 from fleetctl.journal.rows import LiveRelease, RunRow
 from fleetctl.journal.store import Journal
 from fleetctl.report.reading import Entry
 from fleetctl.report.story import RunStory
-from tests.console.served import fleet_of, half_of, keep_run, make_world
+from tests.console.served import LIVE, fleet_of, half_of, keep_run, make_world
 from tests.report.weekend import START_S, TIERS, Weekend, weekend_plan
 
 NOW_S = START_S + 3600
@@ -89,3 +92,16 @@ def test_a_doubt_outlasts_runs_that_change_no_release(tmp_path: Path) -> None:
         keep_run(journal, world.plan, "last", Weekend(world.plan, run="last").play())
         assert shelf.doubtful(name) == frozenset()
     shelf.close()
+
+
+def test_the_journal_is_only_read(tmp_path: Path) -> None:
+    """What the console has open cannot write, whatever is asked of it; none is made, either."""
+    world = make_world(tmp_path)
+    shelf = Shelf(world.path)
+    assert len(shelf.runs(9)) == 2
+    assert shelf._journal is not None
+    with pytest.raises(JournalFull):
+        shelf._journal.give_order(LIVE, "abort", "somebody")
+    shelf.close()
+    assert Shelf(tmp_path / "none.db").runs(9) == []
+    assert not (tmp_path / "none.db").exists()
