@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +63,17 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(laying, "VERSION", version())
     monkeypatch.setattr(host, "UNITS", str(place.units))
     yield place
-    for pid in host.kept(place.home):
+    for pid in (*_overseers(place.home), *host.kept(place.home)):
         os.kill(pid, signal.SIGKILL)
     place.live.stop()
+
+
+def _overseers(home: str) -> Iterator[int]:
+    """Those that work there, whatever state a test left them in."""
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and f"{home}/overseer.pyz" in (entry / "cmdline").read_text():
+                yield int(entry.name)
 
 
 def _programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
