@@ -91,10 +91,9 @@ def detail(core: Core, pool: Pool, now: float) -> dict[str, Any]:
 
 def _slot(slot: Slot, now: float) -> dict[str, Any]:
     """One place."""
-    told: dict[str, Any] = {
-        **{"slot": slot.number, "state": slot.state, "cause": slot.cause},
-        **{"for_s": round(now - slot.since, 1)},
-    }
+    told: dict[str, Any] = {"slot": slot.number, "state": slot.state, "cause": slot.cause}
+    if slot.since:  # a place that never had a process has been empty for ever
+        told["for_s"] = round(now - slot.since, 1)
     if slot.trouble is not None:
         told["failures"] = slot.trouble.attempt
     if slot.life is not None:
