@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import time
 from collections.abc import Callable, Mapping
@@ -20,33 +21,56 @@ class Line:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._transport = open_transport(self._events.put)
         self._ticket = 0
+        self._late: dict[int, str] = {}
+        """Ticket -> host of looks that were given up; they are still under way."""
 
     def ask(
-        self, scripts: Mapping[str, str], timeout_s: float, *, last: bool = False
+        self,
+        scripts: Mapping[str, str],
+        timeout_s: float,
+        *,
+        within_s: float = math.inf,
+        last: bool = False,
     ) -> dict[str, Answer | None]:
         """Run each host's script on it, all at once; None: neither an answer nor a loss was told.
 
-        `last`: a host's connection is given up as soon as it has answered.
+        `within_s`: connecting included; who has not answered by then is not waited for, nor asked
+        again before an answer to this has come. `last`: a host's connection is given up as soon as
+        it has answered.
         """
         answers: dict[str, Answer | None] = dict.fromkeys(scripts)
-        open_: set[int] = set()
-        for host, script in scripts.items():
-            self._ticket += 1
-            open_.add(self._ticket)
-            self._transport.submit(Look(self._ticket, host, script, timeout_s))
-        end_s = time.monotonic() + timeout_s + GRACE_S
+        open_ = self._submit(scripts, timeout_s)
+        last_s = time.monotonic() + within_s
+        end_s = min(last_s, time.monotonic() + timeout_s + GRACE_S)
         try:
             while open_:
                 event = self._events.get(timeout=max(0.0, end_s - time.monotonic()))
-                if isinstance(event, (Looked, Lost)) and event.ticket in open_:
-                    open_.remove(event.ticket)
+                if not isinstance(event, (Looked, Lost)):
+                    continue
+                self._late.pop(event.ticket, None)
+                if open_.pop(event.ticket, None) is not None:
                     answers[event.host] = event
-                    end_s = time.monotonic() + timeout_s + GRACE_S
+                    end_s = min(last_s, time.monotonic() + timeout_s + GRACE_S)
                     if last:
                         self._transport.submit(Release(event.host))
         except queue.Empty:
-            return answers
+            self._late.update(open_)
         return answers
+
+    def _submit(self, scripts: Mapping[str, str], timeout_s: float) -> dict[int, str]:
+        """Ask whoever is not still busy with an earlier look; ticket -> host."""
+        while not self._events.empty():
+            event = self._events.get()
+            if isinstance(event, (Looked, Lost)):
+                self._late.pop(event.ticket, None)
+        busy = set(self._late.values())
+        asked: dict[int, str] = {}
+        for host, script in scripts.items():
+            if host not in busy:
+                self._ticket += 1
+                asked[self._ticket] = host
+                self._transport.submit(Look(self._ticket, host, script, timeout_s))
+        return asked
 
     def close(self) -> None:
         """Give up all connections."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,9 +63,15 @@ class Overseers:
             self._line.close()
 
     def ask(
-        self, do: str, timeout_s: float = ASK_TIMEOUT_S, *, last: bool = False, **request: Any
+        self,
+        do: str,
+        timeout_s: float = ASK_TIMEOUT_S,
+        *,
+        within_s: float = math.inf,
+        last: bool = False,
+        **request: Any,
     ) -> dict[str, Told]:
-        """As `ask_overseers`; `last`: nothing will be asked after it."""
+        """As `ask_overseers`; `within_s`, `last`: see `Line.ask`."""
         from fleetctl.cli.reach import reach
         from fleetctl.plan.adhoc import adhoc_plan
         from fleetctl.plan.render import render_step
@@ -79,7 +86,7 @@ class Overseers:
             assert isinstance(operation, Exec)
             scripts[host] = operation.act
         self._line = self._line or Line(reach(plan))
-        answers = self._line.ask(scripts, timeout_s, last=last)
+        answers = self._line.ask(scripts, timeout_s, within_s=within_s, last=last)
         return {host: told_by(answer) for host, answer in answers.items()}
 
 

@@ -38,6 +38,7 @@ class View(NamedTuple):
     whole: bool
     watch: bool
     every: float
+    timeout: str
 
 
 @click.command()
@@ -48,6 +49,8 @@ class View(NamedTuple):
 @click.option("--all", "whole", is_flag=True, help="With --by instance: also those that sleep.")
 @click.option("--watch", is_flag=True, help="Ask again and again, until Ctrl-C.")
 @click.option("--every", type=float, default=2.0, show_default=True, help="Seconds between looks.")
+@click.option("--timeout", default="20s", show_default=True, metavar="TIME",
+              help="Who has not told by then is unknown.")  # fmt: skip
 @journal_option
 @output_option
 @gather("view", View)
@@ -69,7 +72,7 @@ def status(
     fleet, hosts = pick_keepers(choice)
     tiers = {name: fleet.hosts[name].tier for name in hosts}
     scope = Scope(view.by, tiers, kinds, view.whole or bool(view.instances))
-    asked = _Question(fleet, scope, view.instances, journal)
+    asked = _Question(fleet, scope, view, journal)
     if view.watch:
         if output != "table" or not sys.stdout.isatty():
             raise UsageError("--watch draws on a terminal", hint="leave out --output and pipes")
@@ -98,12 +101,11 @@ def pick_keepers(choice: Choice) -> tuple[Fleet, list[str]]:
 class _Question:
     """What is asked of every overseer, and what becomes of the answers."""
 
-    def __init__(
-        self, fleet: Fleet, scope: Scope, instances: Sequence[str], journal: str | None
-    ) -> None:
+    def __init__(self, fleet: Fleet, scope: Scope, view: View, journal: str | None) -> None:
         self._fleet = fleet
         self._scope = scope
-        self._instances = instances
+        self._instances = instances = view.instances
+        self._within_s = _within_s(view.timeout)
         self._folder = journal_path(journal).parent
         self._request: dict[str, Any] = {}
         if instances:
@@ -116,11 +118,24 @@ class _Question:
     def put(self, overseers: Overseers, *, last: bool = False) -> Answers:
         """Ask; remember what was told, where it is all there is of a host."""
         asked_s = time.time()
-        answers = read(overseers.ask("tally", last=last, **self._request))
+        answers = read(overseers.ask("tally", within_s=self._within_s, last=last, **self._request))
         refuse_unknown(answers, self._scope, self._instances)
         if not self._request:
             remember_answers(self._folder, self._fleet, answers, asked_s)
         return answers
+
+
+def _within_s(text: str) -> float:
+    """Seconds; raises UsageError for what is no time, or none at all."""
+    from fleetctl.base.durations import parse_duration_s
+
+    try:
+        seconds = parse_duration_s(text)
+    except ValueError as error:
+        raise UsageError(str(error), where="--timeout") from None
+    if not seconds:
+        raise UsageError("0 s is no time to answer in", where="--timeout")
+    return seconds
 
 
 def read(told: Mapping[str, Told]) -> Answers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from fleetctl.cli.asking import ask_hosts
+from fleetctl.cli.asking import Line, ask_hosts
 from fleetctl.transport.protocol import Look, Looked, Lost, Order, Output, Release, Sink
 
 
@@ -55,3 +55,43 @@ def test_every_host_is_asked_once_and_let_go() -> None:
 def test_asking_nobody_is_no_trouble() -> None:
     """A fleet without deploys has no one to ask."""
     assert ask_hosts({}, lambda sink: _Fleet(sink, frozenset()), timeout_s=5) == {}
+
+
+class _Slow:
+    """Host `a` answers at once; `b` when it is told to."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self.asked: list[Look] = []
+
+    def submit(self, order: Order) -> None:
+        assert isinstance(order, Look)
+        self.asked.append(order)
+        if order.host == "a":
+            self.answer(order)
+
+    def answer(self, order: Look) -> None:
+        self._sink(Looked(order.ticket, order.host, 0, Output(), Output(), 0.1))
+
+    def close(self) -> None:
+        pass
+
+
+def test_who_is_late_holds_nobody_up_and_is_not_asked_twice_at_once() -> None:
+    """What was not told in time is unknown; the next question goes there once this has come."""
+    made: list[_Slow] = []
+
+    def reach(sink: Sink) -> _Slow:
+        made.append(_Slow(sink))
+        return made[0]
+
+    line = Line(reach)
+    both = {"a": "1", "b": "1"}
+    for _ in range(2):
+        answers = line.ask(both, 30.0, within_s=0.05)
+        assert isinstance(answers["a"], Looked)
+        assert answers["b"] is None
+    assert [order.host for order in made[0].asked] == ["a", "b", "a"]
+    made[0].answer(made[0].asked[1])
+    assert line.ask(both, 30.0, within_s=0.05)["b"] is None, "an old answer answers nothing new"
+    assert [order.host for order in made[0].asked] == ["a", "b", "a", "a", "b"]
