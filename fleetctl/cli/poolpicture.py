@@ -239,3 +239,17 @@ def summary(rows: Sequence[Row], silent: Mapping[str, Silent], told: int) -> str
     keep = "keeps" if len(silent) == 1 else "keep"
     unknown = f"; what {hosts_word(len(silent))} {keep} is unknown" if silent else ""
     return f"{hosts} told: {whole.pools:,} pools: {counts}; {lately}{unknown}"
+
+
+def versions_note(versions: Mapping[str, str]) -> str:
+    """That overseers are not all the same program (host -> which); empty when they are."""
+    hosts: dict[str, list[str]] = {}
+    for host, version in versions.items():
+        hosts.setdefault(version or "one that does not tell", []).append(host)
+    if len(hosts) < 2:
+        return ""
+    rarest = min(hosts.values(), key=len)
+    return (
+        f"note: overseers are of {len(hosts)} versions; another than most: {fold(rarest)}; "
+        "fleetctl pools upgrade"
+    )

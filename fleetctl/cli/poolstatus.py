@@ -217,9 +217,12 @@ def drawn(rows: Sequence[Row], scope: Scope) -> list[str]:
 def tell_summary(answers: Answers, rows: Sequence[Row]) -> None:
     """What it comes to, and where to look further."""
     from fleetctl.cli.overseers import Silent
-    from fleetctl.cli.poolpicture import summary
+    from fleetctl.cli.poolpicture import summary, versions_note
 
     silent = {host: one for host, one in answers.items() if isinstance(one, Silent)}
     tell(summary(rows, silent, len(answers) - len(silent)))
+    told = {host: one.version for host, one in answers.items() if not isinstance(one, Silent)}
+    if versions_note(told):
+        tell(versions_note(told))
     if any(row.group.errors_15m for row in rows):
         tell("recent errors; see: fleetctl pools log POOL --host HOST")

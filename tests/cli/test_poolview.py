@@ -10,7 +10,7 @@ import pytest
 from fleetctl.base.errors import ExitCode, UsageError
 from fleetctl.cli.output import to_json
 from fleetctl.cli.overseers import Silent
-from fleetctl.cli.poolpicture import CAUSES, Pen, picture, slots_text, summary
+from fleetctl.cli.poolpicture import CAUSES, Pen, picture, slots_text, summary, versions_note
 from fleetctl.cli.poolstatus import read, refuse_unknown
 from fleetctl.cli.poolview import COLUMNS, Row, Scope, as_data, rows_of, verdict
 from fleetctl.pools.overseer.states import ERRORS
@@ -212,3 +212,11 @@ def test_an_answer_nobody_understands_is_unknown() -> None:
 def test_every_cause_of_an_error_has_words() -> None:
     """No cause of the overseer's is shown as a bare code."""
     assert set(CAUSES) >= ERRORS
+
+
+def test_overseers_of_several_versions_are_told() -> None:
+    """A fleet that was upgraded in part says so, and where; one that is alike says nothing."""
+    assert versions_note({"repo001": "a", "repo002": "a"}) == ""
+    told = versions_note({"repo001": "a", "repo002": "a", "repo003": "b"})
+    assert "2 versions" in told
+    assert "another than most: repo003" in told
