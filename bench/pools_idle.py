@@ -2,13 +2,15 @@
 
 Ours has all wake sources on: a lookout that queries a SQLite queue every second, the datagram
 socket, the spool, deadlines. The rivals hold as many programs, stopped; they have nothing that
-would wake one.
+would wake one. One overseer an instance is the last rival: the smallest that can be written in
+Python, which looks for its own instance's work every second.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +23,8 @@ SETTLE_S = 3.0
 CPU_OVER_S = 20.0
 SIZES = ((100, 3), (400, 3), (3334, 3), (16667, 3))
 RIVAL_SIZES = (300, 1200)
+OWN_INSTANCES = 100
+OWN = Path(__file__).parent / "scripts" / "own_overseer.py"
 QUERY = "SELECT instance, kind, seq, claimable FROM attention"
 
 
@@ -98,6 +102,26 @@ def _rival(name: str, programs: int, command: list[str]) -> Idle:
         process.wait(60)
 
 
+def one_each(instances: int, kinds: int) -> Idle:
+    """As many overseers as there are instances, each with its pools asleep."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = f"{folder}/queue.db"
+        with sqlite3.connect(database) as made:
+            made.execute("CREATE TABLE attention (instance, kind, seq, claimable)")
+        command = [sys.executable, "-I", "-S", str(OWN), database]
+        names = [f"k{number}" for number in range(kinds)]
+        began = time.monotonic()
+        running = [subprocess.Popen([*command, f"i{n:05d}", *names]) for n in range(instances)]
+        try:
+            time.sleep(SETTLE_S + instances / 20)
+            found = _cost([process.pid for process in running])
+            return Idle(f"{instances} overseers", instances * kinds, *found, began)
+        finally:
+            for process in running:
+                process.kill()
+                process.wait()
+
+
 def main() -> None:
     """One line a tool and size."""
     print("| tool | pools asleep | PSS MB in all | CPU % of a core | B a pool over the first |")
@@ -114,6 +138,7 @@ def main() -> None:
     for size in RIVAL_SIZES:
         _line(supervisor(size), "")
         _line(circus(size), "")
+    _line(one_each(OWN_INSTANCES, 3), "")
 
 
 def _line(found: Idle, further: str) -> None:

@@ -2,8 +2,9 @@
 
 Two daemons, one as light as Python allows and one with typical imports (asyncio, json, sqlite3,
 ssl), each cold and warm, with 10,000 pools asleep: woken one at a time by datagram, then 200 and
-1,000 at once. Times are from the hint until the overseer hears that the daemon is ready. Then what
-twenty of them cost in memory, what they share counted once.
+1,000 at once, and during that one more every now and then. Times are from the hint until the
+overseer hears that the daemon is ready. Then what twenty of them cost in memory, what they share
+counted once.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ import sys
 import time
 from pathlib import Path
 
-from bench.pools_host import DAEMON, Measured, measured, pss_mb, quantile
+from bench.pools_host import DAEMON, TICKS_S, Measured, measured, pss_mb, quantile
 
 INSTANCES = 2501
 ALONE = 200
 STORMS = (200, 1000)
+OTHERS = 20
 RESTING = 20
 HEAVY = DAEMON.with_name("heavy.py")
-IMPORTS = ["asyncio", "json", "sqlite3", "ssl"]
+IMPORTS = ["asyncio", "json", "pathlib", "sqlite3", "ssl"]
 
 
 def kinds(mode: str) -> dict[str, dict[str, object]]:
@@ -66,18 +68,43 @@ def alone(host: Measured, kind: str, times: int) -> list[float]:
         asked.append((name, time.monotonic()))
         host.hint(name)
         time.sleep(random.uniform(0.15, 0.2))
-    host.until(lambda: not host.figures()["processes"])
+        _quiet(host, 0.0)
     return _latencies(host, asked)
 
 
-def storm(host: Measured, kind: str, size: int) -> list[float]:
-    """Many at once."""
+def storm(host: Measured, kind: str, size: int) -> tuple[list[float], list[float]]:
+    """Many at once; and those of other instances that are woken while it lasts."""
     names = [f"i{number:05d}/{kind}" for number in range(1, size + 1)]
-    before, began = host.figures()["wakes"], time.monotonic()
+    others = [f"i{number:05d}/{kind}" for number in range(size + 1, size + 1 + OTHERS)]
+    began, spent_s = time.monotonic(), _spent_s(host)
     host.hint(*names)
-    host.until(lambda: host.figures()["wakes"] >= before + size)
-    host.until(lambda: not host.figures()["processes"])
-    return _latencies(host, [(name, began) for name in names])
+    asked = []
+    for name in others:
+        time.sleep(random.uniform(0.02, 0.1))
+        asked.append((name, time.monotonic()))
+        host.hint(name)
+    _quiet(host, 0.5)
+    each_ms = (_spent_s(host) - spent_s) / (size + OTHERS) * 1000
+    print(f"{kind}: {each_ms:.1f} ms of processor a start, the daemon's own and its end included")
+    many = _latencies(host, [(name, began) for name in names])
+    during = [ask for ask in asked if ask[1] < began + max(many) / 1000]
+    return many, _latencies(host, during)
+
+
+def _spent_s(host: Measured) -> float:
+    """Processor seconds of the overseer, of zygotes, and of all their children that ended."""
+    found = 0
+    for pid in (host.pid, *(pid for pid, _ in _zygotes(host.pid))):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        found += sum(map(int, fields[11:15]))
+    return found / TICKS_S
+
+
+def _quiet(host: Measured, patience_s: float) -> None:
+    """Until all is asleep again; asked seldom, for a count of 10,000 pools takes its time."""
+    time.sleep(patience_s)
+    while (found := host.figures())["processes"] or found["in_line"]:
+        time.sleep(max(patience_s, 0.05))
 
 
 def memory() -> None:
@@ -110,11 +137,19 @@ def _zygotes(pid: int) -> list[tuple[int, str]]:
     return shown
 
 
+def _row(kind: str, how: str, took: list[float]) -> None:
+    if took:
+        row = (quantile(took, 0.5), quantile(took, 0.99), max(took))
+        cells = " | ".join(f"{value:.1f}" for value in row)
+        print(f"| {kind} | {how} | {len(took)} | {cells} |", flush=True)
+
+
 def main() -> None:
     """The tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--alone", type=int, default=ALONE)
-    times = parser.parse_args().alone
+    parser.add_argument("--storms", type=int, nargs="*", default=STORMS)
+    given = parser.parse_args()
     with measured() as host:
         host.write(INSTANCES, kinds("once"))
         host.start()
@@ -122,12 +157,11 @@ def main() -> None:
         print(f"{4 * INSTANCES} pools asleep, load {os.getloadavg()[0]:.1f}")
         print("| start | how | n | p50 ms | p99 ms | max ms |\n|---|---|---|---|---|---|")
         for kind in kinds("once"):
-            ways = [("alone", alone(host, kind, times))]
-            ways += [("at once", storm(host, kind, size)) for size in STORMS]
-            for how, took in ways:
-                row = (quantile(took, 0.5), quantile(took, 0.99), max(took))
-                cells = " | ".join(f"{value:.1f}" for value in row)
-                print(f"| {kind} | {how} | {len(took)} | {cells} |", flush=True)
+            _row(kind, "alone", alone(host, kind, given.alone))
+            for size in given.storms:
+                many, others = storm(host, kind, size)
+                _row(kind, "at once", many)
+                _row(kind, f"during {size}", others)
         print(f"warm starts: {host.figures()['warm_starts']}, load {os.getloadavg()[0]:.1f}")
     memory()
 

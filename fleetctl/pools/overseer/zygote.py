@@ -32,7 +32,8 @@ def serve(control: socket) -> tuple[CodeType, dict[str, object]]:
         control.recv(MESSAGE_MOST).decode("utf-8", "surrogateescape").split("\0")
     )
     code = _prepared(mode, place, modules)
-    paths = {str(getattr(module, "__file__", "")) for module in list(sys.modules.values())}
+    named = {str(getattr(module, "__file__", "")) for module in list(sys.modules.values())}
+    paths = set("\0".join(named).split("\0"))  # side by side: what is looked at is copied by a fork
     stamps = _stamps(place, paths)
     if len(os.listdir("/proc/self/task")) > 1 or not _overwritten(PAD, b""):  # noqa: PTH208  # noqa: PTH208
         control.send(CROWDED)
