@@ -125,7 +125,8 @@ class Ledger(Blind):
         key = next(k for k, n in self.names[order.run, order.ticket].items() if n == name)
         self.course.setdefault((order.run, host), []).append((key, end))
         running = self._running.get(host)
-        if end != "checked" and running is not None:
+        # What a reboot cut off is still there; the end of a later order is not its end.
+        if end != "checked" and running is not None and running.ticket == order.ticket:
             running.end = end
             del self._running[host]
 

@@ -295,6 +295,7 @@ class Referee:
             if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
                 self._forget_after(book, record)
         book.told[key] = record.outcome
+        book.troubled |= record.cause == "no answer after it was told to stop"
         if record.restore:
             self.restores.settle_step(book, record)
         elif record.undo:

@@ -69,7 +69,10 @@ class RestoreRules:
         demand(not fenced, "4: put back though a newer run has it", record)
         for key in record.keys:
             by = referee.steps[key].restored_by
-            demand(by not in book.well, "10: put back though a later step has done it", record)
+            # Where that one's undo began and nobody knows its end, it may be stopped again.
+            undone = (referee.run, book.host, f"{by}.undo") in referee.ledger.effects
+            done = by in book.well and not undone
+            demand(not done, "10: put back though a later step has done it", record)
             begun = key in book.cut_off or (referee.run, book.host, key) in referee.ledger.effects
             told = book.told.get(key)
             likely = begun or (told is not None and told.lost)  # killed while it was checking
