@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import subprocess
 import sys
@@ -48,27 +47,23 @@ class Show(msgspec.Struct, frozen=True):
             raise Ended(shown, done.returncode)
         self.say("")
 
-    def hear(self, *words: str) -> str:
-        """As `run`, without its talk; what it said on standard output is told, and returned."""
+    def hear(self, *words: str, only: str = "") -> str:
+        """As `run`, without its talk; what it said on standard output is told, and returned.
+
+        `only`: of a table's rows those that begin so are told.
+        """
         shown = shlex.join(["fleetctl", *words])
-        self.say(f"$ {shown}")
+        self.say(f"$ {shown}" + (f" | grep -e HOST -e ^{only}" if only else ""))
         done = subprocess.run(
             _argv(words), env=self.environment, check=False, capture_output=True, text=True
         )
         if done.returncode != 0:
             self.say(done.stderr)
             raise Ended(shown, done.returncode)
-        self.say(done.stdout)
+        lines = done.stdout.splitlines()
+        told = [line for line in lines if not only or line.startswith(("HOST", only))]
+        self.say("\n".join((*told, "")))
         return done.stdout
-
-    def ask(self, *words: str) -> list[dict[str, object]]:
-        """The rows a command tells as JSON; not shown."""
-        argv = _argv([*words, "--output", "json"])
-        told = subprocess.run(argv, env=self.environment, check=False, capture_output=True)
-        if told.returncode != 0:
-            raise Ended(shlex.join(["fleetctl", *words]), told.returncode)
-        rows: list[dict[str, object]] = json.loads(told.stdout)
-        return rows
 
 
 def _argv(words: Sequence[str]) -> list[str]:
