@@ -97,8 +97,13 @@ def _while_asked(host: Measured) -> None:
 
 
 @contextlib.contextmanager
-def fleet_of_sleepers(folder: Path, hosts: int, instances: int) -> Iterator[Layout]:
-    """A lab whose hosts have an overseer each; gone afterwards."""
+def fleet_of_sleepers(
+    folder: Path, hosts: int, instances: int, staying: int = 0
+) -> Iterator[Layout]:
+    """A lab whose hosts have an overseer each; gone afterwards.
+
+    `staying`: pools a host whose daemon stays once it is awake; of the others it sleeps at once.
+    """
     layout = Layout(folder / "l")
     names = [f"repo{number:03}" for number in range(1, hosts + 1)]
     made = {
@@ -111,7 +116,7 @@ def fleet_of_sleepers(folder: Path, hosts: int, instances: int) -> Iterator[Layo
     try:
         up(layout, fleet, LabRequest())
         for name in names:
-            running.append(_overseer(layout.home(name), program, instances))
+            running.append(_overseer(layout.home(name), program, instances, staying))
         end = time.monotonic() + 120
         for name in names:
             while not (layout.home(name) / ".fleetctl/overseer/control.sock").exists():
@@ -126,13 +131,16 @@ def fleet_of_sleepers(folder: Path, hosts: int, instances: int) -> Iterator[Layo
         down(layout)
 
 
-def _overseer(login: Path, program: Path, instances: int) -> subprocess.Popen[bytes]:
+def _overseer(login: Path, program: Path, instances: int, staying: int) -> subprocess.Popen[bytes]:
     """Lay an overseer with sleeping pools into a host's home, and start it."""
     home = login / ".fleetctl" / "overseer"
     (home / "specs").mkdir(parents=True)
     shutil.copy(program, home / "overseer.pyz")
     kinds = {f"k{n}": kind("once", at_start="asleep", max=4) for n in range(KINDS)}
     groups = [{"names": [f"i[0001-{instances:04}]"], "kinds": list(kinds)}]
+    if staying:
+        kinds["stay"] = kind("rest", at_start="asleep")
+        groups.append({"names": [f"s[0001-{staying:04}]"], "kinds": ["stay"]})
     (home / "specs" / "pools.json").write_text(json.dumps({"kind": kinds, "instances": groups}))
     command = [sys.executable, "-I", "-S", str(home / "overseer.pyz"), "--home", str(home)]
     return subprocess.Popen([*command, "--specs", str(home / "specs")])
