@@ -14,7 +14,7 @@ help:
 	@echo "make check  lint, types, layers and the quick tests (under 2 minutes)"
 	@echo "make sim    simulate SEEDS=1000 pushes under every fault, count the faults"
 	@echo "make fix    format and mend what can be mended"
-	@echo "make faults every fault on every kind of server, every write of a journal to die at"
+	@echo "make faults what the suite leaves out: every shell and server, every write to die at"
 	@echo "make mutations  take guards out of the source one at a time: some test must fail (10 minutes)"
 	@echo "make bench  time fleetctl against other tools, in one run"
 	@echo "make docs   write the generated pages of docs/ anew"
@@ -49,7 +49,7 @@ test: $(VENV)/.dev
 
 faults: $(VENV)/.dev
 	tests/install-servers
-	$(BIN)/pytest -n auto --exhaustive tests/faults
+	$(BIN)/pytest -n auto --exhaustive tests/faults tests/transport tests/playbook
 
 sim: $(VENV)/.dev
 	$(BIN)/python -m tests.sim --seeds $(SEEDS) --processes 2

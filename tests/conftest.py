@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from tests.labfixture import lab_fleet, module_lab_fleet
+from tests.leftout import leave_out
 from tests.mariadbfixture import mariadb_server
 
 __all__ = ["lab_fleet", "mariadb_server", "module_lab_fleet"]
@@ -24,5 +25,12 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What is asked for by name alone, because it takes minutes."""
-    text = "also every write of a journal to die at, and every fault on both kinds of server"
+    text = (
+        "also every shell, every fault on both kinds of server, every write of a journal to die at"
+    )
     parser.addoption("--exhaustive", action="store_true", help=text)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is for `--exhaustive`."""
+    leave_out(config, items)

@@ -99,7 +99,7 @@ def test_what_cannot_be_told_is_told_to_who_asked(program: Program) -> None:
     done = program.call("push", "push.yaml", "--yes")
     assert done.returncode == 0
     assert "warning: secret chat: the environment has no variable CHAT_WEBHOOK" in done.stderr
-    assert "message to chat (finish) did not arrive: its secret chat has no value" in done.stderr
+    assert "message to chat (begin) did not arrive: its secret chat has no value" in done.stderr
 
 
 def test_a_slow_chat_is_told_after_the_push_has_gone(program: Program) -> None:

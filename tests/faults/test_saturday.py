@@ -27,10 +27,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 
 
 @pytest.fixture
-def program(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Program]:
+def program(tmp_path: Path) -> Iterator[Program]:
     """The shipped inventory's lab, two releases of the demo application, the first one pinned."""
-    if not request.config.getoption("--exhaustive"):
-        pytest.skip("takes minutes; asked for by --exhaustive")
     program = Program(tmp_path, tmp_path / ".lab" / "inventory.yaml")
     with socket.socket() as probe:
         probe.bind(("127.254.254.254", 0))

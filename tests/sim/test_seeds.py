@@ -15,7 +15,7 @@ from tests.sim.scenarios import make_case
 from tests.sim.seeds import commit_seeds
 
 ROOT = Path(__file__).parents[2]
-QUICK, BLOCK, BLOCK_S = 60, 400, 15.0
+QUICK, BLOCK, BLOCK_S = 60, 400, 8.0
 
 
 def test_the_promises_hold_in_random_runs() -> None:

@@ -15,12 +15,8 @@ TASKS = 400
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_tasks_of_four_hundred_instances_are_each_done_once(
-    tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_tasks_of_four_hundred_instances_are_each_done_once(tmp_path: Path) -> None:
     """Nobody is told of any task; the overseer is killed on the way; at the end all sleep again."""
-    if not request.config.getoption("--exhaustive"):
-        pytest.skip("takes a minute; asked for by --exhaustive")
     chance = random.Random(5)
     with host(tmp_path) as live:
         idle = live.taskmaster(at_start="asleep")

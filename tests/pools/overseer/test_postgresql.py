@@ -91,12 +91,8 @@ def _do(env: dict[str, str], statement: str) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_a_row_is_told_at_the_next_look_and_an_error_ends_it(
-    request: pytest.FixtureRequest,
-) -> None:
+def test_a_row_is_told_at_the_next_look_and_an_error_ends_it() -> None:
     """NULL is no count; with the table gone the lookout ends, and says why."""
-    if not request.config.getoption("--exhaustive"):
-        pytest.skip("making a server takes seconds; asked for by --exhaustive")
     with _server() as env:
         end = time.monotonic() + 30
         while not _do(env, TABLE):
