@@ -59,6 +59,7 @@ def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clean")
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=120)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    pip += ["--no-compile"]
     pip_or_skip([*pip, "--constraint", str(ROOT / "requirements.lock"), str(wheel)])
     return folder / "bin"
 

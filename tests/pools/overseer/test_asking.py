@@ -21,12 +21,14 @@ pytestmark = pytest.mark.slow
 def host(tmp_path: Path) -> Iterator[Host]:
     """An overseer that keeps nothing yet."""
     host = Host(tmp_path)
+    (tmp_path / "weak").write_text("#!/bin/sh\nexec sleep 1000\n")
+    (tmp_path / "weak").chmod(0o755)
     host.write(
         kind={
             "task": {"command": ["true"], "at_start": "asleep"},
             "busy": host.taskmaster(at_start="asleep"),
             "weak": {
-                "command": ["sh", "-c", f"test ! -e {tmp_path}/bad || exit 78; exec sleep 1000"],
+                "command": [str(tmp_path / "weak")],
                 **{"ready": "exec", "at_start": "asleep"},
             },
         },
@@ -106,7 +108,7 @@ def test_what_ran_and_fails_after_a_release_is_named(host: Host, tmp_path: Path)
     host.ask("wake", pools=["b/weak"])
     host.until_state("b/weak", "RUNNING")
     assert ask(host, '{"do": "hold", "token": "r", "why": "x", "settle_s": 20}')[0] == 0
-    (tmp_path / "bad").touch()
+    (tmp_path / "weak").unlink()  # ready when it is started: so it must not even start
     code, out, err = ask(host, '{"do": "release", "token": "r", "settle_s": 20}')
     assert (code, err) == (4, "1 failed: b/weak\n")
     assert json.loads(out)["failed"] == 1
