@@ -34,7 +34,8 @@ def _flags(command: Command) -> Command:
         click.option("--throttle", metavar="N/min", help="Most host starts in a time."),
         click.option("--fanout", "-f", type=click.IntRange(1), help="Most hosts at once."),
         click.option("--batch", metavar="N|N%", help="Batch sizes.  [default: 1,25%,100%]"),
-        click.option("--why", metavar="TEXT", default="", help="Shown in status and in `runs`."),
+        click.option("--why", "--reason", "why", metavar="TEXT", default="",
+                     help="Shown in status and in `runs`."),
         selection_options,
         click.option("--instance", multiple=True, metavar="NAME", help="Pools of this instance."),
     ):  # fmt: skip

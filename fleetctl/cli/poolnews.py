@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from fleetctl.pools.tallies import Tally
 
 EVERY_LEAST_S = 1.0
+WITHIN_S = 10.0
+"""One host that hangs must not make what the others told old news."""
 
 
 def parse_every(text: str | None) -> float:
@@ -48,11 +50,13 @@ class PoolNews:
         from fleetctl.cli.poolstatus import GROUPS_MOST, read, remember_answers
 
         asked_s = time.time()
-        answers = read(self._overseers.ask("tally"))
+        answers = read(self._overseers.ask("tally", within_s=WITHIN_S))
         remember_answers(self._folder, self._fleet, answers, asked_s)
         if not by_instance:
             return {}
-        told = read(self._overseers.ask("tally", by="instance", most=GROUPS_MOST))
+        told = read(
+            self._overseers.ask("tally", within_s=WITHIN_S, by="instance", most=GROUPS_MOST)
+        )
         return {host: one for host, one in told.items() if not isinstance(one, Silent)}
 
     def close(self) -> None:

@@ -23,6 +23,8 @@ def pools_of(
             findings.add(f"{key} is empty", (*path, key), hint="leave it out for the usual one")
     if block.home and not block.home.startswith(("/", "~/", "{{")):
         findings.add("home must be an absolute path, or begin with ~/", (*path, "home"))
+    if block.home and not block.home.strip("~/"):
+        findings.add("home must be a folder of the overseer's own", (*path, "home"))
     if block.unit and not UNIT.fullmatch(block.unit):
         findings.add(f'"{block.unit}" is no name for a unit', (*path, "unit"))
     instances = block.instances

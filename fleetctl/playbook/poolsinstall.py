@@ -35,7 +35,7 @@ look() {
     names=$(eval "$list") && printf '=== instances\n%s\n' "$names" || echo "=== unlisted $?"
   fi
   if [ -e "$home/overseer.pyz" ]; then
-    told=$("$python" -I -S "$home/overseer.pyz" --home "$home" --ask '{"do":"status"}')
+    told=$("$python" -I -S "$home/overseer.pyz" --home "$home" --ask '{"do":"status"}' 2>/dev/null)
     printf '=== status %s\n%s\n' "$?" "$told"
   fi
 }

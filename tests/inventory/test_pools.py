@@ -57,6 +57,7 @@ def test_pools_are_written_as_they_read_back(tmp_path: Path, block: str) -> None
     ("line", "place", "word"),
     [
         ("pools: {home: here}", "7:19", "home must be an absolute path"),
+        ("pools: {home: /}", "7:19", "a folder of the overseer's own"),
         ('pools: {home: ""}', "7:19", "home is empty"),
         ("pools: {unit: a b}", "7:19", "no name for a unit"),
         ("pools: {instances: {file: a, command: b}}", "7:24", "either file or command"),

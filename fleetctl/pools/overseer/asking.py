@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 EXIT_LATE, EXIT_BROKEN = 3, 4
+_SETTLED = ("token", "pools", "lenient")
+"""What of a request says which pools are looked at until they have settled."""
 LOOK_FIRST_S, LOOK_MOST_S = 0.05, 1.0
 """How long between two looks, while one waits for pools; it grows."""
 
@@ -47,7 +49,7 @@ def ask(home: str, text: str) -> int:
 
 def _settle(home: str, request: dict[str, Any], within_s: float) -> dict[str, Any]:
     """Look until nothing is left under way. An overseer that is being replaced is asked again."""
-    wanted: dict[str, Any] = {key: request[key] for key in ("token", "pools") if key in request}
+    wanted: dict[str, Any] = {key: request[key] for key in _SETTLED if key in request}
     end, rest_s = time.monotonic() + within_s, LOOK_FIRST_S
     while True:
         try:

@@ -31,6 +31,8 @@ SETTLED_S = 30.0
 CLOSED_S = 3600.0
 """Within this all daemons have ended; whoever called us has less patience."""
 PATH_MOST = 90
+_OURS = frozenset((PROGRAM, LAID, SPECS, "events.jsonl", "lock"))
+"""One of these stands in each folder an overseer was laid down in, or has worked in."""
 TROUBLED = ("BACKOFF", "FAILED")
 NAMED_MOST = 5
 _OWN = os.path.abspath(sys.argv[0])  # noqa: PTH100
@@ -60,6 +62,7 @@ def lay(home: str, order: dict[str, Any]) -> str:
         raise Trouble(
             f"{home}: the path of a socket in it would be too long; name a shorter `home`"
         )
+    _check_ours(home)
     os.makedirs(home, 0o700, exist_ok=True)  # noqa: PTH103
     specs = _lay_specs(home, order)
     told = _answering(home)
@@ -71,6 +74,10 @@ def lay(home: str, order: dict[str, Any]) -> str:
     unit_changed = bool(order.get("unit")) and host.write_unit(
         order["unit"], order["unit_text"], _command(home, order), home
     )
+    if _unit(laid) not in ("", order.get("unit", "")):
+        host.remove_unit(_unit(laid))  # or it would be started beside the new one one day
+        host.until(lambda: not host.held(home), SETTLED_S, "the overseer does not end")
+        told = None
     if told is not None and (unit_changed or laid.get("ways") != ways):
         _end_overseer(home, told, _unit(laid) or order.get("unit", ""))
         told = None
@@ -82,6 +89,16 @@ def lay(home: str, order: dict[str, Any]) -> str:
     _check_sound(found, troubled)
     _tidy(home, specs)
     return in_words(found)
+
+
+def _check_ours(home: str) -> None:
+    """A folder of somebody else's would be removed with all that is in it one day."""
+    try:
+        there = os.listdir(home)  # noqa: PTH208
+    except FileNotFoundError:
+        return
+    if there and not _OURS.intersection(there):
+        raise Trouble(f"{home} holds what is not an overseer's; name an empty or new `home`")
 
 
 def well(home: str) -> str:

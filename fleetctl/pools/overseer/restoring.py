@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetctl.pools.overseer import eventlog, keeping, orders, processes, states
 from fleetctl.pools.overseer.kinds import Kind
-from fleetctl.pools.overseer.pools import Pool, Slot
+from fleetctl.pools.overseer.pools import GONE, RUN, Pool, Slot
 from fleetctl.pools.overseer.states import LIVE
 
 TYPE_CHECKING = False
@@ -47,13 +47,23 @@ def restore(
             _apply(core, record)
         elif record.get("e") == "kept" and name in pools:
             keeping.restore_wishes(pools[name], record)
+        if name in wanted and name not in pools:  # it was away for a while, and is back
+            pools[name] = Pool(name, wanted[name])
+    _come_to_now(core, wanted, ghost, now)
+    return same_boot
+
+
+def _come_to_now(core: Core, wanted: Mapping[str, Kind], ghost: Kind, now: float) -> None:
+    """Forget who is named no more and has no process; who is named again is wanted again."""
+    pools = core.book.pools
     for name in [name for name, pool in pools.items() if pool.kind is ghost]:
         if not pools[name].live():
             del pools[name]
-    for pool in pools.values():
+    for name, pool in pools.items():
+        if pool.intent == GONE and name in wanted:
+            pool.intent, pool.note = RUN, None
         if pool.note is not None and pool.note[0] < now + 1e9:
             core.bounded[pool] = pool.note[0]
-    return same_boot
 
 
 def _of_this_boot(record: Record, now: float, wall: float) -> Record:

@@ -176,3 +176,12 @@ def test_a_folder_nobody_laid_down_is_never_removed(place: Place) -> None:
     with pytest.raises(Trouble, match="left alone"):
         laying.leave(place.home)
     assert (Path(place.home) / "thesis").exists()
+
+
+def test_a_folder_of_somebody_elses_is_not_laid_down_in(place: Place) -> None:
+    """Else it would be removed with the overseer one day."""
+    Path(place.home).mkdir()
+    (Path(place.home) / "thesis").touch()
+    with pytest.raises(Trouble, match="name an empty or new"):
+        place.lay()
+    assert [path.name for path in Path(place.home).iterdir()] == ["thesis"]

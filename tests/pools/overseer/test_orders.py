@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from fleetctl.pools.overseer import orders
 from fleetctl.pools.overseer.eventlog import encode
 from fleetctl.pools.overseer.kinds import Kind
@@ -145,3 +147,26 @@ def test_replacing_daemons_goes_by_tokens() -> None:
         world.exited(down[0])
         world.told(down[0], READY)
     assert not [slot for slot in world.processes if slot.state == "stopping"]
+
+
+@pytest.mark.parametrize("boot", ["b", "another"])
+@pytest.mark.parametrize("works", [False, True])
+def test_a_pool_that_was_removed_and_added_again_is_there_for_the_next_overseer(
+    boot: str, works: bool
+) -> None:
+    """It is not ended as one that nobody names, and neither is the process it has by then."""
+    world = World()
+    kind = Kind("task", {"command": ("d",), "at_start": "asleep"})
+    for wanted in ({"a/task": kind}, {}, {"a/task": kind}):
+        world.configure(wanted)
+    pool = world.core.book.pools["a/task"]
+    if works:
+        world.attention(pool)
+        working(world, pool, busy=True)
+    world.succeeded(anew=False, boot=boot)
+    again = world.core.book.pools["a/task"]
+    assert (again.intent, again.kind) == ("run", kind)
+    assert not world.strikes
+    assert len(world.processes) == (works and boot == "b")
+    world.attention(again)
+    assert again.slot(0).state in ("starting", "busy")
