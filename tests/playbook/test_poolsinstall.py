@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from fleetctl.inventory.model import Fleet, Host, Login, Pools, Tier
@@ -47,3 +52,18 @@ def test_sections_are_told_apart_whatever_stands_in_them() -> None:
     """Text before the first heading is nobody's; a heading that comes again goes on."""
     told = "noise\n=== laid\n{}\n\n=== file a b.json\n{\n == 1\n}\n=== status 69\n"
     assert sections(told) == {"laid": "{}\n", "file a b.json": "{\n == 1\n}", "status 69": ""}
+
+
+def test_what_a_stopped_overseer_is_missed_with_is_no_instance(tmp_path: Path) -> None:
+    """Its program complains on stderr while the list of instances is being told."""
+    (tmp_path / "list of names").write_text("acme\nbeta\n")
+    (tmp_path / "overseer.pyz").touch()
+    (tmp_path / "python").write_text(
+        "#!/bin/sh\necho 'no overseer answers in /x: gone' >&2\nexit 69\n"
+    )
+    (tmp_path / "python").chmod(0o755)
+    text = look_of(Pools(home=str(tmp_path), python=str(tmp_path / "python")))
+    done = subprocess.run(["sh", "-c", text], cwd=tmp_path, capture_output=True, check=True)
+    found = sections(gzip.decompress(base64.b64decode(done.stdout)).decode())
+    assert found["instances"].split() == ["acme", "beta"]
+    assert "status 69" in found

@@ -82,6 +82,13 @@ def test_a_long_answer_is_packed_and_read_back(host: Host) -> None:
     assert told.state == "unknown"
 
 
+def test_names_that_fit_elsewhere_are_passed_over_until_all_is_settled(host: Host) -> None:
+    """Of two patterns one fits here and was acted on: that the other does not is no failure."""
+    request = {"do": "hibernate", "pools": ["b/busy", "elsewhere/*"], "settle_s": 5}
+    assert ask(host, json.dumps({**request, "lenient": True}))[0] == 0
+    assert ask(host, json.dumps(request))[0] == 1
+
+
 def test_whoever_waits_is_told_who_is_not_there(host: Host) -> None:
     """A hold waits for the busy, names them and ends none; a release waits for what ran."""
     host.open_queue().close()
