@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fleetctl.base.errors import ExitCode, UsageError
-from fleetctl.cli.output import emit, output_option, tell, write
+from fleetctl.cli.output import emit, output_option, printable, tell, write
 
 if TYPE_CHECKING:
     from fleetctl.pools.local import Overseer
@@ -46,7 +46,7 @@ def status(ctx: click.Context, names: tuple[str, ...], every: bool, output: str)
     own = told["overseer"]
     if own["wakes"]:
         tell(f"{own['wakes']} wakes, p50 {own['wake_p50_s']:.3f} s, p99 {own['wake_p99_s']:.3f} s")
-    _warn(own)
+    warn(own)
     if told["pools"] or output != "table":
         emit(told["pools"], COLUMNS, output)
     if any(row["errors_15m"] for row in told["pools"]):
@@ -54,13 +54,15 @@ def status(ctx: click.Context, names: tuple[str, ...], every: bool, output: str)
     return ExitCode.OK
 
 
-def _warn(own: dict[str, float]) -> None:
+def warn(own: dict[str, Any]) -> None:
     """What is wrong with the overseer itself."""
     if own["lookouts_failing"]:
         tell(
             f"{own['lookouts_failing']} sources of attention fail: pools that only they wake sleep"
             " on until max_sleep; see logs/attention.* in the overseer's folder"
         )
+    for pool, why in own.get("sockets_lost", {}).items():
+        tell(f"the socket of {pool} cannot be opened: {printable(why)}")
     if own["log_failing"]:
         tell("the log of events cannot be written: is the disk full?")
     if own["in_line"]:

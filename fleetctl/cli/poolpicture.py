@@ -11,7 +11,7 @@ from fleetctl.base.plaintext import hosts_word, printable
 from fleetctl.cli.overseers import Silent
 from fleetctl.cli.poolview import STATES, Row
 from fleetctl.pools.tallies import Group, Hold, Trouble, total
-from fleetctl.pools.words import HOST_LOOKS, LOOKS, Look, look_of
+from fleetctl.pools.words import FAULTS, HOST_LOOKS, LOOKS, Look, look_of
 
 _HEADS = ("hosts", "pools", "slots", "errors 15m", "oldest task", "memory", "inst/host", "full")
 CAUSES = {
@@ -171,15 +171,29 @@ def troubles(rows: Sequence[Row], by: str, pen: Pen) -> Iterator[str]:
         left = "" if hold.left_s is None else f", {format_duration(hold.left_s)} left"
         text = f"{pen.glyph(look)} {_pools(hold.pools)} {hold.state}"
         yield pen.paint(text, look) + f'{by_whom}: "{printable(hold.why)}"{left}; {where}'
-    failing = dict.fromkeys(host for row in rows for host in row.failing)
-    if failing:
-        look = LOOKS["failed"]
-        text = pen.paint(f"{pen.glyph(look)} overseer in trouble", look)
-        yield (
-            f"{text}: a source of attention or its log fails on {fold(failing)}; "
-            "see logs/attention.* in its folder"
-        )
+    yield from _failing(rows, pen)
     yield from _silent(rows, pen)
+
+
+def _failing(rows: Sequence[Row], pen: Pen) -> Iterator[str]:
+    """Overseers that are in trouble themselves, once a fault."""
+    faults: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for host, its in row.failing.items():
+            for fault in its:
+                faults.setdefault(fault, {})[host] = None
+    look = LOOKS["failed"]
+    for fault, hosts in faults.items():
+        text = pen.paint(f"{pen.glyph(look)} overseer in trouble", look)
+        yield f"{text}: {fault} on {fold(hosts)}; {_WHERE[fault]}"
+
+
+_WHERE = {
+    FAULTS["lookouts_failing"]: "see logs/attention.* in its folder",
+    FAULTS["sockets_failing"]: "`fleetctl pools --local status` there names it",
+    FAULTS["log_failing"]: "is the disk full?",
+}
+"""Fault of an overseer -> where a person looks."""
 
 
 def _gathered(

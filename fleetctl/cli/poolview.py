@@ -15,7 +15,7 @@ from fleetctl.base.errors import ExitCode
 from fleetctl.base.outcome import Outcome, exit_code_of
 from fleetctl.cli.overseers import Silent
 from fleetctl.pools.tallies import Group, Tally, total
-from fleetctl.pools.words import LOOKS, WRONG
+from fleetctl.pools.words import LOOKS, WRONG, faults_of
 
 BY = ("kind", "host", "instance", "tier")
 Answers = Mapping[str, Tally | Silent]
@@ -52,8 +52,8 @@ class Row(msgspec.Struct, frozen=True):
     """Percent of the memory of its hosts that may be used: the mean, and the fullest."""
     silent: Mapping[str, Silent] = {}
     """Hosts that told nothing and belong to this row."""
-    failing: tuple[str, ...] = ()
-    """Hosts whose overseer is in trouble itself: a source of attention fails, or its log."""
+    failing: Mapping[str, tuple[str, ...]] = {}
+    """Hosts whose overseer is in trouble itself, and what is wrong with it."""
     rest: int = 0
     """So many further instances are counted together here."""
 
@@ -155,10 +155,10 @@ def _row(name: str, group: Group, its: Mapping[str, Tally], instances: int) -> R
     )
 
 
-def failing(told: Mapping[str, Tally]) -> tuple[str, ...]:
-    """Hosts whose overseer says that it is in trouble itself."""
-    faults = ("lookouts_failing", "log_failing")
-    return tuple(h for h, tally in told.items() if any(tally.overseer.get(f) for f in faults))
+def failing(told: Mapping[str, Tally]) -> dict[str, tuple[str, ...]]:
+    """Hosts whose overseer says that it is in trouble itself, and with what."""
+    found = {host: faults_of(tally.overseer) for host, tally in told.items()}
+    return {host: faults for host, faults in found.items() if faults}
 
 
 def _chosen(kind: str, scope: Scope) -> bool:

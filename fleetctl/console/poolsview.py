@@ -12,7 +12,7 @@ from fleetctl.base.durations import format_duration
 from fleetctl.base.hostrange import fold
 from fleetctl.pools.cache import HostPools, Remembered
 from fleetctl.pools.tallies import Group, Tally, total
-from fleetctl.pools.words import HOST_LOOKS, LOOKS, WRONG, Look
+from fleetctl.pools.words import HOST_LOOKS, LOOKS, WRONG, Look, faults_of
 from fleetctl.report.page import clock_text
 
 STALE_S = 900.0
@@ -46,8 +46,8 @@ class Line(NamedTuple):
     density: str
     """Instances a host keeps, and how full its memory is."""
     wrong: bool
-    failing: str = ""
-    """Hosts whose overseer is in trouble itself."""
+    failing: tuple[str, ...] = ()
+    """What is wrong with overseers themselves, and on which hosts."""
     told_s: float = 0.0
 
 
@@ -163,7 +163,7 @@ def _line(
     at_s = told_s if told_s is not None else min((one.told_s for one in its.values()), default=0.0)
     wake = group.next_wake_s
     shares = tuple(_shares(group.slots))
-    failing = [host for host, one in its.items() if _failing(one)]
+    failing = tuple(_failing(its))
     return Line(
         name, len(its) or hosts, shares, group,
         tuple(f"{one.state} {one.cause}: {_pools(one.pools)}{_at(at_s, one.next_s, 'next')}"
@@ -173,7 +173,7 @@ def _line(
         _tasks(group), None if wake is None else at_s + wake,
         _density(its, group.instances if instances is None else instances),
         any(share.word in WRONG for share in shares) or bool(group.troubles) or bool(failing),
-        fold(failing), at_s,
+        failing, at_s,
     )  # fmt: skip
 
 
@@ -216,8 +216,12 @@ def _density(its: Mapping[str, HostPools], instances: int) -> str:
     return words
 
 
-def _failing(one: HostPools) -> bool:
-    return any(one.overseer.get(fault) for fault in ("lookouts_failing", "log_failing"))
+def _failing(its: Mapping[str, HostPools]) -> Iterator[str]:
+    faults: dict[str, list[str]] = {}
+    for host, one in its.items():
+        for fault in faults_of(one.overseer):
+            faults.setdefault(fault, []).append(host)
+    return (f"{fault} on {fold(hosts)}" for fault, hosts in faults.items())
 
 
 def _pools(count: int) -> str:

@@ -6,6 +6,7 @@ is missing nothing is lost. Sleep and rest after an error never share any of the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -72,6 +73,19 @@ LOOKS = {
 }
 WRONG = ("backoff", "failed")
 """States that mean something is wrong."""
+
+FAULTS = {
+    "lookouts_failing": "a source of attention fails",
+    "sockets_failing": "a socket cannot be opened",
+    "log_failing": "its log cannot be written",
+}
+"""Figures of an overseer that say, when they are not zero, that it is in trouble itself."""
+
+
+def faults_of(own: Mapping[str, float]) -> tuple[str, ...]:
+    """What is wrong with an overseer, by its own figures."""
+    return tuple(words for figure, words in FAULTS.items() if own.get(figure))
+
 
 HOST_LOOKS = {
     "told": Look("told", "✓", "*", Tone.WELL, "its overseer answered"),

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from fleetctl.cli.main import fleetctl
+from fleetctl.cli.poollocal import warn
+from fleetctl.pools.overseer.answers import answer
+from fleetctl.pools.overseer.loop import Overseer
 from tests.pools.overseer.live import Host, host
 
 slow = pytest.mark.slow
@@ -48,6 +52,19 @@ def test_status_shows_what_does_not_sleep_and_counts_the_rest(live: Host) -> Non
     assert "bolt/task" not in told.stdout
     rows = json.loads(_run(live, "status", "--all", "-o", "json").stdout)
     assert [row["state"] for row in rows] == ["HIBERNATING", "HIBERNATING", "FAILED"]
+
+
+def test_a_socket_that_cannot_be_had_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody can connect, so the pool sleeps on: status on the host says which, and why."""
+    overseer = Overseer(str(tmp_path), str(tmp_path))
+    overseer.listeners.failing["acme/web"] = "127.0.0.1:80: Permission denied"
+    told = answer(overseer, {"do": "status"})
+    overseer.epoll.close()
+    warn(told["overseer"])
+    said = capsys.readouterr().err
+    assert said == "the socket of acme/web cannot be opened: 127.0.0.1:80: Permission denied\n"
 
 
 @slow

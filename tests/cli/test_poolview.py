@@ -15,6 +15,7 @@ from fleetctl.cli.poolstatus import read, refuse_unknown
 from fleetctl.cli.poolview import COLUMNS, Row, Scope, as_data, rows_of, verdict
 from fleetctl.pools.overseer.states import ERRORS
 from fleetctl.pools.tallies import Group, Hold, Tally, Trouble
+from fleetctl.pools.words import FAULTS
 
 PLAIN = Pen(colour=False, unicode=False)
 TIERS = {"repo001": "repo", "repo002": "repo", "web001": "web"}
@@ -129,13 +130,14 @@ def test_the_exit_code_says_whether_something_is_wrong(
     assert verdict(_rows(answers, by)) is code
 
 
-def test_an_overseer_in_trouble_is_wrong_however_its_pools_are() -> None:
-    """Where a source of attention fails, sleepers may sleep on: that is said, with the host."""
-    sick = Tally(0.0, "kind", ("task",), {"task": ASLEEP}, Group(), 0, {"lookouts_failing": 1.0})
+@pytest.mark.parametrize(("fault", "words"), FAULTS.items())
+def test_an_overseer_in_trouble_is_wrong_however_its_pools_are(fault: str, words: str) -> None:
+    """Where it cannot hear of work, sleepers may sleep on: that is said, with the host."""
+    sick = Tally(0.0, "kind", ("task",), {"task": ASLEEP}, Group(), 0, {fault: 1.0})
     for by in ("kind", "host", "tier", "instance"):
         rows = _rows({"repo001": sick}, by)
         assert verdict(rows) is ExitCode.HOST_FAILED
-        assert "attention or its log fails on repo001" in "\n".join(picture(rows, by, PLAIN))
+        assert f"in trouble: {words} on repo001; " in "\n".join(picture(rows, by, PLAIN))
 
 
 def test_sleep_and_restart_after_an_error_are_never_alike() -> None:

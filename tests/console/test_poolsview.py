@@ -59,11 +59,13 @@ def test_an_old_word_is_told_as_the_past() -> None:
 def test_hosts_in_trouble_come_first() -> None:
     """One with a failed pool, then one whose overseer itself is in trouble, then the rest."""
     told = dict(crowd("acme", HOSTS, 100, NOW_S).hosts)
-    own = told["repo005"].overseer | {"log_failing": 1.0}
+    own = told["repo005"].overseer | {"log_failing": 1.0, "sockets_failing": 2.0}
     told["repo005"] = msgspec.structs.replace(told["repo005"], overseer=own)
     lines = host_lines(part(Remembered("acme", told), HOSTS, NOW_S))
     assert [line.name for line in lines[:3]] == ["repo003", "repo005", "repo001"]
-    assert lines[1].failing == "repo005"
+    assert lines[1].failing == (
+        "a socket cannot be opened on repo005", "its log cannot be written on repo005",
+    )  # fmt: skip
     assert lines[0].density == "100, 42% full"
 
 

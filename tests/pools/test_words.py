@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fleetctl.cli.overseers import Silent
 from fleetctl.pools.overseer import views
-from fleetctl.pools.words import HOST_LOOKS, LOOKS, WRONG, look_of
+from fleetctl.pools.overseer.answers import figures
+from fleetctl.pools.overseer.loop import Overseer
+from fleetctl.pools.words import FAULTS, HOST_LOOKS, LOOKS, WRONG, faults_of, look_of
 
 
 def test_sleep_and_errors_share_nothing() -> None:
@@ -39,3 +43,13 @@ def test_every_state_of_a_silent_host_has_a_look() -> None:
     for state in ("unreachable", "unknown", "absent", "stopped", "refused"):
         assert HOST_LOOKS[state].tone is not HOST_LOOKS["told"].tone
         assert Silent(state, "").outcome.lost
+
+
+def test_every_figure_of_an_overseer_that_fails_is_a_fault(tmp_path: Path) -> None:
+    """A new way to fail cannot go unshown; without a zygote daemons are started all the same."""
+    overseer = Overseer(str(tmp_path), str(tmp_path))
+    own = figures(overseer)
+    overseer.epoll.close()
+    assert {name for name in own if name.endswith("_failing")} - set(FAULTS) == {"zygotes_failing"}
+    assert faults_of(own) == ()
+    assert faults_of({"sockets_failing": 2.0, "pools": 4.0}) == ("a socket cannot be opened",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import os
 import signal
 import time
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 LOG_MOST = 64 << 10
 EVENTS_MOST = 1000
+LOST_MOST = 10
+"""Sockets that cannot be had are told by name."""
 POISON = "poison"
 INJURIES = {"hang": signal.SIGSTOP, "error": signal.SIGABRT, "kill": signal.SIGKILL}
 
@@ -109,6 +112,7 @@ def _status(overseer: Overseer, request: Request) -> Answer:
             "pid": os.getpid(),
             "version": VERSION,
             "laid": overseer.laid,
+            "sockets_lost": dict(itertools.islice(overseer.listeners.failing.items(), LOST_MOST)),
         },
         "pools": (told(core, pool, now) for pool in pools),
     }
