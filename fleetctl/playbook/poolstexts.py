@@ -1,7 +1,7 @@
 """The sh texts of steps that hold, release and restart the daemon pools of a host.
 
-A hold is the run's own: its id is the token, so that two runs never mix, and whoever goes on with a
-run, here or elsewhere, gives back what it held.
+A hold is the run's own: its id is the token, so that two runs never mix, not even when a step of
+one started the other; and whoever goes on with a run, here or elsewhere, gives back what it held.
 """
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ def _sh_word(request: dict[str, Any]) -> str:
 
 
 _THIS_RUN = r"""
-run=${FLEETCTL_RUN%:*}
+run=${FLEETCTL_RUN_ID-}
 case $run in
-  ''|*[!A-Za-z0-9._-]*) echo "FLEETCTL_RUN names no run: pools are held for a run" >&2; exit 2 ;;
+  ''|*[!A-Za-z0-9._-]*) echo "FLEETCTL_RUN_ID names no run: pools are held for a run" >&2; exit 2 ;;
 esac
 """
 _MISSING_IS_FINE = r"""

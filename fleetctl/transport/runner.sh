@@ -249,8 +249,9 @@ _perform() { # DEADLINE TEXT: run the step in hand -> _STATUS
     printf '%s %s %s %s %s %s\n' "$_key" "$_self" "$_START" "$_BOOT" "$_deadline" "$_group" \
       1<>"${_D}now" || exit 125
     set -- "${_D}$_key.out" "${_D}$_key.err" "${_D}mark"
-    FLEETCTL_RUN=$_UNDER:$_NUMBER
-    export FLEETCTL_RUN # a fleetctl it starts works under this run's leases and fence
+    FLEETCTL_RUN=$_UNDER:$_NUMBER FLEETCTL_RUN_ID=$_RUN
+    # A fleetctl it starts works under the leases and fence of the first; what it holds is its own.
+    export FLEETCTL_RUN FLEETCTL_RUN_ID
     [ -z "$_APART" ] || exec $_APART sh "${_D}script" "$@"
     unset _T # who knows it could speak in our name
     eval "$_text"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.transport.frames import encode_segment
-from fleetctl.transport.protocol import Killed, RunSegment
+from fleetctl.transport.protocol import Killed, RunSegment, SegmentEnded
 from tests.transport.desk import Desk, run
 from tests.transport.test_runner import desk, path
 
@@ -46,6 +46,18 @@ def test_text_that_asks_for_its_own_process_gets_one(act: str) -> None:
 def test_ordinary_text_costs_no_shell_of_its_own(act: str) -> None:
     """All else runs in a copy of the runner's shell."""
     assert "a" not in _flags(act)
+
+
+def test_a_step_is_told_its_own_run_beside_that_it_works_under(desk: Desk) -> None:
+    """A run started by a step of another has its leases and fence, and an id of its own."""
+    say = run("a", 'echo "$FLEETCTL_RUN $FLEETCTL_RUN_ID"')
+    (outer,) = desk.do(say)
+    ticket = next(desk.tickets)
+    desk.transport.submit(RunSegment(ticket, "h1", "inner", 10, (say,), "run-1"))
+    assert isinstance(desk.final(ticket), SegmentEnded)
+    (inner,) = desk.results(ticket)
+    assert outer.stdout.head == b"run-1:10 run-1\n"
+    assert inner.stdout.head == b"run-1:10 inner\n"
 
 
 def test_own_pid_of_a_step_is_its_own(desk: Desk) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 UNITS = "/etc/systemd/system"
 PROGRAMS = "~/.fleetctl/programs"
 """Where programs are sent to; of ours, `overseer-HASH.pyz`."""
-NOT_FOR_DAEMONS = ("FLEETCTL_RUN",)
+NOT_FOR_DAEMONS = ("FLEETCTL_RUN", "FLEETCTL_RUN_ID")
 """Says to a fleetctl it was started by a run: that ends long before daemons do."""
 WORDS_MOST = 1000
 
