@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -20,7 +21,7 @@ from fleetctl.plan.digest import digest_of
 from fleetctl.plan.model import Plan
 from fleetctl.rollout.controls import Command, read_answer
 from fleetctl.rollout.controls import Controls as Controls
-from fleetctl.rollout.elsewhere import refuse_elsewhere
+from fleetctl.rollout.elsewhere import is_over, refuse_elsewhere
 from fleetctl.rollout.ground import Ground
 from fleetctl.rollout.loop import Driver
 from fleetctl.rollout.observers import Observer as Observer
@@ -122,7 +123,7 @@ def push(
     with held(journal, run, opening.by):
         state, log = RunState(plan), RunLog(journal, run, plan)
         fence = opening.parent[1] if opening.parent else journal.take_fence(wall_s)
-        with leased(plan, run, fence, opening, open_transport) as ground:
+        with leased(plan, run, fence, opening, open_transport, journal) as ground:
             first = open_run(state, log, plan, opening, fence, clock)
             leg = Leg(state, log, clock, controls, observers, opening)
             return leg.drive(journal, ground, [first])
@@ -149,7 +150,7 @@ def resume(
         known = max(state.fence_max, lock.noted_fence())
         fence = opening.parent[1] if opening.parent else next_fence(journal, state, clock)
         lock.note_fence(fence)
-        with leased(state.plan, run, fence, opening, open_transport, known) as ground:
+        with leased(state.plan, run, fence, opening, open_transport, journal, known) as ground:
             how = wanted or Wanted()
             resumed = RunResumed(
                 fence, opening.by, how.only_failed, _under(opening), told=how.told,
@@ -232,7 +233,7 @@ def held(journal: Journal, run: str, by: str) -> Iterator[RunLock]:
 @contextmanager
 def leased(
     plan: Plan, run: str, fence: int, opening: Opening,
-    open_transport: Callable[[Sink], Transport], known: int | None = None,
+    open_transport: Callable[[Sink], Transport], journal: Journal, known: int | None = None,
 ) -> Iterator[Ground]:  # fmt: skip
     """The leases of all the plan's tiers, and the connections.
 
@@ -240,7 +241,9 @@ def leased(
     """
     keepers = plan.keepers if opening.leased and not opening.check_only else {}
     claimant = Claimant(run, fence, opening.by, _under(opening))
-    ground = Ground(open_transport, plan.fleet, keepers, claimant)
+    ground = Ground(
+        open_transport, plan.fleet, keepers, claimant, is_over=partial(is_over, journal)
+    )
     try:
         if known is not None:
             refuse_elsewhere(ground, plan, run, known)

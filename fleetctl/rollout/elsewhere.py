@@ -1,12 +1,18 @@
-"""Whether a run went on in another journal: its lease says so, or what is carried of it."""
+"""Where runs stand that others hold leases for: gone on in another journal, or over in this one.
+
+Whether one went on elsewhere its lease says, or what is carried of it.
+"""
 
 from __future__ import annotations
 
 import time
 
-from fleetctl.base.errors import LockHeld
+from fleetctl.base.errors import LockHeld, UsageError
+from fleetctl.journal.store import Journal
 from fleetctl.plan.model import Plan
 from fleetctl.rollout.ground import Ground
+from fleetctl.rollout.records import RunOpened, RunResumed
+from fleetctl.rollout.runlog import read_records
 from fleetctl.transport import carriage
 from fleetctl.transport.lease import TTL_S, Tenure
 from fleetctl.transport.protocol import Looked
@@ -30,6 +36,22 @@ def refuse_elsewhere(ground: Ground, plan: Plan, run: str, known: int) -> None:
                 why=f"{reply.host} carries a later part of its journal than this one has",
                 hint=_hint(run),
             )
+
+
+def is_over(journal: Journal, tenure: Tenure) -> bool:
+    """Whether the leg that holds a lease has ended in this journal: it only was not given back.
+
+    A later leg of that run elsewhere has a fence that no record here has.
+    """
+    try:
+        row = journal.stored(tenure.run).row
+    except UsageError:
+        return False
+    if row.exit_code is None or journal.lock(row.id).holder():
+        return False
+    legs = (each.record for each in read_records(journal, row.id))
+    return any(isinstance(leg, (RunOpened, RunResumed)) and leg.fence == tenure.number
+               for leg in legs)  # fmt: skip
 
 
 def seen_words(tenure: Tenure) -> str:

@@ -78,12 +78,14 @@ class Ground:
         claimant: Claimant,
         now_s: Callable[[], float] = uptime_s,
         heartbeat_s: float = HEARTBEAT_S,
+        is_over: Callable[[Tenure], bool] = lambda tenure: False,
     ) -> None:
         self._fleet = fleet
         self._keepers = keepers
         self._claimant = claimant
         self._now_s = now_s
         self._heartbeat_s = heartbeat_s
+        self._is_over = is_over
         self._lock = threading.Lock()
         self._asked: dict[int, queue.SimpleQueue[Reply | None]] = {}
         """Tickets of our questions that are out -> where who asked takes the answer; None: there
@@ -119,10 +121,19 @@ class Ground:
         return None
 
     def take(self) -> None:
-        """Get every lease, or raise LockHeld or Unreachable with nothing changed on any host."""
+        """Get every lease, or raise LockHeld or Unreachable with nothing changed on any host.
+
+        One left by a leg that `is_over` is given back for it.
+        """
         if not self._keepers:
             return
         verdict = self._round()
+        for _ in self._keepers:
+            if verdict.tenure is None or not self._is_over(verdict.tenure):
+                break
+            left = verdict.tenure  # whose keeper was too busy to take it back
+            self._drop(Claimant(left.run, left.number, left.by))
+            verdict = self._round()
         if verdict.word == "granted":
             return
         self.give_back()
@@ -143,9 +154,11 @@ class Ground:
             return
         with self._lock:
             self._sure_until_s = 0.0
+        self._drop(self._claimant)
+
+    def _drop(self, claimant: Claimant) -> None:
         tiers = tiers_of(self._keepers)
-        self._ask({host: drop_text(self._fleet, tiers[host], self._claimant) for host in tiers},
-                  _DROP_S)  # fmt: skip
+        self._ask({host: drop_text(self._fleet, tiers[host], claimant) for host in tiers}, _DROP_S)
 
     def listen(self, post: Callable[[Event | Command], None]) -> None:
         """Give events to `post` from here on, and keep the leases alive."""

@@ -53,7 +53,7 @@ def take_over(
         beyond = max(state.fence_max, carried.fence_max, lock.noted_fence()) + MARGIN
         fence = journal.take_fence(max(clock.wall_s(), (beyond + 1) / 1000))
         lock.note_fence(fence)
-        with leased(state.plan, run, fence, opening, open_transport) as ground:
+        with leased(state.plan, run, fence, opening, open_transport, journal) as ground:
             resumed = RunResumed(fence, opening.by, taken_from=last_driver(carried))
             state.apply(resumed)
             new: list[Record] = [resumed, *catch_up(state, ask_all(ground, state, tell))]
