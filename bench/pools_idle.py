@@ -8,6 +8,7 @@ Python, which looks for its own instance's work every second.
 
 from __future__ import annotations
 
+import argparse
 import sqlite3
 import subprocess
 import sys
@@ -124,6 +125,7 @@ def one_each(instances: int, kinds: int) -> Idle:
 
 def main() -> None:
     """One line a tool and size."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     print("| tool | pools asleep | PSS MB in all | CPU % of a core | B a pool over the first |")
     print("|---|---|---|---|---|")
     first: Idle | None = None

@@ -6,6 +6,7 @@ One at a time by datagram, by a file in the spool and by the shared list at one 
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import random
@@ -24,7 +25,7 @@ STORM = 1000
 
 def _events(host: Measured) -> list[dict[str, object]]:
     with (host.home / "events.jsonl").open() as lines:
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in lines if line.endswith("\n")]  # one is being written
 
 
 def _ready_at(host: Measured, name: str, after: float) -> float | None:
@@ -73,6 +74,7 @@ def storm(host: Measured) -> tuple[float, float, float]:
 
 def main() -> None:
     """The table."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with measured() as host:
         with sqlite3.connect(host.folder / "queue.db") as made:
             made.execute("PRAGMA journal_mode = WAL")

@@ -3,8 +3,9 @@
 Two daemons, one as light as Python allows and one with typical imports (asyncio, json, sqlite3,
 ssl), each cold and warm, with 10,000 pools asleep: woken one at a time by datagram, then 200 and
 1,000 at once, and during that one more every now and then. Times are from the hint until the
-overseer hears that the daemon is ready. Then what twenty of them cost in memory, what they share
-counted once.
+overseer hears that the daemon is ready. In turn with those that are woken alone, one is started
+without an overseer: what the machine itself takes just then. Then what twenty daemons cost in
+memory, what they share counted once.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 
+from bench.pools_ground import Start, bare_starts
 from bench.pools_host import DAEMON, TICKS_S, Measured, measured, pss_mb, quantile
 
 INSTANCES = 2501
@@ -60,16 +62,17 @@ def _latencies(host: Measured, asked: list[tuple[str, float]]) -> list[float]:
     return [1000 * min(at - began for at in readied[name] if at > began) for name, began in asked]
 
 
-def alone(host: Measured, kind: str, times: int) -> list[float]:
-    """One after the other, at moments the loop cannot foresee."""
-    asked = []
+def alone(host: Measured, kind: str, times: int, ground: Start) -> tuple[list[float], list[float]]:
+    """One after the other, at moments the loop cannot foresee; a bare start after each."""
+    asked, bare = [], []
     for number in random.sample(range(1, INSTANCES + 1), times):
         name = f"i{number:05d}/{kind}"
         asked.append((name, time.monotonic()))
         host.hint(name)
         time.sleep(random.uniform(0.15, 0.2))
         _quiet(host, 0.0)
-    return _latencies(host, asked)
+        bare.append(ground())
+    return _latencies(host, asked), bare
 
 
 def storm(host: Measured, kind: str, size: int) -> tuple[list[float], list[float]]:
@@ -150,14 +153,17 @@ def main() -> None:
     parser.add_argument("--alone", type=int, default=ALONE)
     parser.add_argument("--storms", type=int, nargs="*", default=STORMS)
     given = parser.parse_args()
-    with measured() as host:
+    with measured() as host, bare_starts(host.folder) as bare:
         host.write(INSTANCES, kinds("once"))
         host.start()
         host.until(lambda: host.figures()["zygotes"] == 2)
         print(f"{4 * INSTANCES} pools asleep, load {os.getloadavg()[0]:.1f}")
         print("| start | how | n | p50 ms | p99 ms | max ms |\n|---|---|---|---|---|---|")
         for kind in kinds("once"):
-            _row(kind, "alone", alone(host, kind, given.alone))
+            way = "bare fork" if kind.endswith("warm") else "bare exec"
+            took, ground = alone(host, kind, given.alone, bare[way])
+            _row(kind, "alone", took)
+            _row(way, "in turn with these", ground)
             for size in given.storms:
                 many, others = storm(host, kind, size)
                 _row(kind, "at once", many)
