@@ -6,7 +6,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, quote
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -92,10 +92,13 @@ def _dressed(send: Send) -> Send:
 async def form_of(request: Request) -> dict[str, str]:
     """The fields of a form; raises Refused for one that is none of ours."""
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > FORM_BYTES_MAX:
-            raise Refused("the form is too large")
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > FORM_BYTES_MAX:
+                raise Refused("the form is too large")
+    except ClientDisconnect:
+        raise Refused("the form did not come whole") from None
     if request.headers.get("content-type", "").partition(";")[0] != (
         "application/x-www-form-urlencoded"
     ):

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from fleetctl.base.errors import UsageError
 from fleetctl.console.bell import Bell
+from fleetctl.console.punctual import Punctual
 
 READER_S = 30.0
 """The kernel lets go of a connection that takes nothing of what was sent for so long."""
@@ -64,7 +65,7 @@ class Server(uvicorn.Server):
     def __init__(self, program: ASGIApp, bell: Bell) -> None:
         super().__init__(
             uvicorn.Config(
-                program, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None,
+                program, loop="asyncio", http=Punctual, ws="none", lifespan="off", log_config=None,
                 access_log=False, proxy_headers=False, server_header=False,
                 limit_concurrency=CONNECTIONS_MAX, timeout_graceful_shutdown=int(LEAVE_S),
             )
