@@ -80,7 +80,10 @@ def console(
     shelf = Shelf(journal_path(journal).absolute())
     news = PoolNews(fleet, shelf.path.parent)
     every_s = parse_every(refresh)
-    desk = PoolDesk(shelf.path.parent, fleet, news.ask if every_s else None, every_s)
+    desk = PoolDesk(
+        shelf.path.parent, fleet, news.ask if every_s else None, every_s,
+        count=news.count, on_bug=_tell_bug,
+    )  # fmt: skip
     sources = _sources(fleet, shelf, desk, allow_actions)
     bell = Bell(sources.stamp)
     with open_socket(address) as listening, closing(news), closing(desk), closing(shelf):
@@ -99,6 +102,17 @@ def _see_installed() -> None:
             why="it is an extra of the program",
             hint="install it: pip install 'fleetctl[console]'",
         )
+
+
+def _tell_bug(error: Exception) -> str:
+    """Keep it where its owner reads it; what pages say."""
+    from fleetctl.cli.endings import keep_traceback
+
+    name, kept = type(error).__name__, keep_traceback(error)
+    tell(
+        f"error: a look at the pools broke: {name}, a bug of fleetctl; please report it with {kept}"
+    )
+    return f"a bug of fleetctl ({name}); the terminal of the console says where it is written down"
 
 
 def _sources(fleet: Fleet, shelf: Shelf, desk: PoolDesk, allow_actions: bool) -> Sources:

@@ -71,12 +71,12 @@ def _tell_bug(ending: BaseException) -> int:
     _say(
         f"error: fleetctl broke: {type(ending).__name__}: {ending}\n"
         f"  why: a bug of fleetctl, not a mistake of yours\n"
-        f"  hint: please report it with {_keep_traceback(ending)}"
+        f"  hint: please report it with {keep_traceback(ending)}"
     )
     return int(ExitCode.BUG)
 
 
-def _keep_traceback(ending: BaseException) -> str:
+def keep_traceback(ending: BaseException) -> str:
     """Write the traceback to a file only its owner reads; its path, or why there is none."""
     text = _veiled("".join(traceback.format_exception(ending)))
     try:

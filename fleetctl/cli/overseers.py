@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -109,8 +108,8 @@ def told_by(answer: Answer | None) -> Told:
     if answer.stdout.size > len(held):
         return Silent("unknown", "its answer is too long to be known whole")
     try:
-        told = _unpacked(json.loads(held))
-    except ValueError:
+        told = _unpacked(msgspec.json.decode(held))  # refuses NaN and what is nested without end
+    except (ValueError, RecursionError):
         told = None
     return told if isinstance(told, dict) else Silent("unknown", "its answer makes no sense")
 
@@ -127,7 +126,7 @@ def _unpacked(told: Any) -> Any:
         held = unpacker.decompress(b64decode(told["packed"]), UNPACKED_MOST)
     except zlib.error as error:
         raise ValueError(str(error)) from error
-    return json.loads(held)
+    return msgspec.json.decode(held)
 
 
 def keeping(fleet: Fleet, hosts: Sequence[str]) -> list[str]:

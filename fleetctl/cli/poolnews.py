@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +58,17 @@ class PoolNews:
             self._overseers.ask("tally", within_s=WITHIN_S, by="instance", most=GROUPS_MOST)
         )
         return {host: one for host, one in told.items() if not isinstance(one, Silent)}
+
+    def count(self, kind: str, hosts: Sequence[str]) -> list[str]:
+        """Those of the hosts that have pools of the kind, or of which that is not known."""
+        from fleetctl.cli.overseers import Overseers, Silent
+        from fleetctl.playbook.poolstexts import pattern
+
+        with Overseers(self._fleet, hosts) as overseers:
+            told = overseers.ask(
+                "settled", within_s=WITHIN_S, last=True, pools=[pattern(kind)], lenient=True
+            )
+        return [host for host, one in told.items() if isinstance(one, Silent) or one["pools"]]
 
     def close(self) -> None:
         """Give up all connections."""

@@ -152,6 +152,9 @@ def read(told: Mapping[str, Told]) -> Answers:
             answers[host] = tally_of(one)
         except ValueError:
             answers[host] = Silent("unknown", "its overseer tells what we do not understand")
+        except Exception as error:  # noqa: BLE001 - the others are told all the same
+            why = f"a bug of fleetctl, reading what its overseer tells: {type(error).__name__}"
+            answers[host] = Silent("unknown", why)
     return answers
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode, Refused, UsageError
 from fleetctl.base.names import did_you_mean
-from fleetctl.console.pooldesk import PoolDesk
+from fleetctl.console.pooldesk import Count
 from fleetctl.console.shelf import Shelf
 from fleetctl.inventory.model import Fleet
 
@@ -67,7 +67,7 @@ class Proposal(NamedTuple):
 
 
 def propose(
-    do: str, fields: Mapping[str, str], fleet: Fleet, shelf: Shelf, desk: PoolDesk
+    do: str, fields: Mapping[str, str], fleet: Fleet, shelf: Shelf, having: Count
 ) -> Proposal:
     """What that form asks for; raises UsageError for what names nothing."""
     if do == "drain":
@@ -77,7 +77,7 @@ def propose(
     action, kind = POOL_ACTIONS[do], fields.get("kind", "")
     if not _KIND.fullmatch(kind):
         raise UsageError(f'"{kind}" is no kind of pools')
-    hosts = tuple(host for host in _chosen(fleet, fields) if not desk.lacks(host, kind))
+    hosts = tuple(having(kind, _chosen(fleet, fields)))
     if not hosts:
         raise UsageError(f'no host has pools of kind "{kind}" there')
     flags = [

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from fleetctl.base.errors import EXIT_CODE_WORDS, FleetError, Refused, UsageError
 from fleetctl.base.hostrange import fold
+from fleetctl.base.plaintext import hosts_word
 from fleetctl.console import pages
 from fleetctl.console.actions import Proposal, propose
 from fleetctl.console.bell import Bell, Stream
@@ -162,15 +163,17 @@ class Console:
         if request.method == "POST":
             fields = await form_of(request)
             self._see_form(request, fields)
-        sources = self._sources
+        sources, asks = self._sources, request.method == "GET"
+        having = sources.desk.having if asks else sources.desk.having_now
         proposal = await asyncio.to_thread(
-            propose, do, fields, sources.fleet, sources.shelf, sources.desk
-        )
-        if request.method == "GET":
+            propose, do, fields, sources.fleet, sources.shelf, having
+        )  # fmt: skip
+        if asks:
             return self._confirm(request, proposal, "")
-        typed = fields.get("number", "").strip()
-        if typed != str(len(proposal.hosts)):
-            return self._confirm(request, proposal, f'"{typed}" was typed')
+        typed, size = fields.get("number", "").strip(), len(proposal.hosts)
+        if typed != str(size):
+            wrong = f'"{typed}" was typed, and it is about {hosts_word(size)} now'
+            return self._confirm(request, proposal, wrong)
         await asyncio.to_thread(self._launcher.start, proposal, time.time())
         return RedirectResponse("/runs", 303)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fleetctl.base.errors import FleetError
@@ -20,14 +21,25 @@ MISSED_MAX = 3
 Refresh = Callable[[bool], Mapping[str, Tally]]
 """Asks all overseers and puts what they told into the file; given True, also by instance, which
 it answers."""
+Count = Callable[[str, Sequence[str]], Sequence[str]]
+"""Those of the hosts that have pools of the kind, or of which that is not known, asked now."""
+OnBug = Callable[[Exception], str]
+"""Keeps for us what nobody expected; what pages say of it."""
+
+
+def log_bug(error: Exception) -> str:
+    """Where nothing better is at hand."""
+    logging.getLogger(__name__).error("a look at the pools broke", exc_info=error)
+    return f"a bug of fleetctl ({type(error).__name__})"
 
 
 class PoolDesk:
     """What is known of a fleet's pools. Safe to share between threads."""
 
     def __init__(
-        self, folder: Path, fleet: Fleet, refresh: Refresh | None = None, every_s: float = 0.0
-    ) -> None:
+        self, folder: Path, fleet: Fleet, refresh: Refresh | None = None, every_s: float = 0.0, *,
+        count: Count | None = None, on_bug: OnBug = log_bug,
+    ) -> None:  # fmt: skip
         """`folder`: of the journal; `refresh`: None: pages tell what others asked."""
         self.keepers = tuple(name for name, host in fleet.hosts.items() if host.pools is not None)
         self.every_s = every_s if refresh is not None else 0.0
@@ -36,6 +48,9 @@ class PoolDesk:
         self._fleet = fleet
         self._folder = folder
         self._refresh = refresh
+        self._count = count
+        self._on_bug = on_bug
+        self._broken = ""
         self._guard = threading.Lock()
         self._known: tuple[tuple[int, ...], Remembered] | None = None
         self._instances: Instances | None = None
@@ -58,10 +73,17 @@ class PoolDesk:
                 self._known = stamp, read_cache(self._folder, self._fleet.name)
             return self._known[1]
 
-    def lacks(self, host: str, kind: str) -> bool:
-        """Whether the host is known to have no pools of that kind."""
-        told = self.remembered().hosts.get(host)
-        return told is not None and not told.silent and kind not in told.groups
+    def having(self, kind: str, hosts: Sequence[str]) -> Sequence[str]:
+        """Those of the hosts that are not known to have no pools of that kind."""
+        told = self.remembered().hosts
+        return tuple(
+            host for host in hosts
+            if host not in told or told[host].silent or kind in told[host].groups
+        )  # fmt: skip
+
+    def having_now(self, kind: str, hosts: Sequence[str]) -> Sequence[str]:
+        """The same, as overseers tell it at this moment, where somebody can ask them."""
+        return (self._count or self.having)(kind, hosts)
 
     def instances(self) -> Instances | None:
         """The last look by instance; None: nobody has looked yet, somebody will if they can."""
@@ -94,13 +116,21 @@ class PoolDesk:
             wanted = time.monotonic() - self._wanted_s < LOOKED_AT_S and self._wanted_s > 0
             try:
                 told = self._refresh(wanted)
+                self._instances = Instances(told, time.time()) if wanted else None
+                self.trouble = self._broken = ""
             except FleetError as error:
                 self.trouble = error.what
-            else:
-                self.trouble = ""
-                self._instances = Instances(told, time.time()) if wanted else None
+            except Exception as error:  # noqa: BLE001 - pages go on, and say that this does not
+                self._tell_broken(error)
             self._looks += 1
             self._soon.wait(self.every_s)
+
+    def _tell_broken(self, error: Exception) -> None:
+        """Tell it on pages, and where bugs are told, as long as it is the same one once."""
+        said = f"{type(error).__name__}: {error}"
+        if said != self._broken:
+            self._broken = said
+            self.trouble = self._on_bug(error)
 
     def _file_stamp(self) -> tuple[int, ...]:
         try:

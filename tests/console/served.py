@@ -19,7 +19,7 @@ from fleetctl.console.actions import Launcher
 from fleetctl.console.app import Console
 from fleetctl.console.bell import Bell
 from fleetctl.console.guard import Names, Sessions
-from fleetctl.console.pooldesk import PoolDesk, Refresh
+from fleetctl.console.pooldesk import Count, PoolDesk, Refresh
 from fleetctl.console.serving import Address, Server, listen
 from fleetctl.console.shelf import Shelf
 from fleetctl.console.sources import Sources
@@ -130,11 +130,12 @@ class Served:
         program: Sequence[str] = (),
         refresh: Refresh | None = None,
         every_s: float = 0.0,
+        count: Count | None = None,
     ) -> None:
         self.shelf = Shelf(world.path)
         self.told = Path()
         """Where a program of a test writes what it was given."""
-        self.desk = PoolDesk(world.path.parent, world.fleet, refresh, every_s)
+        self.desk = PoolDesk(world.path.parent, world.fleet, refresh, every_s, count=count)
         sources = Sources(
             world.fleet,
             self.shelf,

@@ -206,6 +206,32 @@ def test_pools_are_acted_on_where_they_are(acting: Served, world: World) -> None
         assert acting.ask(f"/act/hibernate?{wrong}", cookie=cookie).status == 400
 
 
+def test_the_number_typed_is_held_against_a_fresh_count(world: World, tmp_path: Path) -> None:
+    """What overseers tell at the moment of acting counts, not what was told when the page came."""
+    told, now = tmp_path / "words", [15]
+    program = (sys.executable, "-c", f"open({str(told)!r}, 'a').write('x')")
+    with Served(
+        world, token=TOKEN, program=program, count=lambda kind, hosts: hosts[: now[0]]
+    ) as one:
+        cookie = logged_in(one)
+        asked = one.ask("/act/wake?kind=pull&tier=repo", cookie=cookie).text
+        assert "It is about 16 hosts" in asked
+        form = {"form": form_token(asked), "kind": "pull", "tier": "repo", "number": "16"}
+        refused = one.ask("/act/wake", form, cookie=cookie)
+        assert refused.status == 400
+        assert (
+            "&#34;16&#34; was typed, and it is about 15 hosts now; nothing was touched"
+            in refused.text
+        )
+        assert 'It is about 15 hosts: <span class="hosts">repo[001-015]' in refused.text
+        now[0] = 14
+        assert one.ask("/act/wake", form | {"number": "15"}, cookie=cookie).status == 400
+        assert not told.exists()
+        assert one.ask("/act/wake", form | {"number": "14"}, cookie=cookie).status == 303
+        assert _within(lambda: "exit 0" in one.ask("/runs", cookie=cookie).text)
+        assert told.exists()
+
+
 def test_a_form_without_its_token_does_nothing(acting: Served) -> None:
     """A page elsewhere cannot know it; one that claims to be ours from elsewhere is refused."""
     cookie = logged_in(acting)

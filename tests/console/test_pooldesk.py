@@ -27,9 +27,8 @@ def test_it_reads_what_others_asked_anew_when_it_changed(tmp_path: Path) -> None
     remember(tmp_path, FLEET.name, crowd(FLEET.name, desk.keepers, 5, 1.0).hosts)
     assert desk.stamp() != before
     assert set(desk.remembered().hosts) == set(desk.keepers)
-    assert desk.lacks("repo001", "mail")
-    assert not desk.lacks("repo001", "pull")
-    assert not desk.lacks("never-asked", "mail")
+    assert desk.having("mail", ("repo001", "never-asked")) == ("never-asked",)
+    assert desk.having_now("pull", ("repo001",)) == ("repo001",), "nobody can ask: as it was told"
 
 
 def test_it_asks_for_instances_only_while_somebody_looks(tmp_path: Path) -> None:
@@ -72,6 +71,32 @@ def test_a_look_that_fails_is_told_and_tried_again(tmp_path: Path) -> None:
     assert turn.acquire(timeout=10)
     desk.close()
     assert troubles[:3] == ["", "the bastion cannot be reached", ""]
+
+
+def test_a_bug_of_ours_is_told_once_and_the_looks_go_on(tmp_path: Path) -> None:
+    """What nobody expected stands on pages until a look succeeds; it is written down, not lost."""
+    seen: list[str] = []
+    bugs: list[str] = []
+    turn = threading.Semaphore(0)
+
+    def refresh(by_instance_too: bool) -> Mapping[str, Tally]:
+        seen.append(desk.trouble)
+        turn.release()
+        if len(seen) <= 3:
+            raise KeyError("groups")
+        return {}
+
+    def on_bug(error: Exception) -> str:
+        bugs.append(type(error).__name__)
+        return "a bug"
+
+    desk = PoolDesk(tmp_path, FLEET, refresh, every_s=0.01, on_bug=on_bug)
+    desk.start()
+    for _ in range(5):
+        assert turn.acquire(timeout=10)
+    desk.close()
+    assert seen[:5] == ["", "a bug", "a bug", "a bug", ""]
+    assert bugs == ["KeyError"]
 
 
 def _within(holds: object) -> bool:
