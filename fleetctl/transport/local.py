@@ -151,7 +151,8 @@ class LocalWire:
                 bufsize=0,
             )
         except OSError as error:
-            raise Broken("connect", f"cannot start {self._shell}: {error.strerror}") from error
+            what = error.filename or self._shell  # the home folder may be what is not there
+            raise Broken("connect", f"cannot start a shell: {what}: {error.strerror}") from error
         channel = LocalChannel(process)
         self._channels.append(channel)
         return channel

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -59,3 +60,10 @@ def _read_to_the_end(channel: LocalChannel) -> None:
             pass
     except (Broken, Silent):
         return
+
+
+def test_a_home_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """The shell is there, so it must not be what is said to be missing."""
+    wire = LocalWire({"HOME": str(tmp_path / "gone"), "PATH": "/usr/bin:/bin"})
+    with pytest.raises(Broken, match="gone: No such file"):
+        wire.start("true", merged=False, timeout_s=10)
