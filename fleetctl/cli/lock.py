@@ -121,6 +121,15 @@ def steal(tiers: tuple[str, ...], reason: str, yes: bool, inventory: str | None)
     return ExitCode.OK
 
 
+def held_leases(fleet: Fleet) -> tuple[frozenset[str], bool]:
+    """Runs that hold a lease of the fleet now, and whether every keeper told."""
+    from fleetctl.transport.lease import show_text
+
+    answers = _ask(fleet, {host: show_text(fleet.name) for host in _keepers(fleet, fleet.tiers)})
+    held = {one.run for told in answers.values() for one in told.tenures if one.word == "held"}
+    return frozenset(held), all(told.granted for told in answers.values())
+
+
 def _check_tiers(fleet: Fleet, tiers: Sequence[str]) -> None:
     from fleetctl.base.names import did_you_mean
 

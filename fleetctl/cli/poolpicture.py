@@ -166,13 +166,30 @@ def troubles(rows: Sequence[Row], by: str, pen: Pen) -> Iterator[str]:
         )
     for hold, where in _gathered(rows, lambda group: group.holds):
         assert isinstance(hold, Hold)
-        look = look_of(hold.state)
-        by_whom = f" by {printable(hold.by)}" if hold.by else ""
-        left = "" if hold.left_s is None else f", {format_duration(hold.left_s)} left"
-        text = f"{pen.glyph(look)} {_pools(hold.pools)} {hold.state}"
-        yield pen.paint(text, look) + f'{by_whom}: "{printable(hold.why)}"{left}; {where}'
+        yield _hold_line(hold, pen) + f"; {where}"
     yield from _failing(rows, pen)
     yield from _silent(rows, pen)
+
+
+def _hold_line(hold: Hold, pen: Pen) -> str:
+    """Who keeps pools down, why, and for how long; of a run, whether it will let go."""
+    look = look_of(hold.state)
+    head = pen.paint(f"{pen.glyph(look)} {_pools(hold.pools)} {hold.state}", look)
+    if hold.run:
+        run = printable(hold.run)
+        return f"{head} by run {run}{_STANDINGS[hold.standing].format(run=run)}"
+    by_whom = f" by {printable(hold.by)}" if hold.by else ""
+    left = "" if hold.left_s is None else f", {format_duration(hold.left_s)} left"
+    return f'{head}{by_whom}: "{printable(hold.why)}"{left}'
+
+
+_STANDINGS = {
+    "": "",
+    "live": ", which is at work",
+    "over": ", which is over: fleetctl runs resume {run}, or fleetctl pools release {run}",
+    "unknown": ", of which nothing is known; fleetctl lock status, fleetctl pools release {run}",
+}
+"""What is said of a run that holds pools."""
 
 
 def _failing(rows: Sequence[Row], pen: Pen) -> Iterator[str]:
@@ -210,7 +227,11 @@ def _gathered(
 
 
 def _same(one: Trouble | Hold) -> tuple[str, ...]:
-    return (one.state, one.cause) if isinstance(one, Trouble) else (one.state, one.why, one.by)
+    return (
+        (one.state, one.cause)
+        if isinstance(one, Trouble)
+        else (*(one.state, one.why, one.by, one.run),)
+    )
 
 
 def _pools(count: int) -> str:

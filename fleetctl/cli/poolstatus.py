@@ -63,8 +63,9 @@ def status(
     the memory in use of what may be used (all but the reserve): from 100% on nothing grows.
     Errors are counted, never quoted.
 
-    Exits 0 when all is well; 1: pools rest after errors, or an overseer is missing; 3: some host
-    is unknown; 4: some are unreachable, the others are well.
+    Exits 0 when all is well; 1: pools rest after errors, are held by a run that is over, or an
+    overseer is missing; 3: some host, or the run that holds pools, is unknown; 4: some hosts are
+    unreachable, the others are well.
     """
     from fleetctl.cli.overseers import Overseers
     from fleetctl.cli.poolview import Scope
@@ -106,6 +107,7 @@ class _Question:
         self._scope = scope
         self._instances = instances = view.instances
         self._within_s = _within_s(view.timeout)
+        self._journal = journal
         self._folder = journal_path(journal).parent
         self._request: dict[str, Any] = {}
         if instances:
@@ -117,9 +119,12 @@ class _Question:
 
     def put(self, overseers: Overseers, *, last: bool = False) -> Answers:
         """Ask; remember what was told, where it is all there is of a host."""
+        from fleetctl.cli.poolholders import judged
+
         asked_s = time.time()
         answers = read(overseers.ask("tally", within_s=self._within_s, last=last, **self._request))
         refuse_unknown(answers, self._scope, self._instances)
+        answers = judged(answers, self._fleet, self._journal)
         if not self._request:
             remember_answers(self._folder, self._fleet, answers, asked_s)
         return answers

@@ -25,6 +25,7 @@ _PHRASES = (
     ("ending", "{} ending"),
     ("stopping", "{} stopping"),
     ("restarting", "{} restarting"),
+    ("held", "{} held by a run"),
     ("paused", "{} paused"),
     ("draining", "{} draining"),
     ("drained", "{} drained"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,15 +20,19 @@ class Trouble(msgspec.Struct, frozen=True):
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """Pools that somebody paused or drained, with one reason."""
+    """Pools that somebody paused or drained, or that a run holds, with one reason."""
 
     state: str
-    """PAUSED, DRAINING or DRAINED."""
+    """PAUSED, DRAINING, DRAINED or HELD."""
     why: str
     by: str
     pools: int
     left_s: float | None = None
     """Seconds until the first of them is resumed; None: when somebody does it."""
+    run: str = ""
+    """Whose hold it is; empty: a person's, who said so to the overseer."""
+    standing: Literal["", "live", "over", "unknown"] = ""
+    """What is known of that run; empty: nobody asked."""
 
 
 class Group(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -135,13 +139,17 @@ def _troubles(groups: Iterable[Group]) -> tuple[Trouble, ...]:
 
 
 def _holds(groups: Iterable[Group]) -> tuple[Hold, ...]:
-    """Added by word, reason and person; the most pools first."""
-    found: dict[tuple[str, str, str], list[Hold]] = {}
+    """Added by word, reason, person and run; the most pools first."""
+    found: dict[tuple[str, str, str, str], list[Hold]] = {}
     for group in groups:
         for one in group.holds:
-            found.setdefault((one.state, one.why, one.by), []).append(one)
+            found.setdefault((one.state, one.why, one.by, one.run), []).append(one)
     merged = [
-        Hold(*key, sum(o.pools for o in ones), _extreme(min, (o.left_s for o in ones)))
-        for key, ones in found.items()
+        msgspec.structs.replace(
+            ones[0],
+            pools=sum(one.pools for one in ones),
+            left_s=_extreme(min, (one.left_s for one in ones)),
+        )
+        for ones in found.values()
     ]
     return tuple(sorted(merged, key=lambda one: (-one.pools, one.why)))

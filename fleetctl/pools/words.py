@@ -65,6 +65,7 @@ LOOKS = {
     "hibernating": Look("hibernating", "☾", "z", Tone.ASLEEP, "asleep on purpose until woken"),
     "draining": Look("draining", "◧", "%", Tone.HELD, "held; what is busy finishes first"),
     "drained": Look("drained", "□", "_", Tone.HELD, "held, and no process is left"),
+    "held": Look("held", "⊘", "#", Tone.HELD, "held for a run: nothing starts until it lets go"),
     "paused": Look("paused", "‖", "=", Tone.HELD, "held: nothing starts until it is resumed"),
     "backoff": Look("backoff", "!", "!", Tone.RESTS, "restarting after an error, at a known time"),
     "failed": Look("failed", "✖", "X", Tone.WRONG, "given up after errors until the next probe"),

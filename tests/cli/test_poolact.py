@@ -124,7 +124,7 @@ def test_a_push_that_fails_between_leaves_pools_as_they_were(
     try:
         _deploying(program)
         assert not overseer.pids()
-        assert overseer.pool("runs/task")["state"] == "DRAINED"
+        assert overseer.pool("runs/task")["state"] == "HELD"
         (_home(program) / "hold").unlink()
         out, err = process.communicate(timeout=40)
     finally:

@@ -162,6 +162,39 @@ def test_holds_say_who_why_and_how_long() -> None:
     assert '= 2 pools PAUSED by ann: "new keys", 12 min 00 s left; task' in lines
 
 
+@pytest.mark.parametrize(
+    ("standing", "code", "words"),
+    [
+        ("live", ExitCode.OK, ", which is at work"),
+        (
+            "over",
+            ExitCode.HOST_FAILED,
+            ", which is over: fleetctl runs resume r1, or fleetctl pools release r1",
+        ),
+        (
+            "unknown",
+            ExitCode.UNKNOWN,
+            ", of which nothing is known; fleetctl lock status, fleetctl pools release r1",
+        ),
+    ],
+)
+def test_what_a_run_holds_is_well_only_while_that_is_at_work(
+    standing: Any, code: ExitCode, words: str
+) -> None:
+    """A push lets go by itself; what is over does not, and its pools stay down until somebody acts.
+    Two runs are two lines."""
+    holds = (
+        Hold("HELD", "run r1", "fleetctl", 2, run="r1", standing=standing),
+        Hold("HELD", "run r1", "fleetctl", 1, run="r2", standing="live"),
+    )
+    task = Group(pools=3, instances=3, words={"HELD": 3}, slots={"held": 3}, holds=holds)
+    rows = _rows({"repo001": _tally(task=task), "repo002": _tally(task=task)})
+    assert verdict(rows) is code
+    lines = picture(rows, "kind", PLAIN)
+    assert f"# 4 pools HELD by run r1{words}; task" in lines
+    assert "# 2 pools HELD by run r2, which is at work; task" in lines
+
+
 def test_tasks_nobody_counts_are_not_none() -> None:
     """No queue, an empty queue, and a source that fails are told apart."""
 

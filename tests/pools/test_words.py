@@ -24,6 +24,7 @@ def test_sleep_and_errors_share_nothing() -> None:
 def test_every_word_of_an_overseer_has_a_look() -> None:
     """No state of a pool is shown as unknown only because nobody thought of it."""
     spoken = {word for _, word in views.WORDS} | {"PAUSED", "DRAINING", "DRAINED", "RESTARTING"}
+    spoken.add(views.HELD)
     assert {word.lower() for word in spoken} <= set(LOOKS)
     assert look_of("HIBERNATING") is LOOKS["hibernating"]
     assert look_of("no such word") is LOOKS["unknown"]

@@ -41,8 +41,8 @@ class Group:
         self.wake = NEVER
         self.troubles: dict[tuple[str, str], list[float]] = {}
         """Word and cause -> pools, and when the first is tried again."""
-        self.holds: dict[tuple[str, str, str], list[float]] = {}
-        """Word, why and who -> pools, and when the first ends."""
+        self.holds: dict[tuple[str, str, str, str], list[float]] = {}
+        """Word, why, who and for which run -> pools, and when the first ends."""
 
 
 def add(found: dict[Any, list[float]], key: object, until: float) -> None:
@@ -103,15 +103,18 @@ def told(group: Group, now: float) -> dict[str, Any]:
 
 
 def _holds(group: Group, now: float) -> list[dict[str, Any]]:
-    """The largest few, and the rest of them as one."""
-    found = sorted(group.holds.items(), key=lambda one: -one[1][0])
+    """Those of runs and the largest, and the rest of them as one."""
+    found = sorted(group.holds.items(), key=lambda one: (not one[0][3], -one[1][0]))
     if len(found) > HOLDS_MOST:
         others = [one for _, one in found[HOLDS_MOST:]]
         whole = [sum(number for number, _ in others), min(until for _, until in others)]
-        found = [*found[:HOLDS_MOST], ((found[HOLDS_MOST][0][0], "other reasons", ""), whole)]
+        found = [*found[:HOLDS_MOST], ((found[HOLDS_MOST][0][0], "other reasons", "", ""), whole)]
     return [
-        {"state": word, "why": why, "by": by, "pools": int(number), "left_s": _left(until, now)}
-        for (word, why, by), (number, until) in found
+        {
+            **{"state": word, "why": why, "by": by, **({"run": run} if run else {})},
+            **{"pools": int(number), "left_s": _left(until, now)},
+        }
+        for (word, why, by, run), (number, until) in found
     ]
 
 

@@ -30,7 +30,17 @@ NOBODY, SURE, UNSURE = range(3)
 _TROUBLED = ("FAILED", "BACKOFF")
 _HELD = (PAUSED, DRAINED)
 _ORDER = (
-    *("FAILED", "BACKOFF", "PAUSED", "DRAINING", "STOPPING", "RESTARTING", "STARTING", "RUNNING"),
+    *(
+        "FAILED",
+        "BACKOFF",
+        "HELD",
+        "PAUSED",
+        "DRAINING",
+        "STOPPING",
+        "RESTARTING",
+        "STARTING",
+        "RUNNING",
+    ),
     *("DRAINED", "EMPTY", "HIBERNATING"),
 )
 _RANK = {word: rank for rank, word in enumerate(_ORDER)}
@@ -147,22 +157,25 @@ def _look_at(group: Group, pool: Pool) -> None:
         if state == HIBERNATING:
             group.wake = min(group.wake, slot.until)
     if not shown:
-        state = "paused" if is_kept(pool) else EMPTY
+        state = kept(pool) or EMPTY
         group.slots[state] = group.slots.get(state, 0) + 1
     if word in _TROUBLED:
         worst = views.worst(pool)
         add(group.troubles, (word, worst.cause), worst.until)
         return
-    for by, why in pool.holds.values():
-        add(group.holds, (word, why[:WHY_MOST], by[:WHY_MOST]), NEVER)
+    for token, (by, why) in pool.holds.items():
+        add(group.holds, (word, why[:WHY_MOST], by[:WHY_MOST], token), NEVER)
     if pool.note is not None:
         until, by, why = pool.note
-        add(group.holds, (word, why[:WHY_MOST], by[:WHY_MOST]), until)
+        said = views.INTENTS.get(pool.intent, word) if pool.holds else word
+        add(group.holds, (said, why[:WHY_MOST], by[:WHY_MOST], ""), until)
 
 
-def is_kept(pool: Pool) -> bool:
-    """Somebody keeps it from starting anything."""
-    return pool.intent in _HELD or bool(pool.holds)
+def kept(pool: Pool) -> str:
+    """How a place without a process is counted where somebody keeps it from starting; else ""."""
+    if pool.holds:
+        return "held"
+    return "paused" if pool.intent in _HELD else ""
 
 
 def slot_state(pool: Pool, slot: Slot) -> str:
@@ -174,7 +187,7 @@ def slot_state(pool: Pool, slot: Slot) -> str:
         if state == states.STOPPING:
             return "restarting" if slot.cause == states.RELOADED else "stopping"
         return states.IDLE if state in (states.NAPPING, states.LEAVING) else state
-    return "paused" if is_kept(pool) and state != EMPTY else state
+    return kept(pool) or state if state != EMPTY else state
 
 
 def _add_errors(

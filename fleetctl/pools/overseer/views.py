@@ -27,7 +27,9 @@ WORDS = (
     (states.HIBERNATING, "HIBERNATING"),
     (states.EMPTY, "EMPTY"),
 )
-_INTENTS = {"paused": "PAUSED", "drained": "DRAINING", "gone": "STOPPING"}
+HELD = "HELD"
+"""Under a token: for a run that will let go, or should have."""
+INTENTS = {"paused": "PAUSED", "drained": "DRAINING", "gone": "STOPPING"}
 
 
 _RANK = {state: rank for rank, (state, _) in enumerate(WORDS)}
@@ -37,10 +39,10 @@ _WORD = dict(WORDS)
 def word(pool: Pool) -> str:
     """A pool in one word."""
     if pool.holds:
-        return "DRAINING" if pool.live() else "DRAINED"
-    if pool.intent in _INTENTS:
+        return HELD
+    if pool.intent in INTENTS:
         drained = pool.intent == "drained" and not pool.live()
-        return "DRAINED" if drained else _INTENTS[pool.intent]
+        return "DRAINED" if drained else INTENTS[pool.intent]
     slot = worst(pool)
     if slot.state == states.STOPPING and slot.cause == states.RELOADED:
         return "RESTARTING"

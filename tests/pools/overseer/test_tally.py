@@ -33,7 +33,8 @@ def _counted(world: World, pools: list[Pool]) -> dict[str, Any]:
     shown: Counter[str] = Counter()
     for pool in pools:
         seen = [tally.slot_state(pool, slot) for slot in pool.slots if slot.state != "empty"]
-        shown.update(seen or ["paused" if pool.note or pool.holds else "empty"])
+        nobody = "held" if pool.holds else "paused" if pool.note else "empty"
+        shown.update(seen or [nobody])
     sleepers = [
         slot.until - now
         for pool in pools
@@ -123,13 +124,18 @@ def test_who_held_pools_is_told_and_nothing_held_counts_as_asleep() -> None:
 
 
 def test_what_a_run_holds_is_told_as_held() -> None:
-    """A sleeper under a token is not hibernating, for no work wakes it; released, it is again."""
+    """A sleeper under a token is not hibernating, for no work wakes it, nor paused by a person;
+    whose token it is is told. Released, it sleeps again."""
     world = World()
     pool = world.add("acme/task", at_start="asleep")
-    holds.hold(world.core, pool, "run-1", world.now, "push", by="run-1")
+    holds.hold(world.core, pool, "run-1", world.now, "push", by="fleetctl")
     group = _told(world).groups["task"]
-    assert (group.words, group.slots) == ({"DRAINED": 1}, {"paused": 1})
-    assert [(hold.why, hold.by) for hold in group.holds] == [("push", "run-1")]
+    assert (group.words, group.slots) == ({"HELD": 1}, {"held": 1})
+    assert [(hold.state, hold.why, hold.run) for hold in group.holds] == [("HELD", "push", "run-1")]
+    orders.pause(world.core, pool, world.now, "keys", by="ann")
+    told = {(hold.state, hold.by, hold.run) for hold in _told(world).groups["task"].holds}
+    assert told == {("HELD", "fleetctl", "run-1"), ("PAUSED", "ann", "")}
+    orders.resume(world.core, pool, world.now, "", by="ann")
     orders.release(world.core, pool, "run-1", world.now)
     assert _told(world).groups["task"].slots == {"hibernating": 1}
 
