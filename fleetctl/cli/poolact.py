@@ -21,7 +21,7 @@ STORM_S = 300.0
 """The same for starts."""
 
 
-def _flags(command: Command) -> Command:
+def acting_options(command: Command) -> Command:
     """Which pools, of which hosts, and how to go about it."""
     command = gather("flags", Flags)(command)
     for option in (
@@ -45,7 +45,7 @@ def _flags(command: Command) -> Command:
 
 def _pools(command: Command) -> Command:
     """`KIND|POOL...` behind the flags."""
-    return click.argument("names", nargs=-1, metavar="[KIND|POOL]...")(_flags(command))
+    return click.argument("names", nargs=-1, metavar="[KIND|POOL]...")(acting_options(command))
 
 
 def _until(command: Command) -> Command:
@@ -159,7 +159,7 @@ def scale(
 
 
 @click.command()
-@_flags
+@acting_options
 def reload(choice: Choice, flags: Flags, **_: Any) -> ExitCode:
     """Have overseers read their specs anew; only what changed is touched."""
     return act_on(Act("reload", {"do": "reload"}, 0.0), (), choice, flags)

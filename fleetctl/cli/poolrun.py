@@ -49,23 +49,35 @@ class Act(NamedTuple):
 def act_on(act: Act, names: Sequence[str], choice: Choice, flags: Flags) -> ExitCode:
     """Do it on the hosts picked whose tier keeps pools; the run's exit code."""
     from fleetctl.cli.confirm import confirm
-    from fleetctl.cli.output import room
-    from fleetctl.cli.planview import WIDTH, plan_lines
-    from fleetctl.cli.poolsums import Telling
-    from fleetctl.cli.session import Manner, start_run
 
     fleet, hosts, patterns = kept_by(names, choice, flags.instance)
     found = ask_overseers(fleet, hosts, "settled", pools=patterns, lenient=True)
     concerned = _concerned(found, names, flags.instance)
     _tell_found(found, act)
-    plan = plan_for(act, fleet, concerned, patterns, flags)
-    tell("\n".join(("", *plan_lines(plan, room(WIDTH)))))
+    plan = plan_for(act, fleet, concerned, patterns or ["*"], flags)
+    show_plan(plan)
     if act.interrupts and _busy(found):
         confirm(_busy(found), flags.yes, things="pools whose work is interrupted")
     confirm(len(concerned), flags.yes)
+    return carry_out(plan, act.verb, flags)
+
+
+def show_plan(plan: Plan) -> None:
+    """Tell what would be done, before the number of hosts is typed."""
+    from fleetctl.cli.output import room
+    from fleetctl.cli.planview import WIDTH, plan_lines
+
+    tell("\n".join(("", *plan_lines(plan, room(WIDTH)))))
+
+
+def carry_out(plan: Plan, verb: str, flags: Flags) -> ExitCode:
+    """Run what was confirmed, and tell what came of the pools."""
+    from fleetctl.cli.poolsums import Telling
+    from fleetctl.cli.session import Manner, start_run
+
     manner = Manner(
         flags.output, flags.journal, leased=not flags.no_lease, carried=False,
-        tell_end=Telling(act.verb),
+        tell_end=Telling(verb),
     )  # fmt: skip
     return start_run(plan, manner)
 
@@ -146,7 +158,7 @@ def _busy(found: Mapping[str, Told]) -> int:
 def plan_for(
     act: Act, fleet: Fleet, hosts: Sequence[str], patterns: Sequence[str], flags: Flags
 ) -> Plan:
-    """The plan of one step."""
+    """The plan of one step; without patterns the request speaks for itself."""
     from fleetctl.base.marked import Document
     from fleetctl.cli.assemble import Wish, overrides_of
     from fleetctl.cli.identity import whoami
@@ -155,8 +167,9 @@ def plan_for(
 
     by = whoami().split()[0]
     said = {"by": by, **({"why": flags.why} if flags.why else {})}
-    pools = {"pools": list(patterns or ["*"])} if act.verb != "reload" else {}
-    recipe = _recipe(act, {**act.request, **pools, **said}, ", ".join(patterns), flags)
+    pools = {"pools": list(patterns)} if patterns and act.verb != "reload" else {}
+    words = ", ".join(patterns) if patterns != ["*"] else ""
+    recipe = _recipe(act, {**act.request, **pools, **said}, words, flags)
     wish = Wish(batch=flags.batch, fanout=flags.fanout, throttle=flags.throttle)
     playbook = from_document(Document(recipe, None, "command line"), "/")
     return compile_alone(fleet, playbook, hosts, overrides_of(wish))

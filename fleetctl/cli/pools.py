@@ -28,6 +28,7 @@ ACTING: Table = {
     "pause": ("fleetctl.cli.poolact:pause", "Start nothing more for pools."),
     "drain": ("fleetctl.cli.poolact:drain", "As pause; and end what is idle."),
     "resume": ("fleetctl.cli.poolact:resume", "End a pause or a drain."),
+    "release": ("fleetctl.cli.poolrelease:release", "Take away what a run that is over holds."),
     "scale": ("fleetctl.cli.poolact:scale", "Other numbers for pools than their specs'."),
     "retry": ("fleetctl.cli.poolact:retry", "Forget the errors of pools and try again now."),
     "restart": ("fleetctl.cli.poolact:restart", "Replace what runs, one of a pool at a time."),

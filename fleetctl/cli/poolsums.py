@@ -40,15 +40,19 @@ _PHRASES = (
 WORDS = tuple(word for word, _ in _PHRASES)
 BUSY_AFTER = {"hibernate": ": left running", "drain": ": they end when their task is done"}
 """Verb -> what becomes of those that are busy."""
+_NONE = {"release": "nothing to start: what was held slept before"}
+_AFTER = {"release": {"up": "running", "down": "asleep"}}
+"""Verb -> what a word of an answer means then: what was held runs again, or sleeps on."""
 
 
-def added_up(answers: Iterable[Mapping[str, Any]]) -> Counter[str]:
+def added_up(answers: Iterable[Mapping[str, Any]], verb: str = "") -> Counter[str]:
     """Word -> how many pools; what sleeps on purpose is one word."""
     total: Counter[str] = Counter()
+    means = _AFTER.get(verb.partition(" ")[0], {})
     for answer in answers:
         for word, count in answer.items():
             if isinstance(count, int):
-                total["asleep" if word in ASLEEP else word] += count
+                total["asleep" if word in ASLEEP else means.get(word, word)] += count
     return total
 
 
@@ -62,7 +66,9 @@ def sum_line(hosts: int, total: Mapping[str, int], verb: str = "") -> str:
             told.append(phrase.format(f"{count:,}", pools=noun))
             if word == "busy":
                 told[-1] += BUSY_AFTER.get(verb, "")
-    return ", ".join((hosts_word(hosts), *(told or ["no pools"])))
+    return ", ".join(
+        (hosts_word(hosts), *(told or [_NONE.get(verb.partition(" ")[0], "no pools")]))
+    )
 
 
 def answer_in(text: str) -> dict[str, Any] | None:
@@ -89,9 +95,9 @@ class Telling:
         known = {one.host: answer_in(one.text) for one in said}
         answers = [answer for answer in known.values() if answer is not None]
         if output == "table":
-            write(sum_line(len(answers), added_up(answers), self.verb))
+            write(sum_line(len(answers), added_up(answers, self.verb), self.verb))
         elif output != "jsonl":
-            rows = [_row(one.host, str(one.outcome), known[one.host]) for one in said]
+            rows = [_row(one.host, str(one.outcome), known[one.host], self.verb) for one in said]
             words = [word for word in WORDS if any(word in row for row in rows)]
             emit(rows, ("host", "outcome", "pools", *words), output)
         code = exit_code(view)
@@ -99,6 +105,7 @@ class Telling:
         return code
 
 
-def _row(host: str, outcome: str, answer: Mapping[str, Any] | None) -> dict[str, Any]:
+def _row(host: str, outcome: str, answer: Mapping[str, Any] | None, verb: str) -> dict[str, Any]:
     """A host that told nothing has no numbers: they are not known."""
-    return {"host": host, "outcome": outcome, **(added_up([answer]) if answer is not None else {})}
+    known = added_up([answer], verb) if answer is not None else {}
+    return {"host": host, "outcome": outcome, **known}

@@ -105,7 +105,7 @@ class RunView:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.run = ""
+        self.run, self.under = "", ""
         self.check_only = False
         self.opened_s = 0.0
         self.now_s = 0.0
@@ -170,6 +170,7 @@ class RunView:
 
     def _opened(self, record: r.RunOpened) -> None:
         self.run, self.check_only, self.opened_s = record.run, record.check_only, self.now_s
+        self.under = record.under
 
     def _resumed(self, record: r.RunResumed) -> None:
         self.stop = self.ended = None
@@ -213,8 +214,7 @@ class RunView:
 
     def _answered(self, record: r.AskAnswered) -> None:
         view = self._host(record.phase, record.host)
-        gone = {*record.absent, *record.again}
-        view.pending = [key for key in view.pending if key not in gone]
+        view.pending = [key for key in view.pending if key not in (*record.absent, *record.again)]
         view.lost_sent, view.note = False, ""
 
     def _step_settled(self, record: r.StepSettled) -> None:

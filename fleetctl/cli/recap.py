@@ -28,6 +28,7 @@ from fleetctl.report.accounting import (
     unaccounted_lines,
 )
 from fleetctl.report.causes import LAST_LINES, Loss, fold_losses
+from fleetctl.report.heldback import held_back_in
 from fleetctl.report.slowness import slow_steps, timed_step
 
 SLOW_MAX = 5
@@ -91,7 +92,13 @@ def brief(view: RunView) -> list[str]:
 
 def accounting(view: RunView) -> Accounting:
     """What is known of every host."""
-    ends = (HostEnd(one.phase, one.host, one.settled, one.steps) for one in view.hosts.values())
+    ends = (
+        HostEnd(
+            *(one.phase, one.host, one.settled, one.steps),
+            held_back_in(one.steps.values(), view.under),
+        )
+        for one in view.hosts.values()
+    )
     return account_for(view.plan, view.outcomes(), ends, view.check_only)
 
 
@@ -248,6 +255,8 @@ def _ending(view: RunView, live: bool) -> list[str]:
 
 def _next_lines(view: RunView) -> list[str]:
     resume = f"fleetctl runs resume {view.run}"
+    if view.ended is not None and view.ended.exit_code == ExitCode.OK and accounting(view).complete:
+        return []  # what another run holds is said where it stands
     if not any(host.lost or host.lost_items for host in view.hosts.values()):
         return [f"next: {advised(resume)}"]
     unknown = [host for host, end in view.outcomes().items() if end is Outcome.UNKNOWN]

@@ -33,6 +33,16 @@ class HostEnd(NamedTuple):
     settled: HostSettled | None
     step_keys: Iterable[str]
     """Of the steps that have an end there."""
+    held_back: Mapping[str, int] | None = None
+    """Another run -> daemon pools it kept down there when this one let go of them; None: nobody
+    asked."""
+
+
+class HeldBack(NamedTuple):
+    """Daemon pools that another run keeps from running, though this one has let go of them."""
+
+    pools: int
+    hosts: tuple[str, ...]
 
 
 class Accounting(NamedTuple):
@@ -44,6 +54,8 @@ class Accounting(NamedTuple):
     """Hosts whose release may have been changed and was not read back."""
     read: Mapping[str, str]
     """Host -> release read back by this run."""
+    held_back: Mapping[str, HeldBack] = {}
+    """By runs that still keep daemon pools down."""
 
     @property
     def sure(self) -> int:
@@ -63,10 +75,11 @@ def account_for(
     plan: Plan, outcomes: Mapping[str, Outcome | None], ends: Iterable[HostEnd], check_only: bool
 ) -> Accounting:
     """`outcomes`: the worst of every host of the plan over its phases."""
+    told = list(ends)
     releases = {phase.name: phase.release for phase in plan.phases if phase.release}
     unread: dict[str, None] = {}
     read: dict[str, str] = {}
-    for end in ends:
+    for end in told:
         if end.settled is None or check_only or end.phase not in releases:
             continue
         if end.settled.release:
@@ -75,15 +88,29 @@ def account_for(
         elif _may_have_switched(end, end.settled.outcome):
             unread[end.host] = None
             read.pop(end.host, None)
-    return Accounting(outcomes, tuple(unread), read)
+    return Accounting(outcomes, tuple(unread), read, _held_back(told))
+
+
+def _held_back(ends: Iterable[HostEnd]) -> dict[str, HeldBack]:
+    """Of a host in several phases the last word counts."""
+    last = {end.host: end.held_back for end in ends if end.held_back is not None}
+    found: dict[str, HeldBack] = {}
+    for host, held in last.items():
+        for run, count in held.items():
+            before = found.get(run, HeldBack(0, ()))
+            found[run] = HeldBack(before.pools + count, (*before.hosts, host))
+    return found
 
 
 def code_of(ended: RunEnded | None, accounting: Accounting) -> ExitCode:
-    """What a run answers its caller; never OK while a host is not accounted for."""
+    """What a run answers its caller; never OK while a host is not accounted for, or its daemons are
+    kept down by another run."""
     if ended is None:
         return ExitCode.UNKNOWN
     code = ExitCode(ended.exit_code)
-    return ExitCode.UNKNOWN if code is ExitCode.OK and not accounting.complete else code
+    if code is ExitCode.OK and not accounting.complete:
+        return ExitCode.UNKNOWN
+    return ExitCode.HOST_FAILED if code is ExitCode.OK and accounting.held_back else code
 
 
 def _may_have_switched(end: HostEnd, outcome: Outcome) -> bool:
@@ -120,6 +147,12 @@ def unaccounted_lines(accounting: Accounting) -> Iterator[str]:
             f"release not read back: {fold(unread)} ({len(unread)}); "
             "ask them: fleetctl status"
         )  # fmt: skip
+    for run, held in accounting.held_back.items():
+        yield (
+            f"{held.pools:,} {'pool' if held.pools == 1 else 'pools'} held back by run {run}: "
+            f"{fold(held.hosts)} ({len(held.hosts)}); "
+            f"fleetctl runs resume {run}, or fleetctl pools release {run}"
+        )
 
 
 def read_back_words(accounting: Accounting) -> str:

@@ -20,6 +20,7 @@ from fleetctl.report.accounting import (
     counts_text,
 )
 from fleetctl.report.causes import LAST_LINES, Loss, fold_losses
+from fleetctl.report.heldback import held_back_in
 from fleetctl.report.pieces import HostStory
 from fleetctl.report.story import RunStory
 
@@ -61,7 +62,14 @@ class ReleaseRow(NamedTuple):
 
 def accounting_of(story: RunStory) -> Accounting:
     """What is known of every host."""
-    ends = (HostEnd(one.phase, one.host, one.settled, one.steps) for one in story.hosts.values())
+    under = story.opened.under if story.opened is not None else ""
+    ends = (
+        HostEnd(
+            *(one.phase, one.host, one.settled, one.steps),
+            held_back_in(one.steps.values(), under),
+        )
+        for one in story.hosts.values()
+    )
     return account_for(story.plan, story.outcomes(), ends, story.check_only)
 
 
@@ -82,6 +90,8 @@ def headline(story: RunStory) -> str:
     if code is ExitCode.OK:
         changed = sum(outcome is Outcome.CHANGED for outcome in known.outcomes.values())
         return f"All verified: {hosts_word(len(known.outcomes))}, {changed} of them changed"
+    if story.ended.exit_code == ExitCode.OK and known.complete:
+        return f"All verified, but daemons are held back: {hosts_word(len(known.outcomes))}"
     words = EXIT_CODE_WORDS[code]
     sentence = words[0].upper() + words[1:]
     cause = story.stop.cause if story.stop is not None else story.ended.cause

@@ -162,6 +162,33 @@ def test_a_controller_that_goes_leaves_pools_as_they_were(
     _as_before(overseer, before)
 
 
+def test_what_a_run_that_is_over_holds_is_told_and_can_be_taken_away(
+    program: Program, overseer: Host
+) -> None:
+    """A push beside the holds of a dead one does its work, but does not end well: the pools are
+    down, and it says whose they are. Released by hand they are as before, and `runs` says why."""
+    before = overseer.pids()
+    overseer.ask("hold", token="gone-1", why="run gone-1", by="fleetctl")
+    overseer.until(lambda: not overseer.pids())
+    done = program.call("push", "push.yaml", "--yes")
+    assert done.returncode == ExitCode.HOST_FAILED, done.stdout + done.stderr
+    assert (
+        "3 pools held back by run gone-1: repo001 (1); "
+        "fleetctl runs resume gone-1, or fleetctl pools release gone-1" in done.stdout
+    )
+    assert "next: " not in done.stdout
+    words = ("release", "gone-1", "tier=repo", "--why", "its machine burnt", "--yes")
+    done = program.call("pools", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "held: 3 pools; 1 host" in done.stderr
+    assert done.stdout == "1 host, 1 running, 1 held back by others\n"
+    _as_before(overseer, before)
+    assert "nothing to do" in _asked(program, *words).stderr
+    journal = program.environ["FLEETCTL_JOURNAL"]
+    listed = CliRunner().invoke(fleetctl, ["runs", "list", "-o", "json", "--journal", journal])
+    assert json.loads(listed.stdout)[0]["title"] == "pools release gone-1: its machine burnt"
+
+
 def test_by_hand_the_busy_are_left_alone_unless_one_says_now(
     program: Program, overseer: Host
 ) -> None:

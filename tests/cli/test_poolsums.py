@@ -19,6 +19,9 @@ def test_answers_are_added_up_in_one_line() -> None:
     assert sum_line(16, total, "hibernate") == "16 hosts, 6,192 pools asleep, 48 busy: left running"
     assert sum_line(1, {"failed": 1}, "wake") == "1 host, 1 failed"
     assert sum_line(2, {}) == "2 hosts, no pools"
+    released = added_up([{"pools": 3, "up": 2, "down": 1}], "release r1")
+    assert sum_line(1, released, "release r1") == "1 host, 1 pool asleep, 2 running"
+    assert "slept before" in sum_line(1, {}, "release r1")
 
 
 def test_an_answer_is_found_between_what_else_was_said() -> None:
@@ -46,6 +49,7 @@ def test_kinds_pools_and_instances_mean_patterns() -> None:
         (["pause", "task"], "say why"),
         (["drain", "task", "--why", "x", "--for", "soon"], "soon"),
         (["drain", "task", "--why", "x", "--for", "1h", "--until", "06:00"], "not both"),
+        (["release", "it's"], "no run's id"),
         (["scale"], "say either MIN and MAX"),
         (["scale", "3", "2"], "more than MAX"),
     ],

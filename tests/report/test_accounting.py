@@ -12,7 +12,8 @@ from fleetctl.report.accounting import (
     read_back_words,
     unaccounted_lines,
 )
-from fleetctl.rollout.records import HostSettled, RunEnded
+from fleetctl.report.heldback import held_back_in
+from fleetctl.rollout.records import HostSettled, RunEnded, StepSettled
 from tests.report.weekend import weekend_plan
 
 PLAN = weekend_plan({"db": 3})
@@ -54,6 +55,38 @@ def test_well_without_a_release_read_back_is_no_success() -> None:
     assert (known.sure, code_of(RunEnded(0), known)) == (0, ExitCode.UNKNOWN)
     looked = account_for(PLAN, {"db001": Outcome.CHANGED}, ends, True)
     assert code_of(RunEnded(0), looked) is ExitCode.OK
+
+
+def test_daemons_another_run_keeps_down_are_told_and_are_no_success() -> None:
+    """The host did its part, and its pools are not up: whose they are, and both ways out. The last
+    word on a host counts, and a phase that asked no overseer has none."""
+    well = dict.fromkeys(("db001", "db002", "db003"), Outcome.CHANGED)
+    ends = [
+        end("db001", Outcome.CHANGED, "r2")._replace(held_back={"r-9": 3}),
+        end("db001", Outcome.CHANGED, "r2"),
+        end("db002", Outcome.CHANGED, "r2")._replace(held_back={"r-9": 1}),
+        end("db003", Outcome.CHANGED, "r2")._replace(held_back={"r-9": 1}),
+        end("db003", Outcome.CHANGED, "r2")._replace(held_back={}),
+    ]
+    known = account_for(PLAN, well, ends, False)
+    assert list(unaccounted_lines(known)) == [
+        "4 pools held back by run r-9: db[001-002] (2); "
+        "fleetctl runs resume r-9, or fleetctl pools release r-9"
+    ]
+    assert code_of(RunEnded(0), known) is ExitCode.HOST_FAILED
+    assert code_of(RunEnded(6), known) is ExitCode.STOPPED
+
+
+def test_what_holds_others_is_read_from_the_last_answer_of_an_overseer() -> None:
+    """The run one works under lets go by itself; text that is no answer says nothing."""
+
+    def said(text: str) -> StepSettled:
+        return StepSettled("db", "db001", "k", Outcome.CHANGED, stdout=text.encode())
+
+    held = said('hello\n{"pools":2,"left":0,"held_by":{"r-9":2,"r-0":1},"names":{}}\n')
+    assert held_back_in([held, said("left\n"), said('{"left": "over"}\n')], "r-0") == {"r-9": 2}
+    assert held_back_in([held, said('{"pools":2,"left":0,"names":{}}\n')]) == {}
+    assert held_back_in([said("deployed\n")]) is None
 
 
 def test_a_run_that_has_not_ended_is_no_success() -> None:

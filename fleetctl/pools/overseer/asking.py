@@ -72,6 +72,8 @@ def _verdict(told: dict[str, Any], settle_s: float) -> int:
         if told["left"] or word == "failed":
             more = f" and {count - len(pools)} more" if count > len(pools) else ""
             sys.stderr.write(f"{count} {word}: {', '.join(pools)}{more}\n")
+    for run, count in sorted(told.get("held_by", {}).items()):
+        sys.stderr.write(f"{count} pools are held back by run {run}\n")
     if told["left"]:
         sys.stderr.write(f"{told['left']} pools are not there after {settle_s:g} s\n")
         return EXIT_LATE

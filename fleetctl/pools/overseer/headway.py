@@ -23,8 +23,11 @@ NAMES_MOST = 20
 _MOVING = (states.STARTING, STOPPING, states.NAPPING, states.LEAVING)
 
 
-def progress(core: Core, token: str) -> dict[str, Any]:
-    """How far the pools asked under a token have got: counts, and who is not there or failed."""
+def progress(core: Core, token: str, among: Iterable[Pool] | None = None) -> dict[str, Any]:
+    """How far the pools asked under a token have got: counts, and who is not there or failed.
+
+    `held_by`: other tokens that keep pools of `among` down, and how many each; left out: of all.
+    """
     pools = core.book.pools.values()
     found = [(pool, how_far(pool, token)) for pool in pools if pool.held is not None]
     told: dict[str, Any] = {"pools": 0, "left": 0}
@@ -34,7 +37,7 @@ def progress(core: Core, token: str) -> dict[str, Any]:
             told["left"] += word in UNDER_WAY
             told[word] = told.get(word, 0) + 1
     told["names"] = _names((pool, word) for pool, word in found if word in (*UNDER_WAY, BROKEN))
-    return told
+    return {**told, **_held_by(pools if among is None else among, token)}
 
 
 def standing(core: Core, pools: Iterable[Pool]) -> dict[str, Any]:
@@ -51,6 +54,16 @@ def standing(core: Core, pools: Iterable[Pool]) -> dict[str, Any]:
         told["left"] += moving
         told[shown] = told.get(shown, 0) + 1
     return {**told, "names": _names(busy)}
+
+
+def _held_by(pools: Iterable[Pool], token: str) -> dict[str, dict[str, int]]:
+    """Who else keeps pools from starting; empty when nobody does."""
+    found: dict[str, int] = {}
+    for pool in pools:
+        if token not in pool.holds:
+            for other in pool.holds:
+                found[other] = found.get(other, 0) + 1
+    return {"held_by": found} if found else {}
 
 
 def _names(found: Iterable[tuple[Pool, str]]) -> dict[str, list[str]]:

@@ -25,34 +25,38 @@ def hold(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> dict[st
     why, by = str(request.get("why") or ""), str(request.get("by") or "")
     if not why:
         raise ValueError("say why: whoever comes next will ask")
-    for pool in _wanted(overseer, request, chosen):
+    pools = _wanted(overseer, request, chosen)
+    for pool in pools:
         holds.hold(core, pool, token, now, why, by=by)
-    return headway.progress(core, token)
+    return headway.progress(core, token, pools)
 
 
 def release(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> dict[str, Any]:
     """Let go what is held under the token, of the pools named or of all; none is no mistake."""
     token, now, core = _token(request), time.monotonic(), overseer.core
-    for pool in _wanted(overseer, request, chosen):
+    pools = _wanted(overseer, request, chosen)
+    for pool in pools:
         orders.release(core, pool, token, now)
     core.pump(now)
-    return headway.progress(core, token)
+    return headway.progress(core, token, pools)
 
 
 def restart(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> dict[str, Any]:
     """Replace what runs of the pools named, or of all."""
     token, now, core = _token(request), time.monotonic(), overseer.core
-    for pool in _wanted(overseer, request, chosen):
+    pools = _wanted(overseer, request, chosen)
+    for pool in pools:
         holds.restart(core, pool, token, now)
     core.pump(now)
-    return headway.progress(core, token)
+    return headway.progress(core, token, pools)
 
 
 def settled(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> dict[str, Any]:
     """How far pools have got with what was asked under a token; without one, what they are."""
+    pools = _wanted(overseer, request, chosen)
     if request.get("token"):
-        return headway.progress(overseer.core, _token(request))
-    return headway.standing(overseer.core, _wanted(overseer, request, chosen))
+        return headway.progress(overseer.core, _token(request), pools)
+    return headway.standing(overseer.core, pools)
 
 
 def _wanted(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> list[Pool]:

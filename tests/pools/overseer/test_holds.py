@@ -132,6 +132,10 @@ def test_two_tokens_must_both_be_released() -> None:
     obey(world)
     assert not world.processes
     assert headway.how_far(pool, "one") == "held_back"
+    assert headway.progress(world.core, "one")["held_by"] == {"two": 1}
+    assert headway.progress(world.core, "never asked", [])["pools"] == 0
+    assert headway.progress(world.core, "three", [pool])["held_by"] == {"two": 1}
+    assert "held_by" not in headway.progress(world.core, "two")
     release(world, pool, "two")
     obey(world)
     assert pool.slot(0).state == "idle"
