@@ -58,7 +58,7 @@ def _until(command: Command) -> Command:
 @_pools
 @click.option("--now", is_flag=True, help="Also end busy daemons; says first which.")
 def hibernate(names: tuple[str, ...], choice: Choice, flags: Flags, now: bool) -> ExitCode:
-    """End idle daemons; their pools sleep until there is work. Busy ones are left alone.
+    """End idle daemons; their pools sleep until there is work. Busy ones end when done.
 
     KIND as in specs, POOL as instance/kind; * and ? may stand for more, in quotes.
     """

@@ -137,10 +137,10 @@ def _names(command: Any) -> Any:
 @_names
 @click.pass_context
 def hibernate(ctx: click.Context, names: tuple[str, ...], yes: bool) -> ExitCode:
-    """End idle daemons; their pools sleep until there is work. Busy ones are left alone."""
+    """End idle daemons; their pools sleep until there is work. Busy ones end when done."""
     told = _change(ctx, "hibernate", names, yes)
     if told["left_busy"]:
-        tell(f"{told['left_busy']} busy daemons were left alone")
+        tell(f"{told['left_busy']} busy daemons go to sleep when their task is done")
     return ExitCode.OK
 
 

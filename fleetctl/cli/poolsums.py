@@ -38,7 +38,7 @@ _PHRASES = (
     ("same", "{} as before"),
 )
 WORDS = tuple(word for word, _ in _PHRASES)
-BUSY_AFTER = {"hibernate": ": left running", "drain": ": they end when their task is done"}
+BUSY_AFTER = {"hibernate": ": sleep when done", "drain": ": they end when their task is done"}
 """Verb -> what becomes of those that are busy."""
 _NONE = {"release": "nothing to start: what was held slept before"}
 _AFTER = {"release": {"up": "running", "down": "asleep"}}
@@ -57,7 +57,7 @@ def added_up(answers: Iterable[Mapping[str, Any]], verb: str = "") -> Counter[st
 
 
 def sum_line(hosts: int, total: Mapping[str, int], verb: str = "") -> str:
-    """`16 hosts, 6,188 pools asleep, 3 busy: left running`."""
+    """`16 hosts, 6,188 pools asleep, 3 busy: sleep when done`."""
     told = []
     for word, phrase in _PHRASES:
         count = total.get(word, 0)

@@ -33,7 +33,7 @@ class Action(NamedTuple):
 POOL_ACTIONS = {
     "hibernate": Action(
         "Hibernate {kind}", "Idle daemons end and their pools sleep until there is work. "
-        "Busy ones are left running.", "Hibernate",
+        "Busy ones follow when their task is done.", "Hibernate",
     ),
     "wake": Action("Wake {kind}", "Each pool that sleeps starts a daemon.", "Wake"),
     "retry": Action(

@@ -189,7 +189,7 @@ def test_what_a_run_that_is_over_holds_is_told_and_can_be_taken_away(
     assert json.loads(listed.stdout)[0]["title"] == "pools release gone-1: its machine burnt"
 
 
-def test_by_hand_the_busy_are_left_alone_unless_one_says_now(
+def test_by_hand_the_busy_finish_first_unless_one_says_now(
     program: Program, overseer: Host
 ) -> None:
     """One line says what came of it; the run says what was done and why."""
@@ -199,7 +199,7 @@ def test_by_hand_the_busy_are_left_alone_unless_one_says_now(
     words = ("pools", "hibernate", "task", "--tier", "repo", "--why", "quiet please", "--yes")
     done = program.call(*words)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout == "1 host, 1 busy: left running, 1 paused\n"
+    assert done.stdout == "1 host, 1 busy: sleep when done, 1 paused\n"
     assert overseer.pids("runs/task") == before
     done = program.call(*words, "--now")
     assert "interrupts on repo001: runs/task" in done.stderr

@@ -16,7 +16,9 @@ def test_answers_are_added_up_in_one_line() -> None:
     """Sleepers of any word are asleep; what is busy is said to be left alone; nothing is zero."""
     one = {"pools": 390, "left": 0, "hibernating": 380, "empty": 7, "busy": 3, "names": {}}
     total = added_up([one] * 16)
-    assert sum_line(16, total, "hibernate") == "16 hosts, 6,192 pools asleep, 48 busy: left running"
+    assert (
+        sum_line(16, total, "hibernate") == "16 hosts, 6,192 pools asleep, 48 busy: sleep when done"
+    )
     assert sum_line(1, {"failed": 1}, "wake") == "1 host, 1 failed"
     assert sum_line(2, {}) == "2 hosts, no pools"
     released = added_up([{"pools": 3, "up": 2, "down": 1}], "release r1")

@@ -26,11 +26,19 @@ from fleetctl.pools.overseer.states import (
     ERRORS,
     FAILED,
     HIBERNATING,
+    IDLE,
+    LEAVE,
+    LEFT,
     LIVE,
     NAP,
+    RESTS,
     RETRY,
+    SLEPT,
     SPENT,
     STARTING,
+    STOPPED,
+    STOPPING,
+    TAKES,
     TROUBLED,
     WORKING,
     after,
@@ -45,6 +53,10 @@ if TYPE_CHECKING:
 
 ERRORS_KEPT = 1000
 ERRORS_WITHIN_S = 900.0
+LOOKS_WITHIN_S = 10.0
+"""A daemon that says nothing of its work is believed to have looked so long after it was ready."""
+_LOOKS = frozenset((TAKES, RESTS, NAP, LEAVE))
+"""What a daemon says only when it has looked."""
 
 
 class Book:
@@ -80,16 +92,19 @@ def _move(book: Book, pool: Pool, record: Record) -> None:
     """A slot goes from one state to the next."""
     slot = pool.slot(record["n"])
     before, trigger, now = slot.state, record["x"], record["t"]
+    _see(pool, slot, record)
     slot.state = after(before, trigger)
     slot.cause = record.get("c", "")
-    slot.since = now
+    if slot.state != before or slot.state == HIBERNATING:
+        slot.since = now
     slot.until = record.get("u", NEVER)
     if slot.state == STARTING:
         slot.life = Life(record["g"], now)
+        slot.life.called = pool.wanted_at or now
         pool.cover()
     elif slot.state not in LIVE:
         slot.life = None
-    if slot.state == BUSY:
+    if slot.state == BUSY and before != STOPPING:  # one that is to end looks no more
         pool.cover()
     if trigger == NAP:
         _nap(pool, slot, record)
@@ -98,6 +113,39 @@ def _move(book: Book, pool: Pool, record: Record) -> None:
         _pay(pool, pool.held, slot)
     if slot.state in (BACKOFF, FAILED) and trigger != SPENT and slot.cause in ERRORS:
         book.blame(pool.name, now)
+
+
+def _see(pool: Pool, slot: Slot, record: Record) -> None:
+    """What a move that is about to be made says of the process: has it looked, is it to end?"""
+    life, before, trigger = slot.life, slot.state, record["x"]
+    if life is None:
+        return
+    if trigger in _LOOKS or looked(slot, record["t"]):
+        life.called = 0.0
+    if trigger == TAKES and before == STOPPING:
+        life.ending = slot.cause
+    if "f" in record:
+        life.forced = True
+    owed = pool.held is not None and slot.number in pool.held.awake
+    if before == STOPPING and trigger in (SLEPT, LEFT) and life.called and not owed:
+        pool.hint, pool.wanted_at = True, pool.wanted_at or life.called
+
+
+def looked(slot: Slot, now: float) -> bool:
+    """Whether a process has looked for work since it was started, as far as can be known."""
+    life = slot.life
+    if life is None or not life.called:
+        return True
+    if slot.state != IDLE:
+        return False
+    return slot.pool.kind.ready == "exec" or slot.since + LOOKS_WITHIN_S <= now
+
+
+def _finish(_: Book, pool: Pool, record: Record) -> None:
+    """A process is to end when it rests, or not any more."""
+    life = pool.slot(record["n"]).life
+    if life is not None:
+        life.ending = record["c"]
 
 
 def _pay(pool: Pool, held: Held, slot: Slot) -> None:
@@ -205,9 +253,14 @@ def _reckon_owed(pool: Pool) -> None:
     held = pool.held
     if held is None or held.holds or pool.intent != RUN:
         return
-    there = {slot.number for slot in pool.slots if slot.state in (*WORKING, *TROUBLED)}
-    held.awake -= there
+    held.awake -= {slot.number for slot in pool.slots if _is_there(slot)}
     _let_go(pool, held)
+
+
+def _is_there(slot: Slot) -> bool:
+    """It has its process, or its own time for the next; one that was asked to end has neither."""
+    ends = slot.life is not None and slot.life.ending == STOPPED
+    return slot.state in (*WORKING, *TROUBLED) and not ends
 
 
 def _restart(_: Book, pool: Pool, record: Record) -> None:
@@ -250,6 +303,7 @@ _APPLY: dict[str, Callable[[Book, Pool, Record], None]] = {
     "awake": _awake,
     "release": _release,
     "restart": _restart,
+    "finish": _finish,
     "forgotten": _forgotten,
     "kept": _kept,
     "said": _said,

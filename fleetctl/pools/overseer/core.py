@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import heapq
 
-from fleetctl.pools.overseer import exits, failures, holds, states
-from fleetctl.pools.overseer.book import Book
+from fleetctl.pools.overseer import endings, exits, failures, holds, states
+from fleetctl.pools.overseer.book import LOOKS_WITHIN_S, Book
+from fleetctl.pools.overseer.endings import SPARED_MOST, STEPS
 from fleetctl.pools.overseer.pools import NEVER, RUN, Life, Pool, Slot
 from fleetctl.pools.overseer.starts import Start, Starts
 from fleetctl.pools.overseer.states import LIVE, STARTERS, STARTING, STOPPING, TABLE
@@ -21,29 +22,12 @@ if TYPE_CHECKING:
 
     from fleetctl.pools.overseer.book import Record
 
-ABRT, INT, KILL, TERM = 6, 2, 9, 15
-"""Signal numbers, the same on every Linux."""
-
 SPAWN = "spawn"
 STRIKE = "strike"
 EXCUSES_MOST = 12
 """So many quarters of its time a silent daemon is given while the host is short of everything."""
-_KILL_AGAIN_S = 3.0
 _TOKEN_HELD_S = 5.0
 """A start that takes longer no longer keeps others from theirs."""
-
-# What is sent to end a process: signal, whether to its whole group, seconds until the next step.
-# A wait of -1 is the kind's own grace. The last step is taken again and again.
-_GENTLY = ((INT, False, -1.0), (TERM, True, 3.0), (KILL, True, _KILL_AGAIN_S))
-STEPS: dict[str, tuple[tuple[int, bool, float], ...]] = {
-    states.STOPPED: _GENTLY,
-    states.RELOADED: _GENTLY,
-    states.HIBERNATE: _GENTLY,
-    states.SCALE_DOWN: _GENTLY,
-    states.STALL: _GENTLY,
-    states.HANG: ((ABRT, False, 3.0), (KILL, True, _KILL_AGAIN_S)),
-    states.START_TIMEOUT: ((TERM, True, 3.0), (KILL, True, _KILL_AGAIN_S)),
-}
 
 
 class Core:
@@ -145,6 +129,7 @@ class Core:
             self.stop(slot, states.OVERDUE, states.START_TIMEOUT, now)
         elif slot.state in (states.IDLE, states.BUSY):
             self._check(slot, now, late)
+            endings.at_rest(self, slot, now)
         elif slot.state in (states.NAPPING, states.LEAVING):
             self.stop(slot, states.HANGS, states.HANG, now)
         elif slot.state == STOPPING:
@@ -205,8 +190,6 @@ class Core:
                 continue
             if start.grows and not self.fits(slot.pool, len(self.starting)):
                 continue  # the law asks again while there is need, a tick for what is owed
-            if start.trigger == states.RELOAD and _finishes_first(slot):
-                continue  # it is asked for again when the task is done
             if start.trigger == states.RELOAD:
                 self.starting[slot] = None
                 self.stop(slot, states.RELOAD, states.RELOADED, now)
@@ -252,12 +235,14 @@ class Core:
 
     # -- ending ----------------------------------------------------------------------------
 
-    def stop(self, slot: Slot, trigger: str, cause: str, now: float) -> None:
-        """Begin to end the process of a slot."""
-        self.move(slot, trigger, now, cause)
+    def stop(
+        self, slot: Slot, trigger: str, cause: str, now: float, *, forced: bool = False
+    ) -> None:
+        """Begin to end the process of a slot; `forced`: whatever it works on, or will."""
+        self.move(slot, trigger, now, cause, **({"f": 1} if forced else {}))
         life = slot.life
         assert life is not None
-        life.step = 0
+        life.step = int(life.spared >= SPARED_MOST)
         self.strike(slot, now)
         self.arm(slot)
 
@@ -366,12 +351,6 @@ class Core:
         self.note({"t": now, "e": "said", "p": pool.name, "what": what})
 
 
-def _finishes_first(slot: Slot) -> bool:
-    """It is to be replaced when it rests, and took a task meanwhile."""
-    held = slot.pool.held
-    return slot.state == states.BUSY and held is not None and slot.number in held.stale
-
-
 def vacancies(pool: Pool) -> list[Slot]:
     """The slots a process can be put into at once, the lowest first."""
     slots = [pool.slot(number) for number in range(pool.most)]
@@ -387,6 +366,8 @@ def deadline(slot: Slot) -> float:
         return life.deadline
     watchdog = slot.pool.kind.watchdog
     due = life.beat + watchdog if watchdog else NEVER
+    if life.ending and slot.state == states.IDLE:  # that long it may take to look
+        due = min(due, slot.since + LOOKS_WITHIN_S)
     return min(due, life.ready_at + failures.STABLE_S) if slot.trouble is not None else due
 
 

@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fleetctl.pools.overseer.pools import Slot
 
+INT = 2
 EX_CONFIG = 78
 """The exit code of a daemon that cannot run as it is configured (sysexits.h)."""
 
@@ -29,6 +30,11 @@ class Ended:
         """Its exit status was ours to learn."""
         return self.code is not None or self.signal is not None
 
+    @property
+    def obeys(self) -> bool:
+        """It is how one ends that was sent INT, or had finished; or it is not known."""
+        return self.code in (0, 128 + INT) or self.signal == INT or not self.known
+
 
 _AFTER_STOP = {
     states.RELOADED: states.AGAIN,
@@ -44,10 +50,14 @@ _AFTER_STOP = {
 def judge(slot: Slot, ended: Ended) -> tuple[str, str]:
     """The trigger and the cause of an end, for the state the slot is in."""
     state = slot.state
+    ending = slot.life.ending if slot.life is not None and state == states.BUSY else ""
+    well = ended.code == 0 or (bool(ending) and ended.obeys)
     if slot.number >= slot.pool.most and state != states.STOPPING:
-        return (states.LEFT, states.SCALE_DOWN) if ended.code == 0 else _bad(state, ended)
+        return (states.LEFT, states.SCALE_DOWN) if well else _bad(state, ended)
     if state == states.STOPPING:
         return _AFTER_STOP[slot.cause], slot.cause
+    if ending and well:
+        return _AFTER_STOP[ending], ending
     if ended.known and ended.code != 0:
         return _bad(state, ended)
     if state == states.NAPPING:

@@ -46,7 +46,7 @@ def standing(core: Core, pools: Iterable[Pool]) -> dict[str, Any]:
     busy = []
     for pool in pools:
         shown = views.word(pool).lower()
-        moving = any(slot.state in _MOVING or slot in core.starts for slot in pool.slots)
+        moving = any(_moves(core, slot) for slot in pool.slots)
         if any(slot.state == states.BUSY for slot in pool.slots):
             busy.append((pool, BUSY))
             shown = BUSY if shown == "running" else shown
@@ -64,6 +64,12 @@ def _held_by(pools: Iterable[Pool], token: str) -> dict[str, dict[str, int]]:
             for other in pool.holds:
                 found[other] = found.get(other, 0) + 1
     return {"held_by": found} if found else {}
+
+
+def _moves(core: Core, slot: Slot) -> bool:
+    """It is on its way to be something else, and need not finish a task for that."""
+    ends = slot.state == states.IDLE and slot.life is not None and bool(slot.life.ending)
+    return ends or slot.state in _MOVING or slot in core.starts
 
 
 def _names(found: Iterable[tuple[Pool, str]]) -> dict[str, list[str]]:

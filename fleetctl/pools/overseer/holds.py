@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from fleetctl.pools.overseer.core import Core
     from fleetctl.pools.overseer.pools import Pool, Slot
 
+SPECS = ""
+"""The token of restarts that nobody asked for but the specs."""
+
 
 def hold(core: Core, pool: Pool, token: str, now: float, why: str, *, by: str = "") -> None:
     """Start nothing for a pool and end what is idle; what is busy ends when it rests."""
@@ -31,7 +34,10 @@ def awake(pool: Pool) -> list[int]:
 
 
 def _is_awake(slot: Slot) -> bool:
-    return slot.state in WORKING or (slot.state == STOPPING and slot.cause == states.RELOADED)
+    """It has a process, and will have one when its task is done."""
+    if slot.state in WORKING:
+        return slot.life is None or slot.life.ending != states.HIBERNATE
+    return slot.state == STOPPING and slot.cause == states.RELOADED
 
 
 def settle_down(core: Core, pool: Pool, now: float) -> None:
@@ -73,6 +79,28 @@ def restart(core: Core, pool: Pool, token: str, now: float) -> None:
     if places:
         core.note({"t": now, "e": "restart", "p": pool.name, "k": token, "slots": places})
         turn_over(core, pool, now)
+
+
+def renew(core: Core, pool: Pool, now: float) -> None:
+    """Replace, one after another, the processes that were started by other specs.
+
+    One that starts holds no task: it is replaced at once.
+    """
+    kind, stale = pool.kind, pool.held.stale if pool.held is not None else ()
+    old = [
+        slot
+        for slot in pool.slots[: pool.most]
+        if slot.life is not None
+        and slot.state != STOPPING
+        and slot.life.generation not in ("", kind.generation)
+    ]
+    places = [slot.number for slot in old]
+    if not set(places) <= set(stale):
+        core.note({"t": now, "e": "restart", "p": pool.name, "k": SPECS, "slots": places})
+    for slot in old:
+        if slot.state == states.STARTING:
+            core.want(slot, states.RELOAD, states.RELOADED, now)
+    turn_over(core, pool, now)
 
 
 def turn_over(core: Core, pool: Pool, now: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from errno import errorcode
 
-from fleetctl.pools.overseer import holds, states
+from fleetctl.pools.overseer import endings, states
 from fleetctl.pools.overseer.core import deadline
 from fleetctl.pools.overseer.states import BUSY, IDLE, LEAVING, NAPPING, STARTING, STOPPING
 
@@ -30,34 +30,29 @@ def told(core: Core, slot: Slot, message: Mapping[str, str], now: float) -> None
         life.beat, life.excused = now, 0
         return
     _remember(core, slot, life, message, now)
-    if slot.state == STOPPING:
-        return
     state = message.get("X_FLEETCTL_STATE")
+    if slot.state == STOPPING:
+        endings.heard(core, slot, now, took=state == "busy")
+        return
     if slot.state == STARTING and (message.get("READY") == "1" or state or _parting(message)):
         core.ready(slot, now)
     if message.get("WATCHDOG") == "trigger" and slot.state in (IDLE, BUSY):
         core.stop(slot, states.HANGS, states.HANG, now)
     elif state == "busy" and slot.state in (IDLE, NAPPING, LEAVING):
         core.move(slot, states.TAKES, now)
-        _one_less(slot.pool)
-    elif state == "idle" and slot.state in (BUSY, NAPPING, LEAVING):
+        slot.pool.one_less()
+    elif state == "idle" and _rests(slot, life, message):
         core.move(slot, states.RESTS, now)
     if _parting(message) and slot.state in (IDLE, BUSY):
         _part(core, slot, message, now)
+    endings.at_rest(core, slot, now)
+
+
+def _rests(slot: Slot, life: Life, message: Mapping[str, str]) -> bool:
+    """That it has no task is news: it had one, or it has looked for one for the first time."""
     if slot.state == IDLE:
-        _at_rest(core, slot, now)
-
-
-def _at_rest(core: Core, slot: Slot, now: float) -> None:
-    """It has no task: the moment to end it, or to replace it, if somebody wants that."""
-    pool = slot.pool
-    if pool.down:
-        holds.end(core, slot, now)
-    elif slot.number >= pool.most:
-        core.stop(slot, states.STOP, states.STOPPED, now)
-    elif pool.held is not None and pool.held.stale:
-        holds.turn_over(core, pool, now)
-        core.pump(now)  # before it takes the next
+        return bool(life.called) and "READY" not in message
+    return slot.state in (BUSY, NAPPING, LEAVING)
 
 
 REFUSED = {
@@ -144,13 +139,6 @@ def _part(core: Core, slot: Slot, message: Mapping[str, str], now: float) -> Non
         core.move(slot, states.NAP, now, states.HIBERNATE, **more)
     life.deadline = now + pool.kind.stop_grace
     core.arm(slot)
-
-
-def _one_less(pool: Pool) -> None:
-    """A task that was counted has been taken since."""
-    if pool.claimable is not None:
-        counted_at, claimable, since = pool.claimable
-        pool.claimable = (counted_at, max(0, claimable - 1), since)
 
 
 def _number(message: Mapping[str, str], key: str) -> int | None:

@@ -28,7 +28,8 @@ from fleetctl.pools.overseer import (
 )
 from fleetctl.pools.overseer.children import Children
 from fleetctl.pools.overseer.control import Control
-from fleetctl.pools.overseer.core import ABRT, SPAWN, Core
+from fleetctl.pools.overseer.core import SPAWN, Core
+from fleetctl.pools.overseer.endings import ABRT
 from fleetctl.pools.overseer.histogram import Histogram
 from fleetctl.pools.overseer.listeners import Listeners
 from fleetctl.pools.overseer.lookouts import Lookout

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from fleetctl.pools.overseer import holds, kinds, states
+from fleetctl.pools.overseer import endings, holds, kinds, states
+from fleetctl.pools.overseer.book import looked
 from fleetctl.pools.overseer.pools import DRAINED, GONE, NEVER, PAUSED, RUN, Pool
-from fleetctl.pools.overseer.states import LIVE, STOPPING
+from fleetctl.pools.overseer.states import LIVE, STOPPING, WORKING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from fleetctl.pools.overseer.core import Core
     from fleetctl.pools.overseer.kinds import Kind
+    from fleetctl.pools.overseer.pools import Slot
 
 
 def configure(core: Core, wanted: Mapping[str, Kind], now: float) -> dict[str, int]:
@@ -70,7 +72,8 @@ def lay_down(core: Core, pool: Pool, now: float) -> None:
 
 
 def _retune(core: Core, pool: Pool, kind: Kind, now: float) -> None:
-    """Its kind changed: sleepers sleep on, errors are forgiven, processes are replaced in turn."""
+    """Its kind changed: sleepers sleep on, errors are forgiven, processes are replaced in turn,
+    each when it rests."""
     pool.kind = kind
     _trim(core, pool, now)
     for slot in pool.slots[: pool.most]:
@@ -79,8 +82,7 @@ def _retune(core: Core, pool: Pool, kind: Kind, now: float) -> None:
             core.move(slot, states.RETUNED, now, states.HIBERNATE, u=until)
         elif slot.state in states.TROUBLED:
             core.want(slot, states.RETRY, states.RELOADED, now)
-        elif slot.state in LIVE:
-            core.want(slot, states.RELOAD, states.RELOADED, now)
+    holds.renew(core, pool, now)
     core.settle(pool, now)
 
 
@@ -133,7 +135,11 @@ def _intend(
 
 
 def resume(core: Core, pool: Pool, now: float, why: str, *, by: str = "") -> None:
-    """Back to the usual; what was asked for in between is done now, what slept sleeps on."""
+    """Back to the usual; what was asked for in between is done now, what slept sleeps on, and what
+    was to sleep when it is done need not."""
+    for slot in pool.slots:
+        if slot.life is not None and slot.life.ending == states.HIBERNATE:
+            endings.finish(core, slot, "", now)
     if pool.intent in (PAUSED, DRAINED):
         _intend(core, pool, RUN, now, why, by=by, until=NEVER)
         give_back(core, pool, now)
@@ -156,6 +162,7 @@ def give_back(core: Core, pool: Pool, now: float) -> None:
         fell_due = slot.state not in LIVE and slot.until == NEVER
         if fell_due and slot.state != states.EMPTY:
             core.want(slot, states.STARTERS[slot.state], slot.cause, now)
+    holds.renew(core, pool, now)
     core.settle(pool, now)
 
 
@@ -165,19 +172,26 @@ def is_new(pool: Pool) -> bool:
 
 
 def hibernate(core: Core, pool: Pool, now: float, *, interrupt: bool = False) -> int:
-    """Put idle processes to sleep; counts those left alone because they may hold a task.
+    """Put processes to sleep; counts those that finish first, and are put to sleep when they rest.
 
-    `interrupt`: end those, too; what they worked on is begun anew by whoever takes it next.
+    These may hold a task, or have not yet looked for the one they were woken for. `interrupt`: end
+    them, too; what they worked on is begun anew by whoever takes it next.
     """
-    busy = 0
+    later = 0
     for slot in pool.slots:
-        if slot.state in (states.STARTING, states.IDLE) or (
-            interrupt and slot.state == states.BUSY
-        ):
-            core.stop(slot, states.STOP, states.HIBERNATE, now)
-        elif slot.state == states.BUSY:
-            busy += 1
-    return busy
+        if slot.state in WORKING and (interrupt or _is_free(slot, now)):
+            core.stop(slot, states.STOP, states.HIBERNATE, now, forced=interrupt)
+        elif slot.state in WORKING:
+            endings.finish(core, slot, states.HIBERNATE, now)
+            later += 1
+        elif slot.state == STOPPING and interrupt:
+            core.move(slot, states.STOP, now, slot.cause, f=1)
+    return later
+
+
+def _is_free(slot: Slot, now: float) -> bool:
+    """It holds no task, and owes nobody a look."""
+    return slot.state != states.BUSY and looked(slot, now)
 
 
 def retry(core: Core, pool: Pool, now: float) -> None:

@@ -25,14 +25,18 @@ class Life:
         "answered",
         "beat",
         "born",
+        "called",
         "cursor",
         "deadline",
+        "ending",
         "errors",
         "excused",
+        "forced",
         "generation",
         "pid",
         "pidfd",
         "ready_at",
+        "spared",
         "status",
         "step",
         "struck",
@@ -56,6 +60,14 @@ class Life:
         """How far a stop has got."""
         self.struck = False
         """We sent it a signal that kills."""
+        self.called = 0.0
+        """Since when somebody counts on it to look for work; 0: it has looked."""
+        self.ending = ""
+        """Why it is to end when it rests; empty: it is not."""
+        self.spared = 0
+        """How often it took a task after it was asked to end, and was left to finish it."""
+        self.forced = False
+        """It is to end whatever it works on."""
         self.announced = 0.0
         """How long it said it will sleep, in seconds; 0 is until it is woken."""
         self.cursor = False
@@ -220,6 +232,12 @@ class Pool:
     def live(self) -> list[Slot]:
         """Slots with a process."""
         return [slot for slot in self.slots if slot.state in LIVE]
+
+    def one_less(self) -> None:
+        """A task that was counted has been taken since."""
+        if self.claimable is not None:
+            counted_at, claimable, since = self.claimable
+            self.claimable = (counted_at, max(0, claimable - 1), since)
 
     def cover(self) -> None:
         """A daemon looks at the queue after this: whatever is pending, it will see."""

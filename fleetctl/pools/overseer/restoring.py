@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetctl.pools.overseer import eventlog, keeping, orders, processes, states
+from fleetctl.pools.overseer import eventlog, holds, keeping, orders, processes, states
 from fleetctl.pools.overseer.kinds import Kind
 from fleetctl.pools.overseer.pools import GONE, RUN, Pool, Slot
 from fleetctl.pools.overseer.states import LIVE
@@ -172,8 +172,5 @@ def _go_on(core: Core, pool: Pool, now: float) -> None:
     elif orders.is_new(pool) and core.may_start(pool):
         orders.begin(core, pool, now)
     else:
-        for slot in pool.slots:
-            life = slot.life
-            if life is not None and life.generation not in ("", pool.kind.generation):
-                core.want(slot, states.RELOAD, states.RELOADED, now)
+        holds.renew(core, pool, now)
         core.settle(pool, now)

@@ -101,6 +101,8 @@ def _slot(slot: Slot, now: float) -> dict[str, Any]:
     if slot.life is not None:
         life = slot.life
         told.update(pid=life.pid, generation=life.generation, status=life.status, task=life.task)
+        if life.ending:
+            told["then"] = life.ending
     return told
 
 

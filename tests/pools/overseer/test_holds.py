@@ -42,6 +42,8 @@ def obey(world: World) -> None:
                 world.told(slot, READY)
             elif slot.state in (states.STOPPING, states.NAPPING, states.LEAVING):
                 world.exited(slot)
+            elif slot.life is not None and slot.life.ending not in ("", states.HIBERNATE):
+                world.exited(slot)  # it had a task to finish first
         world.pass_s(1)
 
 
@@ -228,6 +230,9 @@ def test_restart_takes_one_place_of_a_pool_at_a_time_and_the_busy_when_it_rests(
     assert [world.processes[slot] == pids[slot] for slot in slots] == [True, False, False]
     assert headway.progress(world.core, "run1")["busy"] == 1
     world.told(slots[0], IDLE, BUSY)
+    assert slots[0].state == "busy"  # it took one more when it had been told already
+    assert headway.progress(world.core, "run1")["busy"] == 1
+    world.told(slots[0], IDLE)
     assert slots[0].state == "stopping"
     obey(world)
     assert not set(world.processes.values()) & set(pids.values())

@@ -19,6 +19,7 @@ def test_work_that_comes_while_a_daemon_is_put_to_sleep_wakes_it() -> None:
     world = World()
     pool = world.add()
     slot = working(world, pool)
+    world.told(slot, IDLE)
     orders.hibernate(world.core, pool, world.now)
     world.attention(pool)
     world.exited(slot)

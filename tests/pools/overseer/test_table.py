@@ -64,6 +64,7 @@ def _failed(world: World) -> Slot:
 
 def _stopping(world: World) -> Slot:
     slot = _idle(world)
+    world.told(slot, IDLE)
     orders.hibernate(world.core, slot.pool, world.now)
     return slot
 
@@ -171,6 +172,7 @@ SCENES: dict[tuple[str, str], Scene] = {
     ("starting", "reload"): _reload(_starting),
     ("starting", "stop"): _halt(_starting),
     ("idle", "takes"): _busy,
+    ("idle", "rests"): _say(_idle, IDLE),
     ("idle", "nap"): _napping,
     ("idle", "leave"): _leaving,
     ("idle", "unstartable"): _exit(_idle, 78),
@@ -186,7 +188,7 @@ SCENES: dict[tuple[str, str], Scene] = {
     ("busy", "left"): _exit(_busy, on_clean_exit="done"),
     ("busy", "slept"): _exit(_busy, on_clean_exit="hibernate"),
     ("busy", "hangs"): _after_s(_busy, 11, watchdog=10),
-    ("busy", "reload"): _reload(_busy),
+    ("busy", "again"): _exit(_say(_reloading, BUSY)),
     ("busy", "stop"): _halt(_busy),
     ("napping", "takes"): _say(_napping, BUSY),
     ("napping", "rests"): _say(_napping, IDLE),
@@ -194,14 +196,12 @@ SCENES: dict[tuple[str, str], Scene] = {
     ("napping", "woken"): _woken,
     ("napping", "died"): _exit(_napping, 1),
     ("napping", "hangs"): _after_s(_napping, 16),
-    ("napping", "reload"): _reload(_napping),
     ("napping", "stop"): _halt(_napping),
     ("leaving", "takes"): _say(_leaving, BUSY),
     ("leaving", "rests"): _say(_leaving, IDLE),
     ("leaving", "left"): _exit(_leaving),
     ("leaving", "died"): _exit(_leaving, 1),
     ("leaving", "hangs"): _after_s(_leaving, 16),
-    ("leaving", "reload"): _reload(_leaving),
     ("leaving", "stop"): _halt(_leaving),
     ("hibernating", "wake"): _wake(_hibernating),
     ("hibernating", "retuned"): _reload(_hibernating),
@@ -214,6 +214,7 @@ SCENES: dict[tuple[str, str], Scene] = {
     ("failed", "retry"): _retry(_failed),
     ("failed", "stop"): _halt(_failed),
     ("stopping", "stop"): _halt(_reloading),
+    ("stopping", "takes"): _say(_stopping, BUSY),
     ("stopping", "left"): _exit(_halt(_idle)),
     ("stopping", "again"): _exit(_reloading),
     ("stopping", "slept"): _exit(_stopping),
