@@ -106,6 +106,9 @@ def test_a_unit_is_laid_down_kept_going_and_taken_away(machine: Machine) -> None
     until(lambda: len(host.pids()) == 2)
     daemons, first = host.pids(), host.overseer()
     assert host.systemctl("is-enabled", UNIT) == "enabled"
+    spared = [machine.run("cat", f"/proc/{pid}/oom_score_adj")[1] for pid in (first, *daemons)]
+    assert spared[0].strip() in ("-500", "0")  # 0 where a container may not set it
+    assert [int(score) for score in spared[1:]] == [0, 0]
     host.systemctl("restart", UNIT)
     host.settles(daemons)
     assert host.overseer() != first

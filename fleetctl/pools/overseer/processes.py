@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _PLAIN_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What Python or we ourselves changed; a daemon gets the usual."""
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
+OOM_SCORE = "/proc/self/oom_score_adj"
+"""How much sooner or later than others the kernel ends us for memory; what we start inherits it."""
 _SET_CHILD_SUBREAPER = 36
 """See prctl(2)."""
 
@@ -66,7 +68,10 @@ def spawn(
         (os.POSIX_SPAWN_DUP2, 2 if stdout == 1 else stdout, 1),
     ]
     here = os.open(".", os.O_PATH | os.O_CLOEXEC) if cwd else -1
+    score = read_text(OOM_SCORE)
     try:
+        if score.startswith("-"):
+            _score(b"0")
         if cwd:
             os.chdir(cwd)
         return os.posix_spawnp(
@@ -79,9 +84,29 @@ def spawn(
             setsigdef=_PLAIN_SIGNALS,
         )
     finally:
+        if score.startswith("-"):
+            _score(score.encode())
         if here >= 0:
             os.fchdir(here)
             os.close(here)
+
+
+def _score(value: bytes) -> None:
+    """Be protected from the kernel's want of memory, or as others while we start one of those.
+
+    Without privilege it can be lowered again as far as systemd had set it, see proc(5). Where it
+    cannot, things stay as they are: that is no reason not to start.
+    """
+    try:
+        descriptor = os.open(OOM_SCORE, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        os.write(descriptor, value)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
 
 
 def findable(program: str, env: Mapping[str, str]) -> None:
