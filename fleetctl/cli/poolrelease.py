@@ -64,7 +64,8 @@ def _holding(found: Mapping[str, Told]) -> list[str]:
         if isinstance(told, Silent):
             tell(f"{host}: {told.state}: {told.detail}")
         count = 0 if isinstance(told, Silent) else sum(told.get(word, 0) for word in _HELD)
-        if count or (isinstance(told, Silent) and told.state != "absent"):
+        unknown = isinstance(told, Silent) and told.state != "absent"
+        if count or unknown or (not isinstance(told, Silent) and told.get("standing")):
             hosts.append(host)
         pools += count
     if pools:

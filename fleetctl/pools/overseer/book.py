@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from fleetctl.pools.overseer import failures, keeping
+from fleetctl.pools.overseer import failures, keeping, standing
 from fleetctl.pools.overseer.pools import (
     GONE,
     NEVER,
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from fleetctl.pools.overseer.standing import Standing
+
     Record = dict[str, Any]
 
 ERRORS_KEPT = 1000
@@ -62,18 +64,22 @@ _LOOKS = frozenset((TAKES, RESTS, NAP, LEAVE))
 class Book:
     """All pools, and what happened lately."""
 
-    __slots__ = ("errors", "pools")
+    __slots__ = ("errors", "pools", "standing")
 
     def __init__(self) -> None:
         self.pools: dict[str, Pool] = {}
         self.errors: dict[str, list[float]] = {}
         """Pool -> when its errors were, newest last; only pools that had some."""
+        self.standing: dict[str, Standing] = {}
+        """Token -> what is held under it, pools that come later included."""
 
     def apply(self, record: Record) -> None:
         """Take a record's word. Records of pools nobody knows any more are passed over."""
         pool = self.pools.get(record.get("p", ""))
         if pool is not None:
             _APPLY[record["e"]](self, pool, record)
+        elif record.get("e") in standing.APPLY:
+            standing.APPLY[record["e"]](self, record)
 
     def errors_lately(self, name: str, now: float) -> int:
         """How many errors a pool had in the last 15 minutes."""

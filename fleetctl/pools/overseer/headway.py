@@ -31,6 +31,8 @@ def progress(core: Core, token: str, among: Iterable[Pool] | None = None) -> dic
     pools = core.book.pools.values()
     found = [(pool, how_far(pool, token)) for pool in pools if pool.held is not None]
     told: dict[str, Any] = {"pools": 0, "left": 0}
+    if token in core.book.standing:
+        told["standing"] = 1
     for _, word in found:
         if word:
             told["pools"] += 1

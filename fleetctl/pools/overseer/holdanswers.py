@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from fleetctl.pools.overseer import headway, holds, orders
+from fleetctl.pools.overseer import headway, holds, orders, standing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def hold(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> dict[st
     if not why:
         raise ValueError("say why: whoever comes next will ask")
     pools = _wanted(overseer, request, chosen)
+    standing.stand(core, token, request.get("pools") or (), now, why, by=by)
     for pool in pools:
         holds.hold(core, pool, token, now, why, by=by)
     return headway.progress(core, token, pools)
@@ -35,6 +36,7 @@ def release(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> dict
     """Let go what is held under the token, of the pools named or of all; none is no mistake."""
     token, now, core = _token(request), time.monotonic(), overseer.core
     pools = _wanted(overseer, request, chosen)
+    standing.lift(core, token, request.get("pools") or (), now)
     for pool in pools:
         orders.release(core, pool, token, now)
     core.pump(now)

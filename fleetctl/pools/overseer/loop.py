@@ -23,6 +23,7 @@ from fleetctl.pools.overseer import (
     processes,
     restoring,
     specs,
+    standing,
     ticks,
     zygotes,
 )
@@ -130,7 +131,8 @@ class Overseer:
             keeping.kept(pool, self.core.book.errors.get(pool.name, []), now)
             for pool in self.core.book.pools.values()
         )
-        self.log.begin_anew([one for one in kept if one], time.time() - now)
+        whole = standing.kept(self.core.book, now)
+        self.log.begin_anew([*whole, *(one for one in kept if one)], time.time() - now)
 
     def reload(self, now: float) -> dict[str, int]:
         """Read the specs anew; raises SpecError with nothing changed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetctl.pools.overseer import endings, holds, kinds, states
+from fleetctl.pools.overseer import endings, holds, kinds, standing, states
 from fleetctl.pools.overseer.book import looked
 from fleetctl.pools.overseer.pools import DRAINED, GONE, NEVER, PAUSED, RUN, Pool
 from fleetctl.pools.overseer.states import LIVE, STOPPING, WORKING
@@ -45,6 +45,7 @@ def _add(core: Core, name: str, kind: Kind, now: float) -> None:
     else:
         core.note({"t": now, "e": "intent", "p": name, "to": RUN, "why": "in the specs again"})
         pool.kind = kind
+    standing.cover(core, pool, now)
     begin(core, pool, now)
 
 

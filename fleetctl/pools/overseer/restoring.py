@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from fleetctl.pools.overseer import eventlog, holds, keeping, orders, processes, states
+from fleetctl.pools.overseer import (
+    eventlog,
+    holds,
+    keeping,
+    orders,
+    processes,
+    standing,
+    states,
+)
 from fleetctl.pools.overseer.kinds import Kind
 from fleetctl.pools.overseer.pools import GONE, RUN, Pool, Slot
 from fleetctl.pools.overseer.states import LIVE
@@ -16,7 +24,7 @@ if TYPE_CHECKING:
 
     Adopt = Callable[[Slot], bool]
 
-_FROM_BOOT_TO_BOOT = frozenset(("intent", "target", "hold", "release", "awake"))
+_FROM_BOOT_TO_BOOT = frozenset(("intent", "target", "hold", "release", "awake", *standing.APPLY))
 """Records that outlast the host's own restart; processes and times do not."""
 
 
@@ -118,6 +126,7 @@ def take_up(core: Core, home: str, adopt: Adopt, now: float) -> dict[str, int]:
             _take_in(core, known.slot(number), pid, now)
             done["adopted" if adopt(known.slot(number)) else "buried"] += 1
     for pool in list(core.book.pools.values()):
+        standing.cover(core, pool, now)
         _go_on(core, pool, now)
     return done
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from fleetctl.pools.overseer import keeping, lives, orders, restoring, ticks
+from fleetctl.pools.overseer import keeping, lives, orders, restoring, standing, ticks
 from fleetctl.pools.overseer.book import Book
 from fleetctl.pools.overseer.core import SPAWN, Core
 from fleetctl.pools.overseer.eventlog import encode
@@ -109,21 +109,25 @@ class World:
             ticks.tick(self.core, self.now)
             self.settle()
 
-    def succeeded(self, *, anew: bool, boot: str = "b") -> None:
+    def succeeded(
+        self, *, anew: bool, boot: str = "b", more: Mapping[str, Kind] | None = None
+    ) -> None:
         """Another overseer takes over, by the log as it is or by one begun `anew`.
 
-        `boot`: "b" is that of the log; with another one no process is left.
+        `boot`: "b" is that of the log; with another one no process is left. `more`: pools that
+        specs of now name beside those that are there.
         """
         book, before = self.core.book, self.core
         records: list[Any] = list(self.log)
         if anew:
             errors = book.errors
             made = [keeping.kept(p, errors.get(n, []), self.now) for n, p in book.pools.items()]
-            records = [json.loads(encode(record, 5e5)) for record in made if record]
+            whole = [*standing.kept(book, self.now), *made]
+            records = [json.loads(encode(record, 5e5)) for record in whole if record]
         places = {(slot.pool.name, slot.number): pid for slot, pid in self.processes.items()}
         self.core = Core(lambda: 0.5, self._tokens)
         self.core.fits = before.fits
-        wanted = {name: pool.kind for name, pool in book.pools.items()}
+        wanted = {name: pool.kind for name, pool in book.pools.items()} | dict(more or {})
         restoring.restore(
             self.core, wanted, iter([{"boot": "b"}, *records]), boot, self.now, self.now + 5e5
         )
