@@ -2,7 +2,8 @@
 
 `python -m bench.pools_status`: an overseer with 3,000 pools answers `tally` and `status`, while
 another asks it small things; then `fleetctl pools status` over 44 lab hosts with 400 instances x 3
-pools each, all asleep.
+pools each, all asleep, in turn with `true` on the same hosts over the same transport. Where others
+have the processors, too, how long the overseer stood in line for one is told apart.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -22,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.pools_host import Measured, cpu_s, kind, measured, quantile
+from bench.pools_host import Measured, kind, measured, quantile
 from fleetctl.inventory.model import Fleet, Host, Login, Pools, Tier
 from fleetctl.lab.layout import Layout
 from fleetctl.lab.lifecycle import down, up
@@ -33,6 +35,7 @@ INSTANCES, KINDS = 1000, 3
 LOOKS = 60
 HOSTS, HOST_INSTANCES = 44, 400
 AWAKE = 300
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 CALL = "from fleetctl.cli.main import main; main()"
 
 
@@ -61,17 +64,25 @@ def one_overseer(awake: int) -> None:
 
 
 def _answers(host: Measured, title: str, do: str, **request: Any) -> None:
-    took = []
-    before = cpu_s(host.pid)
+    took: list[tuple[float, float, float]] = []
     for _ in range(LOOKS):
-        began = time.perf_counter()
+        began, (ran, stood) = time.perf_counter(), _scheduled_ms(host.pid)
         host.ask(do, **request)
-        took.append((time.perf_counter() - began) * 1000)
-    busy = (cpu_s(host.pid) - before) / LOOKS * 1000
-    print(
-        f"  {title}: p50 {quantile(took, 0.5):.1f} ms, p99 {quantile(took, 0.99):.1f} ms, ", end=""
-    )
-    print(f"{busy:.1f} ms of its processor", flush=True)
+        wall = (time.perf_counter() - began) * 1000
+        now = _scheduled_ms(host.pid)
+        took.append((wall, now[0] - ran, now[1] - stood))
+    told = []
+    for at, name in enumerate(("wall", "processor", "in line for one")):
+        values = [one[at] for one in took]
+        half, most = quantile(values, 0.5), quantile(values, 0.99)
+        told.append(f"{name} p50 {half:.1f} ms, p99 {most:.1f} ms")
+    print(f"  {title}: {'; '.join(told)}", flush=True)
+
+
+def _scheduled_ms(pid: int) -> tuple[float, float]:
+    """Milliseconds a process of one thread has run, and stood in line to run."""
+    ran, stood, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+    return int(ran) / 1e6, int(stood) / 1e6
 
 
 def _while_asked(host: Measured) -> None:
@@ -153,26 +164,40 @@ def the_fleet(hosts: int, instances: int, looks: int) -> None:
         fleet_of_sleepers(Path(name), hosts, instances) as lab,
     ):
         environ = {
-            **os.environ,
+            **{name: word for name, word in os.environ.items() if name != NO_BYTECODE},
+            "PYTHONPYCACHEPREFIX": f"{name}/compiled",  # as an installed program has it
             "FLEETCTL_INVENTORY": str(lab.inventory),
             "FLEETCTL_JOURNAL": f"{name}/journal.db",
         }
-        print(f"fleetctl pools status over {hosts} hosts x {instances} instances x {KINDS} pools:")
+        bare = [sys.executable, "-m", "bench.bare_reach", str(lab.inventory)]
+        ask = [sys.executable, "-c", CALL, "pools", "status"]
+        print(f"over {hosts} hosts x {instances} instances x {KINDS} pools:")
+        _timed("`true`, the first time", bare, environ, 1)
         for words in ([], ["--by", "host"], ["--by", "instance"], ["--by", "instance", "--all"]):
-            took, size, last = [], 0, ""
-            for _ in range(looks):
-                began = time.monotonic()
-                told = subprocess.run(
-                    [sys.executable, "-c", CALL, "pools", "status", *words],
-                    env=environ, capture_output=True, text=True, check=True,
-                )  # fmt: skip
-                took.append(time.monotonic() - began)
-                size, last = len(told.stdout), told.stderr.splitlines()[0]
-            print(
-                f"  {' '.join(words) or 'by kind'}: {min(took):.2f} s to {max(took):.2f} s, ",
-                end="",
-            )
-            print(f"{size} bytes; {last}", flush=True)
+            _timed("`true`", bare, environ, looks)
+            told = _timed(" ".join(("`pools status", *words)) + "`", [*ask, *words], environ, looks)
+            print(f"    {len(told.stdout)} bytes; {told.stderr.splitlines()[0]}", flush=True)
+
+
+def _timed(
+    title: str, command: list[str], environ: dict[str, str], looks: int
+) -> subprocess.CompletedProcess[str]:
+    """How long a command takes, and how much of a processor it had itself."""
+    took, own = [], []
+    told = subprocess.CompletedProcess(command, 0, "", "")
+    for _ in range(looks):
+        began, before = time.monotonic(), _children_s()
+        told = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+        took.append(time.monotonic() - began)
+        own.append(_children_s() - before)
+    times = f"{min(took):.2f} s to {max(took):.2f} s, half within {quantile(took, 0.5):.2f} s"
+    print(f"  {title}: {times}; its own processor {quantile(own, 0.5):.2f} s", flush=True)
+    return told
+
+
+def _children_s() -> float:
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def main() -> None:

@@ -40,13 +40,37 @@ ask() {
 """
 
 
+# Perl without any module starts in a fifth of the time of Python, and nearly every host has one. It
+# knows only a plain and short answer that is there in time; all else is told by the program itself.
+_SWIFTLY = r"""
+swiftly='
+  $SIG{ALRM} = sub { exit 9 };
+  alarm 25;
+  socket(S, 1, 1, 0) && connect(S, pack("Sa*", 1, $ARGV[0])) or exit 1;
+  syswrite(S, "$ARGV[1]\n");
+  while (sysread(S, $told, 65536, length $told)) { last if $told =~ /\n\z/ }
+  $told =~ s/^\{"ok": true, /{/ && $told =~ /\n\z/ && length $told < 49152 or exit 1;
+  print $told;
+'
+quickly() {
+  perl -e "$swiftly" "$home/control.sock" "$1" 2>/dev/null && return
+  [ $? -ne 9 ] || { echo "no overseer answers in $home: timed out" >&2; exit 69; }
+  ask "$1"
+}
+"""
+_SHORT = ("tally", "settled")
+"""What is answered in few words, and may be asked twice."""
+
+
 def asking(do: str, **request: Any) -> str:
     """sh template that sends one request and prints the answer, a line of JSON.
 
     Exits as the overseer's `--ask` does, and with EXIT_ABSENT where there is none. Values may hold
     no names.
     """
-    return ASK + _LIGHTLY + f"ask {_quoted({'do': do, **request})}\n"
+    short = do in _SHORT and request.get("by") != "instance"
+    way = _SWIFTLY + "quickly" if short else "ask"
+    return ASK + _LIGHTLY + f"{way} {_quoted({'do': do, **request})}\n"
 
 
 def _quoted(request: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.cli.overseers import Silent, told_by
+from fleetctl.playbook.overseers import asking
 from fleetctl.transport.protocol import Looked, Output
 from tests.pools.overseer.live import Host
 
@@ -63,6 +65,41 @@ def test_what_is_refused_is_told_apart_from_nobody_there(host: Host, tmp_path: P
     assert "dance" in ask(host, '{"do": "dance"}')[2]
     assert ask(host, '{"do": "status"}', str(tmp_path))[0] == 69
     assert ask(host, "status")[0] == 2
+
+
+def test_a_short_question_needs_no_python_where_there_is_perl(host: Host, tmp_path: Path) -> None:
+    """The answer is the same without; and what perl cannot tell the program itself tells."""
+    found, path = shutil.which("perl"), tmp_path / "bin"
+    if found is None:
+        pytest.skip("no perl here")
+    path.mkdir()
+    direct = host.ask("tally", kinds=["task"])
+    for perl, python in ((None, sys.executable), ("/bin/false", sys.executable), (found, "false")):
+        (path / "perl").unlink(missing_ok=True)
+        if perl is not None:
+            (path / "perl").symlink_to(perl)
+        code, out, err = asked(host, python, path, asking("tally", kinds=["task"], pack=True))
+        assert (code, err) == (0, "")
+        told = told_by(Looked(1, "h", 0, Output(out.encode(), b"", len(out)), Output(), 0.0))
+        assert isinstance(told, dict)
+        assert set(told) == set(direct) - {"ok"}
+        assert told["groups"]["task"]["words"] == direct["groups"]["task"]["words"]
+    code, out, err = asked(host, sys.executable, path, asking("tally", kinds="task"))
+    assert (code, out) == (1, "")
+    assert "kinds and instances are lists" in err
+    host.kill()
+    code, _, err = asked(host, sys.executable, path, asking("tally"))
+    assert code == 69
+    assert "no overseer answers in" in err
+
+
+def asked(host: Host, python: str, path: Path, template: str) -> tuple[int, str, str]:
+    """What a host's shell makes of it, with these programs alone."""
+    text = template.replace("{{pools.python}}", python).replace("{{pools.home}}", str(host.home))
+    shutil.copy(host.program, host.home / "overseer.pyz")
+    done = subprocess.run(["/bin/sh", "-c", text], env={"PATH": str(path), "HOME": "/"},
+                          capture_output=True, text=True, check=False, timeout=30)  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_a_long_answer_is_packed_and_read_back(host: Host) -> None:
