@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sys
@@ -12,6 +13,7 @@ from fleetctl.pools.overseer import processes
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
 UNITS = "/etc/systemd/system"
 PROGRAMS = "~/.fleetctl/programs"
@@ -81,13 +83,22 @@ def write_unit(unit: str, text: str, command: Sequence[str], home: str) -> bool:
     words = {"@USER@": user.pw_name, "@FOLDER@": user.pw_dir, "@COMMAND@": _quoted(command)}
     for word, value in words.items():
         text = text.replace(word, value)
-    place = f"{UNITS}/{_named(unit)}"
-    if processes.read_text(place) == text:
+    return put_unit(unit, text, home)
+
+
+def unit_text(unit: str) -> str:
+    """A unit as systemd has it; empty when there is none."""
+    return processes.read_text(f"{UNITS}/{_named(unit)}")
+
+
+def put_unit(unit: str, text: str, home: str) -> bool:
+    """As `write_unit`, with nothing left to fill in."""
+    if unit_text(unit) == text:
         return False
     fresh = f"{home}/.unit"
     with open(fresh, "w", encoding="utf-8") as opened:  # noqa: PTH123
         opened.write(text)
-    _do("install", "-m", "0644", fresh, place)
+    _do("install", "-m", "0644", fresh, f"{UNITS}/{_named(unit)}")
     os.unlink(fresh)  # noqa: PTH108
     _do("systemctl", "daemon-reload")
     return True
@@ -142,21 +153,59 @@ def programs_sent() -> list[str]:
     return [f"{folder}/{n}" for n in names if n.startswith("overseer-") and n.endswith(".pyz")]
 
 
-def forget_programs() -> None:
-    """Remove them, and their folder when nothing else is in it."""
-    remove(*programs_sent())
-    try:
+def forget_programs() -> list[str]:
+    """Remove them, and their folder when nothing else is in it; what could not be, and why."""
+    left = remove(*programs_sent())
+    with contextlib.suppress(OSError):
         os.rmdir(os.path.expanduser(PROGRAMS))  # noqa: PTH106, PTH111
-    except OSError:
-        return
+    return left
 
 
-def remove(*paths: str) -> None:
-    """Remove files and folders, whatever is in them."""
+def remove(*paths: str) -> list[str]:
+    """Remove files and folders, whatever is in them; what could not be removed, and why."""
     import shutil
+
+    left: list[str] = []
+
+    def remember(_: object, path: str, found: Any) -> None:
+        error = found[1]
+        if not isinstance(error, FileNotFoundError):
+            left.append(f"{path}: {getattr(error, 'strerror', None) or error}")
 
     for path in paths:
         if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
-            shutil.rmtree(path, ignore_errors=True)
-        elif os.path.lexists(path):
+            shutil.rmtree(path, onerror=remember)
+            continue
+        try:
             os.unlink(path)  # noqa: PTH108
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            left.append(f"{path}: {error.strerror}")
+    return left
+
+
+def point(link: str, target: str) -> None:
+    """Let a link name something else, in one move."""
+    folder, _, name = link.rpartition("/")
+    fresh = f"{folder}/.{name}.link"
+    if os.path.lexists(fresh):
+        os.unlink(fresh)  # noqa: PTH108
+    os.symlink(target, fresh)  # noqa: PTH211
+    os.rename(fresh, link)  # noqa: PTH104
+
+
+def prepare(folder: str, name: str, data: bytes, mode: int = 0o600) -> str:
+    """Write a file beside the one it is to replace; its path. Then replacing takes no more room."""
+    fresh = f"{folder}/.{name}.new"
+    with open(fresh, "wb") as opened:  # noqa: PTH123
+        opened.write(data)
+        opened.flush()
+        os.fsync(opened.fileno())
+    os.chmod(fresh, mode)  # noqa: PTH101
+    return fresh
+
+
+def write(folder: str, name: str, data: bytes, mode: int = 0o600) -> None:
+    """Write a file whole or not at all."""
+    os.rename(prepare(folder, name, data, mode), f"{folder}/{name}")  # noqa: PTH104

@@ -18,6 +18,7 @@ import time
 
 from fleetctl.pools.overseer import host
 from fleetctl.pools.overseer.asking import exchange
+from fleetctl.pools.overseer.fallback import Before
 from fleetctl.pools.overseer.host import Trouble
 from fleetctl.pools.overseer.version import VERSION
 
@@ -49,7 +50,7 @@ def main(home: str, word: str) -> int:
             told = well(home)
         else:
             told = leave(home)
-    except Trouble as error:
+    except (Trouble, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(f"{told}\n")
@@ -71,6 +72,27 @@ def lay(home: str, order: dict[str, Any]) -> str:
     troubled = laid.get("troubled", []) if same else sorted(troubled_in(told))
     ways = [order["python"], order["reserve"], order.get("unit", "")]
     now = {"version": VERSION, "specs": specs, "troubled": troubled, "ways": ways}
+    before = Before(home, told, _unit(laid), order.get("unit", ""))
+    try:
+        prepared = host.prepare(home, LAID, json.dumps(now).encode())
+        _copy_program(home)
+        before.aside = _switch(home, specs)
+        told = _make_way(home, order, laid, told)
+        os.rename(prepared, f"{home}/{LAID}")  # noqa: PTH104
+        _set_going(home, order, specs, told)
+        found = _settled(home, specs)
+    except (Trouble, OSError, ValueError) as error:
+        raise Trouble(f"{error}{before.put_back()}") from None
+    before.forget()
+    _check_sound(found, troubled)
+    _tidy(home, specs)
+    return in_words(found)
+
+
+def _make_way(
+    home: str, order: dict[str, Any], laid: dict[str, Any], told: dict[str, Any] | None
+) -> dict[str, Any] | None:
+    """End the overseer that works there if it cannot become the new one; what is left of it."""
     unit_changed = bool(order.get("unit")) and host.write_unit(
         order["unit"], order["unit_text"], _command(home, order), home
     )
@@ -78,17 +100,11 @@ def lay(home: str, order: dict[str, Any]) -> str:
         host.remove_unit(_unit(laid))  # or it would be started beside the new one one day
         host.until(lambda: not host.held(home), SETTLED_S, "the overseer does not end")
         told = None
+    ways = [order["python"], order["reserve"], order.get("unit", "")]
     if told is not None and (unit_changed or laid.get("ways") != ways):
         _end_overseer(home, told, _unit(laid) or order.get("unit", ""))
         told = None
-    _write(home, LAID, json.dumps(now).encode())
-    _copy_program(home)
-    _switch(home, specs)
-    _set_going(home, order, specs, told)
-    found = _settled(home, specs)
-    _check_sound(found, troubled)
-    _tidy(home, specs)
-    return in_words(found)
+    return told
 
 
 def _check_ours(home: str) -> None:
@@ -137,9 +153,20 @@ def leave(home: str) -> str:
     left = host.kept(home)
     if left:
         raise Trouble(f"processes of daemons are still there: {' '.join(map(str, left[:9]))}")
-    host.remove(home)
-    host.forget_programs()
+    _remove(home)
     return f"{ended} processes ended, {home} removed"
+
+
+def _remove(home: str) -> None:
+    """All of it; raises Trouble for what cannot be. What a second try needs goes last."""
+    names = [name for name in os.listdir(home) if name not in (LAID, PROGRAM)]  # noqa: PTH208
+    left = host.remove(*(f"{home}/{name}" for name in names))
+    left = left or host.remove(f"{home}/{PROGRAM}", f"{home}/{LAID}")
+    left = left or host.remove(home) or host.forget_programs()
+    if left:
+        more = f" and {len(left) - NAMED_MOST} more" if len(left) > NAMED_MOST else ""
+        raise Trouble(f"all daemons have ended, but not all could be removed: "
+                      f"{'; '.join(left[:NAMED_MOST])}{more}")  # fmt: skip
 
 
 def troubled_in(told: dict[str, Any] | None) -> set[str]:
@@ -172,7 +199,7 @@ def _lay_specs(home: str, order: dict[str, Any]) -> str:
     if not os.path.isdir(folder):  # noqa: PTH112
         os.makedirs(half, 0o700, exist_ok=True)  # noqa: PTH103
         for file, text in order["files"].items():
-            _write(half, file, text.encode())
+            host.write(half, file, text.encode())
     else:
         half = folder
     try:
@@ -277,19 +304,17 @@ def _copy_program(home: str) -> None:
                 return
     except OSError:
         pass
-    _write(home, PROGRAM, program)
+    host.write(home, PROGRAM, program, 0o700)
 
 
-def _switch(home: str, specs: str) -> None:
-    """Let `specs` name the new folder, in one move; what was kept there by hand is put aside."""
-    link = f"{home}/{SPECS}"
+def _switch(home: str, specs: str) -> str:
+    """Let `specs` name the new folder, in one move; where what was kept there by hand is now."""
+    link, aside = f"{home}/{SPECS}", ""
     if os.path.isdir(link) and not os.path.islink(link):  # noqa: PTH112, PTH114
-        os.rename(link, f"{home}/by-hand.{time.time():.0f}")  # noqa: PTH104
-    fresh = f"{home}/.{SPECS}.link"
-    if os.path.lexists(fresh):
-        os.unlink(fresh)  # noqa: PTH108
-    os.symlink(specs, fresh)  # noqa: PTH211
-    os.rename(fresh, link)  # noqa: PTH104
+        aside = f"{home}/by-hand.{time.time():.0f}"
+        os.rename(link, aside)  # noqa: PTH104
+    host.point(link, specs)
+    return aside
 
 
 def _tidy(home: str, specs: str) -> None:
@@ -313,14 +338,3 @@ def _read(home: str) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return laid if isinstance(laid, dict) else {}
-
-
-def _write(folder: str, name: str, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    fresh = f"{folder}/.{name}.new"
-    with open(fresh, "wb") as opened:  # noqa: PTH123
-        opened.write(data)
-        opened.flush()
-        os.fsync(opened.fileno())
-    os.chmod(fresh, 0o700 if name == PROGRAM else 0o600)  # noqa: PTH101
-    os.rename(fresh, f"{folder}/{name}")  # noqa: PTH104

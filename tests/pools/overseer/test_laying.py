@@ -148,6 +148,72 @@ def test_one_that_does_not_answer_is_told_and_nothing_is_put_beside_it(
     laying.leave(place.home)
 
 
+@pytest.mark.parametrize("under", [pytest.param("", marks=pytest.mark.exhaustive), "systemd"])
+def test_when_the_new_one_does_not_come_up_the_old_one_works_again(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, under: str
+) -> None:
+    """With its program, specs and unit as they were, and its daemons; the trouble is told first."""
+    _programs(tmp_path, monkeypatch)
+    unit = {"unit": "o.service", "unit_text": unit_template()} if under else {}
+    place.lay(**unit)
+    daemons = host.kept(place.home)
+    broken = tmp_path / "broken.pyz"
+    broken.write_text("import sys\nsys.exit('it is broken')\n")
+    monkeypatch.setattr(laying, "_OWN", str(broken))
+    monkeypatch.setattr(laying, "VERSION", "another")
+    monkeypatch.setattr(laying, "SETTLED_S", 1.0)
+    with pytest.raises(Trouble, match=r"(?s)overseer .*; the overseer that was there works again$"):
+        place.lay(**unit, specs="2", reserve=20.0)
+    monkeypatch.setattr(laying, "VERSION", version())
+    assert laying.well(place.home) == "1 pools: 1 running"
+    assert host.kept(place.home) == daemons
+    assert not list(Path(place.home).glob(".*.before"))
+    (pid,) = _overseers(place.home)
+    assert "--reserve\x0010\0" in Path(f"/proc/{pid}/cmdline").read_text()
+    assert not under or "--reserve 10" in host.unit_text("o")
+
+
+def test_what_cannot_be_laid_down_beside_one_that_works_leaves_it_at_work(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is found before the old one is asked to end."""
+    place.lay()
+    before = list(_overseers(place.home))
+
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(laying, "_switch", full)
+    with pytest.raises(Trouble, match=r"No space left on device; .* works on$"):
+        place.lay(specs="2", reserve=20.0)
+    assert list(_overseers(place.home)) == before
+    assert laying.well(place.home) == "1 pools: 1 running"
+
+
+def test_what_cannot_be_removed_is_told_and_can_be_tried_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`uninstall` leaves nothing, or says what; then what it needs once more is still there."""
+    assert [line.partition(": ")[0] for line in host.remove("/proc/self/attr")]
+    place.lay()
+    really = host.remove
+
+    def stubborn(*paths: str) -> list[str]:
+        logs = [path for path in paths if path.endswith("/logs")]
+        really(*(path for path in paths if path not in logs))
+        return [f"{path}: Operation not permitted" for path in logs]
+
+    monkeypatch.setattr(host, "remove", stubborn)
+    with pytest.raises(
+        Trouble, match=r"not all could be removed: .*/logs: Operation not permitted"
+    ):
+        laying.leave(place.home)
+    assert not host.kept(place.home)
+    monkeypatch.setattr(host, "remove", really)
+    assert laying.leave(place.home).startswith("0 processes ended")
+    assert not Path(place.home).exists()
+
+
 def test_specs_that_do_not_fit_the_host_change_nothing(place: Place) -> None:
     """What was laid down goes on as it was, and the half that was written is gone."""
     place.lay()
