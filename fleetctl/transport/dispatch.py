@@ -2,7 +2,9 @@
 
 The same for every kind of connection: `dial` makes them. A host's segments and asks are done one
 after the other on its session; looks go beside them on channels of their own; kills have threads
-of their own, so that they get through when every other thread is busy.
+of their own, so that they get through when every other thread is busy. A look at a host that is
+being connected to keeps no thread meanwhile: who asks a host that hangs again and again must not
+take the threads of all others.
 """
 
 from __future__ import annotations
@@ -44,7 +46,12 @@ class _Door(msgspec.Struct):
     orders: deque[RunSegment | Ask | Release] = msgspec.field(default_factory=deque)
     served: bool = False
     """A worker is at `orders`."""
-    dialling: threading.Lock = msgspec.field(default_factory=threading.Lock)
+    dialling: bool = False
+    """Somebody connects to it now; a look is parked until that has ended, and shares its end."""
+    parked: list[tuple[Look, float]] = msgspec.field(default_factory=list)
+    """With the moment after which nobody wants its answer any more."""
+    failure: Broken | None = None
+    """Of the last try."""
     wire: Wire | None = None
     session: HostSession | None = None
     users: int = 0
@@ -134,6 +141,7 @@ class Dispatcher:
         session: HostSession | None = None
         try:
             wire = self._enter(door)
+            assert wire is not None
             try:
                 if door.session is None:
                     door.session = self._session(door.host, wire)
@@ -159,7 +167,10 @@ class Dispatcher:
     def _do_aside(self, order: Look | Kill, door: _Door) -> None:
         wire: Wire | None = None
         try:
-            wire = self._enter(door, extra=isinstance(order, Kill))
+            look = order if isinstance(order, Look) else None
+            wire = self._enter(door, extra=look is None, look=look)
+            if wire is None:
+                return
             try:
                 if isinstance(order, Look):
                     self._sink(aside.look(wire, order, self._patience.open_s))
@@ -179,30 +190,64 @@ class Dispatcher:
 
     # --- connections
 
-    def _enter(self, door: _Door, *, extra: bool = False) -> Wire:
+    def _enter(self, door: _Door, *, extra: bool = False, look: Look | None = None) -> Wire | None:
         """The host's connection, made when there is none; `_leave` when done with it.
 
-        `extra`: do not ask for a place among the `fanout` connections.
+        `extra`: do not ask for a place among the `fanout` connections. None: somebody else is
+        connecting, and `look` is parked until then. Who waited for somebody else's try shares its
+        failure, but for a kill.
         """
-        with door.dialling:
-            with self._lock:
-                if door.wire is not None and door.wire.usable() and not self._closed:
-                    door.users += 1
-                    return door.wire
+        with self._lock:
+            while door.dialling:
+                if look is not None:
+                    door.parked.append((look, time.monotonic() + look.timeout_s))
+                    return None
+                self._places.wait()
+                if door.failure is not None and not extra:
+                    raise door.failure
+            if door.wire is not None and door.wire.usable() and not self._closed:
+                door.users += 1
+                return door.wire
+            door.dialling, door.failure = True, None
+        try:
             self._drop(door, door.wire)
-            self._take_place(extra=extra)
-            try:
-                wire = self._dial(door.host)
-            except BaseException:
-                self._give_place()
-                raise
-            with self._lock:
-                if not self._closed:
-                    door.wire, door.session = wire, None
-                    door.users += 1
-                    return wire
-            wire.close()
-            raise Broken("closed", "fleetctl is closing its connections")
+            wire = self._connect(door, extra=extra)
+        except BaseException as error:
+            self._end_dialling(door, error if isinstance(error, Broken) else _bug(error))
+            raise
+        self._end_dialling(door, None)
+        return wire
+
+    def _connect(self, door: _Door, *, extra: bool) -> Wire:
+        self._take_place(extra=extra)
+        try:
+            wire = self._dial(door.host)
+        except BaseException:
+            self._give_place()
+            raise
+        with self._lock:
+            if not self._closed:
+                door.wire, door.session = wire, None
+                door.users += 1
+                return wire
+        wire.close()
+        raise Broken("closed", "fleetctl is closing its connections")
+
+    def _end_dialling(self, door: _Door, broken: Broken | None) -> None:
+        """Looks that came meanwhile are done, or lost as whoever connected is."""
+        now_s = time.monotonic()
+        with self._lock:
+            door.dialling, door.failure = False, broken
+            parked, door.parked = door.parked, []
+            self._places.notify_all()
+        for look, until_s in parked:
+            if broken is not None:
+                self._lose(look, broken, sent=False)
+            elif until_s < now_s:
+                late = Broken("connect", f"{look.timeout_s:g} s had passed before it was connected")
+                self._lose(look, late, sent=False)
+            else:
+                self._put_aside(look, door)
 
     def _leave(self, door: _Door) -> None:
         with self._lock:
@@ -251,5 +296,5 @@ class Dispatcher:
         self._drop(door, wire)
 
 
-def _bug(error: Exception) -> Broken:
+def _bug(error: BaseException) -> Broken:
     return Broken("internal", f"{type(error).__name__}: {error}")

@@ -99,8 +99,9 @@ def log_in(
     sock = _reach(route, via)
     strategy = _Login(route)
     client = _client(route, host_keys)
+    late = _Late(sock)
     try:
-        with watchdog.limit(route.connect_timeout_s * _LOGIN_FACTOR, lambda: shut(sock)):
+        with watchdog.limit(route.connect_timeout_s * _LOGIN_FACTOR, late.end):
             client.connect(
                 route.address,
                 route.port,
@@ -117,8 +118,24 @@ def log_in(
         with contextlib.suppress(Exception):
             client.close()
             sock.close()
-        raise _explain(error, route, strategy.troubles, via) from error
+        raise _explain(error, route, strategy.troubles, via, late) from error
     return SshWire(client, sock, watchdog, via)
+
+
+class _Late:
+    """Ends a connection that is not up in time, and knows afterwards that it was us."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._ended = False
+
+    def end(self) -> None:
+        self._ended = True
+        shut(self._sock)
+
+    def explains(self, error: Exception) -> bool:
+        """Whether `error` comes of the other end's silence: the library tells both alike."""
+        return self._ended or isinstance(error.__context__, TimeoutError)
 
 
 def _reach(route: Route, via: SshWire | None) -> Any:
@@ -138,8 +155,9 @@ def _reach(route: Route, via: SshWire | None) -> Any:
 def shown_key(route: Route, watchdog: Watchdog, via: SshWire | None) -> HostKey:
     """The key the host shows, without logging in; raises Broken."""
     sock = _reach(route, via)
+    late = _Late(sock)
     try:
-        with watchdog.limit(route.connect_timeout_s * _LOGIN_FACTOR, lambda: shut(sock)):
+        with watchdog.limit(route.connect_timeout_s * _LOGIN_FACTOR, late.end):
             transport = _transport(sock)
             try:
                 transport.start_client(timeout=route.connect_timeout_s * _LOGIN_FACTOR)
@@ -148,7 +166,7 @@ def shown_key(route: Route, watchdog: Watchdog, via: SshWire | None) -> HostKey:
                 shut(sock)
                 transport.close()
     except Exception as error:
-        raise _explain(error, route, [], via) from error
+        raise _explain(error, route, [], via, late) from error
     return HostKey(key.get_name(), key.get_base64())
 
 
@@ -217,7 +235,9 @@ def _first(wanted: tuple[str, ...], offered: Any) -> tuple[str, ...]:
     return tuple(n for n in wanted if n in names) + tuple(n for n in names if n not in wanted)
 
 
-def _explain(error: Exception, route: Route, troubles: list[str], via: SshWire | None) -> Broken:
+def _explain(
+    error: Exception, route: Route, troubles: list[str], via: SshWire | None, late: _Late
+) -> Broken:
     """The Broken an error of connecting stands for."""
     if via is not None and not via.usable():
         return Broken("bastion", "the connection to the bastion was lost")
@@ -230,6 +250,8 @@ def _explain(error: Exception, route: Route, troubles: list[str], via: SshWire |
         return Broken("host key", detail, retryable=False)
     if isinstance(error, AuthFailure):
         return _explain_login(error, route, troubles)
+    if late.explains(error):  # no crowd at its door: others need not come more slowly for it
+        return Broken("connect", f"{route.address}:{route.port} was connected, then said nothing")
     if isinstance(error, (EOFError, ConnectionError)) or "banner" in str(error):
         return Dropped(f"{route.address}:{route.port} closed before the login ({words(error)})")
     return Broken("connect", f"{route.address}:{route.port}: {words(error)}")

@@ -29,7 +29,7 @@ def ward(request: pytest.FixtureRequest, tmp_path: Path, lab_fleet: StartLab) ->
 
 BEFORE = {
     "refuse": "Connection refused",
-    "hang": "closed before the login",
+    "hang": "was connected, then said nothing",
     "wrong-host-key": "shows another ssh-ed25519 key than the known one",
 }
 

@@ -14,7 +14,7 @@ import pytest
 from fleetctl.transport.dispatch import Dispatcher
 from fleetctl.transport.lanes import Lanes
 from fleetctl.transport.local import LocalWire
-from fleetctl.transport.protocol import Event, Lost, SegmentEnded
+from fleetctl.transport.protocol import Event, Look, Looked, Lost, SegmentEnded
 from fleetctl.transport.watchdog import Watchdog
 from fleetctl.transport.wire import Broken, Wire
 from tests.transport.desk import Desk, run
@@ -38,6 +38,20 @@ def open_desk() -> Iterator[OpenDesk]:
 
 def here(folder: Path) -> LocalWire:
     return LocalWire({"HOME": str(folder), "PATH": "/usr/bin:/bin"})
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.001)
+
+
+def ask(desk: Desk, script: str, host: str = "h1", timeout_s: float = 50.0) -> int:
+    """Submit a look; its ticket."""
+    ticket = next(desk.tickets)
+    desk.transport.submit(Look(ticket, host, script, timeout_s))
+    return ticket
 
 
 def test_host_that_cannot_be_reached_is_lost_with_nothing_sent(open_desk: OpenDesk) -> None:
@@ -91,6 +105,61 @@ def test_never_more_connections_than_the_fanout(open_desk: OpenDesk, tmp_path: P
     ]
     assert {type(desk.final(ticket)) for ticket in tickets} == {SegmentEnded}
     assert most[0] <= 2
+
+
+def test_a_host_that_hangs_keeps_one_thread_however_often_it_is_asked(
+    open_desk: OpenDesk, tmp_path: Path
+) -> None:
+    """Looks at it share the one try to connect, and all others are answered meanwhile."""
+    hung, tries = threading.Event(), itertools.count()
+
+    def dial(host: str) -> Wire:
+        if host == "hung":
+            next(tries)
+            hung.wait(30)
+            raise Broken("connect", "it never spoke")
+        return here(tmp_path)
+
+    desk = open_desk(dial, fanout=3)
+    looks = [ask(desk, "true", host="hung") for _ in range(20)]
+    assert isinstance(desk.transport, Dispatcher)
+    door = desk.transport._doors["hung"]
+    until(lambda: len(door.parked) == 19)
+    looks.append(desk.segment(run("a", "true"), host="hung"))
+    assert isinstance(desk.final(ask(desk, "true", host="well")), Looked)
+    hung.set()
+    for ticket in looks:
+        lost = desk.final(ticket)
+        assert isinstance(lost, Lost)
+        assert (lost.detail, lost.sent) == ("it never spoke", False)
+    assert next(tries) == 1
+
+
+def test_looks_parked_while_connecting_are_answered_then(
+    open_desk: OpenDesk, tmp_path: Path
+) -> None:
+    """One whose time is over is lost: who asked has gone, and must not have it done later."""
+    slow = threading.Event()
+
+    def dial(host: str) -> Wire:
+        slow.wait(30)
+        return here(tmp_path)
+
+    desk = open_desk(dial, fanout=3)
+    segment = desk.segment(run("a", "true"))
+    assert isinstance(desk.transport, Dispatcher)
+    door = desk.transport._doors["h1"]
+    until(lambda: door.dialling)
+    looks = [ask(desk, "true"), ask(desk, "true"), ask(desk, "true")]
+    stale = ask(desk, "touch stale", timeout_s=0.0)
+    until(lambda: len(door.parked) == 4)
+    slow.set()
+    assert {type(desk.final(ticket)) for ticket in looks} == {Looked}
+    assert isinstance(desk.final(segment), SegmentEnded)
+    lost = desk.final(stale)
+    assert isinstance(lost, Lost)
+    assert not lost.sent
+    assert not (tmp_path / "stale").exists()
 
 
 def test_orders_after_close_are_lost_with_nothing_sent(open_desk: OpenDesk, tmp_path: Path) -> None:

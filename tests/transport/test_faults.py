@@ -89,6 +89,7 @@ def test_host_that_never_greets_is_given_up(lab: RunningLab, open_desk: OpenDesk
     desk.do(run("a", "true"), host="h2")
     end = lost(desk, hanging)
     assert (end.sent, end.cause) == (False, "connect")
+    assert "then said nothing" in end.detail
     assert time.monotonic() - started_s < 30
 
 
