@@ -78,7 +78,8 @@ def status(inventory: str | None, output: str) -> ExitCode:
 
 @lock.command()
 @click.option("--tier", "tiers", multiple=True, required=True, metavar="TIER", help="Which lease.")
-@click.option("--reason", required=True, metavar="TEXT", help="Why; whoever loses it is told.")
+@click.option("--reason", "--why", "reason", required=True, metavar="TEXT",
+              help="Whoever loses it is told.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 @inventory_option
 def steal(tiers: tuple[str, ...], reason: str, yes: bool, inventory: str | None) -> ExitCode:

@@ -11,6 +11,7 @@ from fleetctl.cli.gathering import gather
 from fleetctl.cli.journal import journal_option
 from fleetctl.cli.lock import lease_option
 from fleetctl.cli.output import output_option
+from fleetctl.cli.poolflags import end_of, end_options, said_why, why_option
 from fleetctl.cli.poolrun import Act, Flags, act_on
 from fleetctl.cli.selection import Choice, selection_options
 
@@ -34,8 +35,7 @@ def acting_options(command: Command) -> Command:
         click.option("--throttle", metavar="N/min", help="Most host starts in a time."),
         click.option("--fanout", "-f", type=click.IntRange(1), help="Most hosts at once."),
         click.option("--batch", metavar="N|N%", help="Batch sizes.  [default: 1,25%,100%]"),
-        click.option("--why", "--reason", "why", metavar="TEXT", default="",
-                     help="Shown in status and in `runs`."),
+        why_option,
         selection_options,
         click.option("--instance", multiple=True, metavar="NAME", help="Pools of this instance."),
     ):  # fmt: skip
@@ -46,12 +46,6 @@ def acting_options(command: Command) -> Command:
 def _pools(command: Command) -> Command:
     """`KIND|POOL...` behind the flags."""
     return click.argument("names", nargs=-1, metavar="[KIND|POOL]...")(acting_options(command))
-
-
-def _until(command: Command) -> Command:
-    """`--for` and `--until`."""
-    command = click.option("--until", metavar="TIME", help="It ends then, as 'mon 06:00'.")(command)
-    return click.option("--for", "for_text", metavar="TIME", help="It ends after, as 30m.")(command)
 
 
 @click.command()
@@ -75,7 +69,7 @@ def wake(names: tuple[str, ...], choice: Choice, flags: Flags) -> ExitCode:
 
 @click.command()
 @_pools
-@_until
+@end_options
 def pause(names: tuple[str, ...], choice: Choice, flags: Flags, **ends: str | None) -> ExitCode:
     """Start nothing more for pools; what runs goes on. Work that comes is remembered."""
     return act_on(_bounded("pause", flags, ends), names, choice, flags)
@@ -83,35 +77,15 @@ def pause(names: tuple[str, ...], choice: Choice, flags: Flags, **ends: str | No
 
 @click.command()
 @_pools
-@_until
+@end_options
 def drain(names: tuple[str, ...], choice: Choice, flags: Flags, **ends: str | None) -> ExitCode:
     """As pause; idle daemons are ended now, busy ones when their task is done."""
     return act_on(_bounded("drain", flags, ends), names, choice, flags)
 
 
 def _bounded(verb: str, flags: Flags, ends: dict[str, str | None]) -> Act:
-    if not flags.why:
-        raise UsageError("say why: whoever comes next will ask", where="--why")
-    seconds = _seconds(ends.get("for_text"), ends.get("until"))
-    return Act(verb, {"do": verb, **({"for_s": seconds} if seconds else {})}, LOOKS_S)
-
-
-def _seconds(for_text: str | None, until: str | None) -> float | None:
-    """From now; None: without an end."""
-    import time
-
-    from fleetctl.base.durations import parse_duration_s
-    from fleetctl.cli.moments import read_moment
-
-    if for_text and until:
-        raise UsageError("say --for or --until, not both", where="--until")
-    try:
-        if until:
-            now_s = time.time()
-            return round(read_moment(until, now_s).at_s - now_s)
-        return parse_duration_s(for_text) if for_text else None
-    except ValueError as error:
-        raise UsageError(str(error), where="--for") from None
+    said_why(flags.why)
+    return Act(verb, {"do": verb, **end_of(ends.get("for_text"), ends.get("until"))}, LOOKS_S)
 
 
 @click.command()

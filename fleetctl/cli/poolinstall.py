@@ -13,6 +13,7 @@ from fleetctl.cli.gathering import gather
 from fleetctl.cli.journal import journal_option
 from fleetctl.cli.lock import lease_option
 from fleetctl.cli.output import output_option, tell
+from fleetctl.cli.poolflags import why_option
 from fleetctl.cli.selection import Choice, selection_options
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Flags(NamedTuple):
     no_lease: bool
     journal: str | None
     output: str
+    why: str
 
 
 def _flags(command: Command) -> Command:
@@ -44,6 +46,7 @@ def _flags(command: Command) -> Command:
         click.option("--max-failures", metavar="N|N%", default="0", show_default=True,
                      help="Hosts that may be lost before it stops."),
         click.option("--batch", metavar="N|N%", help="Batch sizes.  [default: 1,25%,100%]"),
+        why_option,
         selection_options,
         click.argument("selector", required=False),
     ):  # fmt: skip
@@ -92,7 +95,8 @@ def uninstall(selector: str | None, choice: Choice, flags: Flags) -> ExitCode:
         return ExitCode.OK
     tell("\n".join(dying_line(host, found[host]) for host in there))
     tell("specs, logs and the log of events are removed with them")
-    plan = _plan(fleet, there, {}, leaving("Uninstall overseers", flags.max_failures), flags)
+    recipe = leaving(_titled("Uninstall overseers", flags), flags.max_failures)
+    plan = _plan(fleet, there, {}, recipe, flags)
     return _go(plan, there, flags)
 
 
@@ -120,10 +124,19 @@ def _install(verb: str, selector: str | None, choice: Choice, flags: Flags, soak
         tell("nothing to do")
         return ExitCode.OK
     recipe = installing(
-        f"{verb} overseers", str(_packed(version())), version(), soak_s, flags.max_failures
+        _titled(f"{verb} overseers", flags),
+        str(_packed(version())),
+        version(),
+        soak_s,
+        flags.max_failures,
     )
     orders = {host: {ORDER: wished[host].order()} for host in changing}
     return _go(_plan(fleet, changing, orders, recipe, flags), changing, flags)
+
+
+def _titled(title: str, flags: Flags) -> str:
+    """What `runs list` shows."""
+    return f"{title}: {flags.why}" if flags.why else title
 
 
 def _having(hosts: Sequence[str], having: list[str]) -> list[str]:

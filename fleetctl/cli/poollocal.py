@@ -10,6 +10,7 @@ import click
 
 from fleetctl.base.errors import ExitCode, UsageError
 from fleetctl.cli.output import emit, output_option, printable, tell, write
+from fleetctl.cli.poolflags import end_of, end_options, said_why, why_option
 
 if TYPE_CHECKING:
     from fleetctl.pools.local import Overseer
@@ -156,44 +157,33 @@ def wake(ctx: click.Context, names: tuple[str, ...], yes: bool) -> ExitCode:
 
 
 def _bounded(command: Any) -> Any:
-    """`--why` and `--for`."""
-    command = click.option("--why", required=True, metavar="TEXT", help="Shown in status.")(command)
-    return click.option("--for", "for_text", metavar="TIME", help="Until then, as 30m.")(command)
+    """`--why`, `--for` and `--until`."""
+    return why_option(end_options(command))
 
 
-def _seconds(text: str | None) -> float | None:
-    from fleetctl.base.durations import parse_duration_s
-
-    try:
-        return parse_duration_s(text) if text else None
-    except ValueError as error:
-        raise UsageError(str(error), where="--for") from None
+def _stop(ctx: click.Context, do: str, names: Sequence[str], yes: bool, **flags: Any) -> ExitCode:
+    """Pause or drain, as the flags of `_bounded` say."""
+    why, ends = said_why(flags["why"]), end_of(flags["for_text"], flags["until"])
+    _change(ctx, do, names, yes, why=why, by=getpass.getuser(), **ends)
+    return ExitCode.OK
 
 
 @click.command()
 @_bounded
 @_names
 @click.pass_context
-def pause(
-    ctx: click.Context, names: tuple[str, ...], yes: bool, why: str, for_text: str | None
-) -> ExitCode:
+def pause(ctx: click.Context, /, names: tuple[str, ...], yes: bool, **flags: Any) -> ExitCode:
     """Start nothing more for pools; what runs goes on. Work that comes is remembered."""
-    until = _seconds(for_text)
-    _change(ctx, "pause", names, yes, why=why, for_s=until, by=getpass.getuser())
-    return ExitCode.OK
+    return _stop(ctx, "pause", names, yes, **flags)
 
 
 @click.command()
 @_bounded
 @_names
 @click.pass_context
-def drain(
-    ctx: click.Context, names: tuple[str, ...], yes: bool, why: str, for_text: str | None
-) -> ExitCode:
+def drain(ctx: click.Context, /, names: tuple[str, ...], yes: bool, **flags: Any) -> ExitCode:
     """As pause; idle daemons are ended now, busy ones when their task is done."""
-    until = _seconds(for_text)
-    _change(ctx, "drain", names, yes, why=why, for_s=until, by=getpass.getuser())
-    return ExitCode.OK
+    return _stop(ctx, "drain", names, yes, **flags)
 
 
 @click.command()

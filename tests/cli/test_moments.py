@@ -51,6 +51,15 @@ def test_what_is_over_is_refused_and_the_next_is_offered(text: str, next_one: st
     assert caught.value.hint == f"the next: --at '{next_one}'"
 
 
+@pytest.mark.parametrize("text", ["soon", "25:00", "noday 06:00", "14:00", "in a while"])
+def test_a_mistake_names_the_flag_it_was_made_in(text: str) -> None:
+    """Several commands take a time, each by a flag of its own."""
+    with pytest.raises(UsageError) as caught:
+        read_moment(text, NOW.timestamp(), BERLIN, flag="--until")
+    assert caught.value.what.startswith("--until")
+    assert "--at" not in str(caught.value)
+
+
 def test_six_o_clock_is_six_o_clock_after_the_clocks_changed() -> None:
     """The night before is an hour shorter or longer; the start is not moved by it."""
     spring = datetime(2026, 3, 28, 20, 0, tzinfo=BERLIN)

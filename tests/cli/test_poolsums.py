@@ -50,6 +50,10 @@ def test_kinds_pools_and_instances_mean_patterns() -> None:
     [
         (["pause", "task"], "say why"),
         (["drain", "task", "--why", "x", "--for", "soon"], "soon"),
+        (["pause", "task", "--reason", "x", "--until", "soon"], '--until "soon" is no time'),
+        (["pause", "task", "--why", "x", "--until", "0s"], "0 s is no time"),
+        (["--local", "pause", "acme/task", "--reason", "x", "--until", "25:00"], "--until"),
+        (["--local", "drain", "acme/task"], "say why"),
         (["drain", "task", "--why", "x", "--for", "1h", "--until", "06:00"], "not both"),
         (["release", "it's"], "no run's id"),
         (["scale"], "say either MIN and MAX"),

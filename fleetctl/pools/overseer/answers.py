@@ -206,7 +206,9 @@ def _hold(overseer: Overseer, request: Request) -> Answer:
     why, by = str(request.get("why") or ""), str(request.get("by") or "")
     if not why:
         raise Refused("say why: whoever comes next will ask")
-    seconds = request.get("for_s")
+    seconds, wall = request.get("for_s"), request.get("until_s")
+    if wall:  # whoever asked may have been a while in asking
+        seconds = max(1.0, float(wall) - time.time())
     until = now + float(seconds) if seconds else NEVER
     for pool in pools:
         hold(overseer.core, pool, now, why, by=by, until=until)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from fleetctl.pools.overseer import orders
+from fleetctl.pools.overseer import answers, orders
 from fleetctl.pools.overseer.eventlog import encode
 from fleetctl.pools.overseer.kinds import Kind
+from fleetctl.pools.overseer.loop import Overseer
 from tests.pools.overseer.world import BUSY, IDLE, NAP, READY, World, working
 
 SEEN = {**NAP, "X_FLEETCTL_SEEN": "0"}
@@ -171,3 +175,15 @@ def test_a_pool_that_was_removed_and_added_again_is_there_for_the_next_overseer(
     assert len(world.processes) == (works and boot == "b")
     world.attention(again)
     assert again.slot(0).state in ("starting", "busy")
+
+
+def test_a_pause_ends_at_the_time_that_was_said_however_late_the_host_is_asked() -> None:
+    """Seconds are counted from the asking, which for the last batch may be an hour later."""
+    world = World()
+    pool = world.add()
+    overseer = cast(Overseer, SimpleNamespace(core=world.core))
+    wall = time.time() + 60
+    request = {"do": "pause", "pools": ["*"], "why": "x", "for_s": 3660, "until_s": wall}
+    answers._ACTS["pause"](overseer, request)  # noqa: SLF001
+    assert pool.note is not None
+    assert pool.note[0] - time.monotonic() == pytest.approx(60, abs=5)
