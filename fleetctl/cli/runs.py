@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 from click.core import ParameterSource
 
@@ -86,6 +88,8 @@ def show(run: str, journal: str | None, output: str) -> ExitCode:
         if holder:
             tell(f"this run is live: {holder}")
         view = read_account(opened, row.id).view
+        if holder:
+            view.now_s = max(view.now_s, time.time())  # a step that runs makes no records
         return tell_result(view, output, earlier_than(opened, view), live=bool(holder))
 
 

@@ -56,6 +56,18 @@ def test_runs_are_listed_with_their_state(journal: Journal) -> None:
     assert row["state"] == "live"
 
 
+def test_a_live_run_takes_until_now(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long step writes nothing, and the run takes its time all the same."""
+    _keep(journal, Story().open().send("db", DB[:1]))
+    monkeypatch.setattr("fleetctl.cli.runs.time.time", lambda: START_S + 3600)
+    lock = journal.lock("01RUN")
+    lock.take("bea@lap 7")
+    live = _call("show", "01RUN").output
+    lock.release()
+    assert "goes on; so far it took 1 h" in live
+    assert "1 h" not in _call("show", "01RUN").output  # cut off: nobody knows for how long
+
+
 def test_no_runs_are_no_error(journal: Journal) -> None:
     """A program gets an empty array, a person a word."""
     assert json.loads(_call("list", "--output", "json").stdout) == []
