@@ -268,9 +268,8 @@ def summary(rows: Sequence[Row], silent: Mapping[str, Silent], told: int) -> str
     words = sorted(whole.words.items(), key=lambda one: list(LOOKS).index(one[0].lower()))
     counts = ", ".join(f"{number:,} {word.lower()}" for word, number in words) or "none"
     hosts = hosts_word(told) if not silent else f"{told} of {hosts_word(told + len(silent))}"
-    lately = (
-        "no errors recently" if not whole.errors_15m else f"{whole.errors_15m:,} errors in 15 min"
-    )
+    errors = f"{whole.errors_15m:,} error{'s' if whole.errors_15m > 1 else ''} in 15 min"
+    lately = errors if whole.errors_15m else "no errors recently"
     keep = "keeps" if len(silent) == 1 else "keep"
     unknown = f"; what {hosts_word(len(silent))} {keep} is unknown" if silent else ""
     return f"{hosts} told: {whole.pools:,} pools: {counts}; {lately}{unknown}"

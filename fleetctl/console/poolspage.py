@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fleetctl.base.errors import UsageError
 from fleetctl.base.names import did_you_mean
 from fleetctl.console.pooldesk import PoolDesk
-from fleetctl.console.poolsview import Line, host_lines, kind_lines, part
+from fleetctl.console.poolsview import Line, host_lines, kind_lines, overseers_in_trouble, part
 from fleetctl.inventory.model import Fleet
 from fleetctl.pools.words import LOOKS
 
@@ -48,6 +48,7 @@ def pools_values(
     asked = {"by": by, "tier": tier, "host": host, "q": wanted}
     return {
         **asked, "tiers": tiers, "keepers": keepers, "told": told, "lines": lines, "note": note,
+        "faults": overseers_in_trouble(told) if by != "host" else (),
         "page": page, "page_count": -(-count // LINES), "every_s": desk.every_s,
         "trouble": desk.trouble, "looks": list(LOOKS.values()),
         "page_path": lambda number: _path("/pools", **asked, page=str(number)),

@@ -46,9 +46,9 @@ class Line(NamedTuple):
     density: str
     """Instances a host keeps, and how full its memory is."""
     wrong: bool
-    failing: tuple[str, ...] = ()
-    """What is wrong with overseers themselves, and on which hosts."""
     told_s: float = 0.0
+    faults: tuple[str, ...] = ()
+    """Of a host: what is wrong with its overseer itself."""
 
 
 class Unknown(NamedTuple):
@@ -117,8 +117,19 @@ def host_lines(told: Told) -> list[Line]:
     lines = []
     for host, one in told.known.items():
         instances = round(one.overseer.get("instances", 0))
-        lines.append(_line(host, total(one.groups.values()), {host: one}, instances))
+        line = _line(host, total(one.groups.values()), {host: one}, instances)
+        faults = faults_of(one.overseer)
+        lines.append(line._replace(faults=faults, wrong=line.wrong or bool(faults)))
     return _ordered(lines)
+
+
+def overseers_in_trouble(told: Told) -> tuple[str, ...]:
+    """What is wrong with overseers themselves, and where; a fault is no kind's or instance's."""
+    faults: dict[str, list[str]] = {}
+    for host, one in told.known.items():
+        for fault in faults_of(one.overseer):
+            faults.setdefault(fault, []).append(host)
+    return tuple(f"{fault} on {fold(hosts)}" for fault, hosts in faults.items())
 
 
 class Instances:
@@ -163,7 +174,6 @@ def _line(
     at_s = told_s if told_s is not None else min((one.told_s for one in its.values()), default=0.0)
     wake = group.next_wake_s
     shares = tuple(_shares(group.slots))
-    failing = tuple(_failing(its))
     return Line(
         name, len(its) or hosts, shares, group,
         tuple(f"{one.state} {one.cause}: {_pools(one.pools)}{_at(at_s, one.next_s, 'next')}"
@@ -172,8 +182,8 @@ def _line(
               f"{_at(at_s, one.left_s, 'until')}" for one in group.holds),
         _tasks(group), None if wake is None else at_s + wake,
         _density(its, group.instances if instances is None else instances),
-        any(share.word in WRONG for share in shares) or bool(group.troubles) or bool(failing),
-        failing, at_s,
+        any(share.word in WRONG for share in shares) or bool(group.troubles),
+        at_s,
     )  # fmt: skip
 
 
@@ -214,14 +224,6 @@ def _density(its: Mapping[str, HostPools], instances: int) -> str:
     if full:
         words += f", {max(full):.0f}% full"
     return words
-
-
-def _failing(its: Mapping[str, HostPools]) -> Iterator[str]:
-    faults: dict[str, list[str]] = {}
-    for host, one in its.items():
-        for fault in faults_of(one.overseer):
-            faults.setdefault(fault, []).append(host)
-    return (f"{fault} on {fold(hosts)}" for fault, hosts in faults.items())
 
 
 def _pools(count: int) -> str:

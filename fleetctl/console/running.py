@@ -16,7 +16,10 @@ from fleetctl.report.story import RunStory
 
 BUSY_MAX = 200
 """Hosts in flight that are told one by one."""
-GLYPHS = {"to do": "·", "running": "▶", "gate": "◇", "done": "✓", "stopped": "✕"}
+GLYPHS = {
+    "to do": "·", "running": "▶", "gate": "◇", "done": "✓", "stopped": "✕", "cut off": "?",
+    "not begun": "·",
+}  # fmt: skip
 
 
 class PhaseRow(NamedTuple):
@@ -88,7 +91,7 @@ def picture(story: RunStory, at_work: AtWork, holder: str, now_s: float) -> RunP
         f"about {format_duration(usual)} expected" if usual is not None else "",
         _state(story, live), _headline(story, live), accounted_words(known),
         tuple(unaccounted_lines(known)) if story.ended is not None else (),
-        tuple(_phase_row(story, phase) for phase in story.phases.values()),
+        tuple(_phase_row(story, phase, live) for phase in story.phases.values()),
         tuple(busy[:BUSY_MAX]), max(0, len(busy) - BUSY_MAX), tuple(facts.failures(story)),
         tuple(_questions(story)) if live else (), _stop_words(story), len(known.outcomes),
         _safe_words(busy, live),
@@ -110,7 +113,7 @@ def _headline(story: RunStory, live: bool) -> str:
         return "Cut off: its controller is gone, and what it had begun is not known"
     if story.stop is not None:
         return "Stopping: nothing new starts, what is in flight ends"
-    begun = [name for name, phase in story.phases.items() if _word(story, phase) != "to do"]
+    begun = [name for name, phase in story.phases.items() if phase.began_s is not None]
     return f"Running: phase {begun[-1]}" if begun else "Running: nothing has begun yet"
 
 
@@ -127,13 +130,16 @@ def _safe_words(busy: list[BusyRow], live: bool) -> str:
         return ""
     if not busy:
         return "nothing is in flight: safe to leave"
-    at = Counter(row.doing for row in busy).most_common(1)[0]
-    return f"{len(busy)} in flight, {at[1]} of them at {at[0]}"
+    doing, count = Counter(row.doing for row in busy).most_common(1)[0]
+    share = "" if len(busy) == 1 else "all " if count == len(busy) else f"{count} of them "
+    return f"{len(busy)} in flight, {share}at {doing}"
 
 
-def _word(story: RunStory, phase: PhaseStory) -> str:
-    if phase.began_s is None:
-        return "stopped" if phase.passed is False else "to do"
+def _word(story: RunStory, phase: PhaseStory, live: bool) -> str:
+    if phase.began_s is None and phase.passed is not False:
+        return "to do" if live else "not begun"
+    if phase.passed is None and not live:
+        return "cut off" if story.ended is None else "stopped"
     if phase.passed is None:
         asked = any(gate.settled_s is None for gate in _gates(story, phase))
         return "gate" if asked else "running"
@@ -144,7 +150,7 @@ def _gates(story: RunStory, phase: PhaseStory) -> Iterator[GateStory]:
     return (gate for gate in story.gates if gate.phase == phase.plan.name)
 
 
-def _phase_row(story: RunStory, phase: PhaseStory) -> PhaseRow:
+def _phase_row(story: RunStory, phase: PhaseStory, live: bool) -> PhaseRow:
     plan = phase.plan
     of = [host for batch in plan.batches for host in batch]
     found = (story.hosts.get((plan.name, host)) for host in of)
@@ -153,7 +159,7 @@ def _phase_row(story: RunStory, phase: PhaseStory) -> PhaseRow:
     batch = f"batch {max(begun) + 1} of {len(plan.batches)}" if begun else ""
     counts = tuple((str(word), ends[word]) for word in OUTCOME_ORDER if ends.get(word))
     return PhaseRow(
-        plan.name, _word(story, phase), batch, sum(ends.values()), len(of), counts,
+        plan.name, _word(story, phase, live), batch, sum(ends.values()), len(of), counts,
         tuple(_gate_lines(story, phase)),
     )  # fmt: skip
 

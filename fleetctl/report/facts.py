@@ -82,7 +82,8 @@ def headline(story: RunStory) -> str:
     """How the run went, in one sentence."""
     code = code_of_story(story)
     if story.ended is None:
-        return f"Has not ended: what follows is told up to its record of {story.now_s:.0f}"
+        after = format_duration(max(0.0, story.now_s - story.began_s))
+        return f"Has not ended: what follows is told up to its record {after} after it began"
     known = accounting_of(story)
     lost = sum(outcome is not None and outcome.lost for outcome in known.outcomes.values())
     if story.check_only:

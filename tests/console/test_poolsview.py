@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from fleetctl.console.poolsview import STALE_S, Instances, host_lines, kind_lines, part
+from fleetctl.console.poolsview import (
+    STALE_S,
+    Instances,
+    host_lines,
+    kind_lines,
+    overseers_in_trouble,
+    part,
+)
 from fleetctl.pools.cache import HostPools, Remembered
 from fleetctl.pools.tallies import Group, Tally
 from fleetctl.pools.words import LOOKS
@@ -61,12 +68,15 @@ def test_hosts_in_trouble_come_first() -> None:
     told = dict(crowd("acme", HOSTS, 100, NOW_S).hosts)
     own = told["repo005"].overseer | {"log_failing": 1.0, "sockets_failing": 2.0}
     told["repo005"] = msgspec.structs.replace(told["repo005"], overseer=own)
-    lines = host_lines(part(Remembered("acme", told), HOSTS, NOW_S))
+    parted = part(Remembered("acme", told), HOSTS, NOW_S)
+    lines = host_lines(parted)
     assert [line.name for line in lines[:3]] == ["repo003", "repo005", "repo001"]
-    assert lines[1].failing == (
+    assert lines[1].faults == ("a socket cannot be opened", "its log cannot be written")
+    assert lines[0].density == "100, 42% full"
+    assert [line.wrong for line in kind_lines(parted)] == [True, False, False], "no fault of a kind"
+    assert overseers_in_trouble(parted) == (
         "a socket cannot be opened on repo005", "its log cannot be written on repo005",
     )  # fmt: skip
-    assert lines[0].density == "100, 42% full"
 
 
 def test_what_nobody_counts_is_no_zero() -> None:

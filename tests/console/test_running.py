@@ -32,6 +32,7 @@ def test_a_live_run_tells_phases_batches_and_who_is_in_flight() -> None:
     assert {row.host for row in run.busy} == {"repo004", "repo005"}
     assert {row.doing for row in run.busy} == {"upgrade the schemas"}
     assert run.failures[0].hosts == "repo[002-003]"
+    assert run.safe == "2 in flight, all at upgrade the schemas"
 
 
 def test_without_a_controller_nobody_is_in_flight_and_it_says_so() -> None:
@@ -39,6 +40,19 @@ def test_without_a_controller_nobody_is_in_flight_and_it_says_so() -> None:
     run = shown(half_of(weekend_plan(), "r2"), holder="")
     assert (run.state, run.busy, run.safe) == ("cut off", (), "")
     assert "its controller is gone" in run.headline
+    assert _words(run) == ["done", "done", "cut off", "not begun"]
+
+
+def test_no_phase_runs_in_a_run_that_has_ended() -> None:
+    """One that never came to its end was stopped; one that nothing began was not begun."""
+    entries = half_of(weekend_plan(), "r2")
+    last = entries[-1]
+    entries.append(Entry(last.seq + 1, last.wall_s + 1, r.RunEnded(6, "3 hosts lost")))
+    assert _words(shown(entries, holder="")) == ["done", "done", "stopped", "not begun"]
+
+
+def _words(run: RunPicture) -> list[str]:
+    return [phase.word for phase in run.phases[:4]]
 
 
 def test_a_gate_that_is_asked_is_the_phase_s_word() -> None:

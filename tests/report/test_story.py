@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from fleetctl.base.durations import format_duration
 from fleetctl.base.outcome import Outcome
 from fleetctl.journal.rows import StoredRecord
 from fleetctl.plan.history import History
+from fleetctl.report.facts import headline
 from fleetctl.report.page import render_page
 from fleetctl.report.reading import Entry, Unfamiliar, decoded
 from fleetctl.report.story import RunStory
@@ -35,6 +37,16 @@ def test_a_failure_stops_the_story_and_leaves_the_rest_untouched() -> None:
     assert story.outcomes()["repo002"] is Outcome.FAILED
     assert story.outcomes()["web001"] is Outcome.SKIPPED
     assert story.stop is not None
+
+
+def test_a_story_that_has_not_ended_says_how_far_it_is_told() -> None:
+    """In a person's measure: a time of the run, no number of a clock."""
+    plan = weekend_plan()
+    story = RunStory(plan).take(Weekend(plan).play()[:-1])
+    after = format_duration(story.now_s - story.began_s)
+    assert headline(story) == (
+        f"Has not ended: what follows is told up to its record {after} after it began"
+    )
 
 
 def test_a_record_of_a_newer_kind_shows_under_its_name() -> None:
