@@ -179,7 +179,8 @@ class Console:
 
     def _confirm(self, request: Request, proposal: Proposal, wrong: str) -> Response:
         shown = proposal._asdict() | {"words": proposal.told, "size": len(proposal.hosts)}
-        shown["hosts"] = fold(proposal.hosts)
+        unknown = self._sources.desk.silent(proposal.hosts) if proposal.do != "drain" else ()
+        shown |= {"hosts": fold(proposal.hosts), "unknown": fold(unknown), "lost": len(unknown)}
         return self._page(request, "confirm.html.j2", 400 if wrong else 200, wrong=wrong, **shown)
 
     # ---- inside

@@ -81,6 +81,11 @@ class PoolDesk:
             if host not in told or told[host].silent or kind in told[host].groups
         )  # fmt: skip
 
+    def silent(self, hosts: Sequence[str]) -> Sequence[str]:
+        """Those of the hosts of which nothing is known: they told nothing when last asked."""
+        told = self.remembered().hosts
+        return tuple(host for host in hosts if host not in told or told[host].silent)
+
     def having_now(self, kind: str, hosts: Sequence[str]) -> Sequence[str]:
         """The same, as overseers tell it at this moment, where somebody can ask them."""
         return (self._count or self.having)(kind, hosts)

@@ -198,6 +198,7 @@ def test_pools_are_acted_on_where_they_are(acting: Served, world: World) -> None
     path = "/act/hibernate?kind=taskmaster&tier=repo"
     asked = acting.ask(path, cookie=cookie).text
     assert "It is about 16 hosts" in asked
+    assert "UNKNOWN what 16 hosts of these keep" in asked, "nobody has asked them"
     assert (
         "fleetctl pools hibernate taskmaster --tier repo --why &#39;asked on the console&#39; --yes"
         f" --inventory acme.yaml --journal {world.path}" in asked

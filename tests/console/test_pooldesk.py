@@ -28,6 +28,7 @@ def test_it_reads_what_others_asked_anew_when_it_changed(tmp_path: Path) -> None
     assert desk.stamp() != before
     assert set(desk.remembered().hosts) == set(desk.keepers)
     assert desk.having("mail", ("repo001", "never-asked")) == ("never-asked",)
+    assert desk.silent(("repo001", "never-asked")) == ("never-asked",)
     assert desk.having_now("pull", ("repo001",)) == ("repo001",), "nobody can ask: as it was told"
 
 
