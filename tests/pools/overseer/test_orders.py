@@ -184,6 +184,6 @@ def test_a_pause_ends_at_the_time_that_was_said_however_late_the_host_is_asked()
     overseer = cast(Overseer, SimpleNamespace(core=world.core))
     wall = time.time() + 60
     request = {"do": "pause", "pools": ["*"], "why": "x", "for_s": 3660, "until_s": wall}
-    answers._ACTS["pause"](overseer, request)  # noqa: SLF001
+    answers._ACTS["pause"](overseer, request)
     assert pool.note is not None
     assert pool.note[0] - time.monotonic() == pytest.approx(60, abs=5)
