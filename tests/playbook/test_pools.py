@@ -16,7 +16,7 @@ from fleetctl.inventory.model import Fleet, Host, Login, Pools, Tier
 from fleetctl.plan.adhoc import compile_alone
 from fleetctl.plan.model import Plan
 from fleetctl.plan.request import Overrides
-from fleetctl.playbook.load import from_document
+from fleetctl.playbook.load import from_document, load_playbook
 from fleetctl.playbook.operations import Exec
 from fleetctl.playbook.poolstexts import PoolTexts, Wish, acting, pattern
 from fleetctl.playbook.substitute import fill_shell
@@ -162,6 +162,30 @@ def test_what_a_hibernate_holds_is_owed_until_the_wake() -> None:
     assert [step.title for step in plan.phases[0].steps] == [
         "hibernate pools: all", "restart pools: task, what runs", "wake",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("laid", "listed", "said"),
+    [("a\nb\n", "a b", "0"), ("a\nb\n", "b c aa", "2"), ("", "a b", "2"), (None, "a", "0"),
+     ("a\n", "", "0")],
+)  # fmt: skip
+def test_the_weekly_push_counts_instances_that_have_no_pools_yet(
+    desk: Desk, laid: str | None, listed: str, said: str
+) -> None:
+    """Specs are laid by `pools upgrade` alone: who forgot it is told by `fleetctl doctor`. Where
+    there is no overseer nothing is missing; a name is not part of another."""
+    book = load_playbook(Path(__file__).parents[2] / "playbooks/saturday-push.yaml")
+    (check,) = [one.text for one in book.checks if one.text.name.startswith("instances without")]
+    bin_ = desk.home / "current/bin"
+    bin_.mkdir(parents=True)
+    (bin_ / "instances").write_text(f"[ $1 = s001 ] && printf '%s\\n' {listed}\n")
+    if laid is not None:
+        (desk.home / "specs").mkdir()
+        (desk.home / "specs/instances").write_text(laid)
+    names = {"pools.home": str(desk.home), "var.root": str(desk.home), "tag.shard": "s001"}
+    filled = fill_shell(str(check.run), names.__getitem__)
+    done = subprocess.run([*desk.shell, "-c", filled], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (f"{said}\n", "")
 
 
 def test_daemons_kept_by_an_overseer_restart_as_pools() -> None:
