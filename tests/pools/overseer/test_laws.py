@@ -99,6 +99,11 @@ class Hosts(RuleBasedStateMachine):
         getattr(orders, order)(core, pool, now, *words)
         self.world.settle()
 
+    @rule(name=pools)
+    def an_operator_has_no_time(self, name: str) -> None:
+        orders.hibernate(self.world.core, self._pool(name), self.world.now, interrupt=True)
+        self.world.settle()
+
     @rule(name=pools, token=st.sampled_from("ab"), order=st.sampled_from(("hold", "restart")))
     def somebody_asks_under_a_token(self, name: str, token: str, order: str) -> None:
         words = ("why",) if order == "hold" else ()
@@ -182,13 +187,18 @@ class Hosts(RuleBasedStateMachine):
 def _picture(pool: Pool) -> object:
     """What of a pool must survive, but sleepers that follow from the specs."""
     slots = [
-        (s.number, s.state, s.cause, s.life and (s.life.pid, s.life.generation), _times(s))
+        (s.number, s.state, s.cause, _life(s), _times(s))
         for s in pool.slots
         if s.state not in (states.EMPTY, states.HIBERNATING)
     ]
     held = pool.held and (pool.holds, pool.held.awake, pool.held.stale, pool.held.asked)
     said = (pool.intent, pool.note, held)
     return (said, pool.seen, pool.latest, pool.hint, pool.wanted_at, slots)
+
+
+def _life(slot: Slot) -> object:
+    life = slot.life
+    return life and (life.pid, life.generation, life.called, life.ending, life.forced)
 
 
 def _times(slot: Slot) -> object:

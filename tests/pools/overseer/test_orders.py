@@ -113,6 +113,19 @@ def test_a_smaller_maximum_takes_slots_out_of_the_line() -> None:
     assert [slot.number for slot in world.processes] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("how", ["scale", "specs"])
+def test_a_sleeper_that_is_to_have_a_process_at_least_is_started(how: str) -> None:
+    """Whoever raises the least does not have to wake the pool as well."""
+    world = World()
+    pool = world.add(at_start="asleep")
+    if how == "scale":
+        orders.scale(world.core, pool, world.now, (1, 4))
+        world.settle()
+    else:
+        world.configure({pool.name: Kind("task", {"command": ("d",), "min": 1})})
+    assert pool.slot(0).state == "starting"
+
+
 def test_only_what_differs_is_touched_by_new_specs() -> None:
     """Same kind: not a signal. Changed kind: in turn, by tokens. Gone: stopped and forgotten."""
     world = World(tokens=1)
