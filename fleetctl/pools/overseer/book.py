@@ -126,7 +126,7 @@ def _see(pool: Pool, slot: Slot, record: Record) -> None:
     life, before, trigger = slot.life, slot.state, record["x"]
     if life is None:
         return
-    if trigger in _LOOKS or looked(slot, record["t"]):
+    if trigger in _LOOKS or "l" in record or looked(slot, record["t"]):
         life.called = 0.0
     if trigger == TAKES and before == STOPPING:
         life.ending = slot.cause
@@ -142,9 +142,7 @@ def looked(slot: Slot, now: float) -> bool:
     life = slot.life
     if life is None or not life.called:
         return True
-    if slot.state != IDLE:
-        return False
-    return slot.pool.kind.ready == "exec" or slot.since + LOOKS_WITHIN_S <= now
+    return slot.state == IDLE and slot.since + LOOKS_WITHIN_S <= now
 
 
 def _finish(_: Book, pool: Pool, record: Record) -> None:

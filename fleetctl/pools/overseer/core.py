@@ -230,7 +230,8 @@ class Core:
         life.ready_at = life.beat = now
         asked = self._asked.pop(slot, now)
         self.wakes.append((slot, now - asked))
-        self.move(slot, states.READY, now)
+        silent = slot.pool.kind.ready == "exec"  # it is idle, whatever it does
+        self.move(slot, states.READY, now, **({"l": 1} if silent else {}))
         holds.turn_over(self, slot.pool, now)
 
     # -- ending ----------------------------------------------------------------------------
