@@ -26,6 +26,8 @@ SPAWN = "spawn"
 STRIKE = "strike"
 EXCUSES_MOST = 12
 """So many quarters of its time a silent daemon is given while the host is short of everything."""
+STORM_PATIENCE_S = 60.0
+"""So long a storm that finds no memory but the reserve stands still."""
 _TOKEN_HELD_S = 5.0
 """A start that takes longer no longer keeps others from theirs."""
 
@@ -179,8 +181,10 @@ class Core:
         """Start what is next in line, as far as tokens and memory go."""
         for slot in [s for s in self.starting if s.since + _TOKEN_HELD_S <= now]:
             del self.starting[slot]
-        while len(self.starting) < self.tokens and not self.floor_reached:
-            first = self.starts.pop()
+        self.starts.turn()
+        while not self.floor_reached and len(self.starting) < self.tokens + self.starts.long:
+            full = len(self.starting) >= self.tokens
+            first = self.starts.pop(late=full or not self._has_room(now))
             if first is None:
                 return
             slot, start = first
@@ -195,6 +199,17 @@ class Core:
                 self.stop(slot, states.RELOAD, states.RELOADED, now)
             else:
                 self.launch(slot, start.trigger, start.cause, now, asked_at=start.asked_at)
+
+    def _has_room(self, now: float) -> bool:
+        """Whether a long line may go on: a storm leaves the memory reserve alone.
+
+        A single pool's first process need not; so those that stood there for long go one by one.
+        """
+        first = self.starts.peek()
+        if not self.starts.long or first is None:
+            return True
+        patient = first[1].asked_at + STORM_PATIENCE_S > now
+        return self.fits(first[0].pool, len(self.starting)) or not (patient or self.starting)
 
     def launch(
         self, slot: Slot, trigger: str, cause: str, now: float, *, asked_at: float | None = None
@@ -267,6 +282,7 @@ class Core:
     def exited(self, slot: Slot, ended: exits.Ended, now: float) -> None:
         """The process of a slot is gone."""
         trigger, cause = exits.judge(slot, ended)
+        put_to_sleep = slot.state == STOPPING and trigger == states.SLEPT
         more = {"code": ended.code, "sig": ended.signal} if ended.known else {}
         if trigger in (states.DIED, states.UNSTARTABLE):
             self._fail(slot, trigger, cause, now, **more)
@@ -276,7 +292,10 @@ class Core:
             self._sleep(slot, cause, now)
         else:
             self.move(slot, trigger, now, cause, **more)
-        self.settle(slot.pool, now)
+        pool = slot.pool
+        if put_to_sleep and pool.claimable is not None and pool.claimable[1] and not pool.hint:
+            self.note({"t": now, "e": "attention", "p": pool.name})  # its source may tell but once
+        self.settle(pool, now)
 
     def lost(self, slot: Slot, now: float) -> None:
         """A process that should be there is not, and nobody saw it end."""

@@ -32,6 +32,8 @@ def told(core: Core, slot: Slot, message: Mapping[str, str], now: float) -> None
     _remember(core, slot, life, message, now)
     state = message.get("X_FLEETCTL_STATE")
     if slot.state == STOPPING:
+        if slot.cause == states.HIBERNATE:
+            life.announced = _sleep_s(message, life.announced)
         endings.heard(core, slot, now, took=state == "busy")
         return
     if slot.state == STARTING and (message.get("READY") == "1" or state or _parting(message)):
@@ -134,11 +136,18 @@ def _part(core: Core, slot: Slot, message: Mapping[str, str], now: float) -> Non
         seen = _number(message, "X_FLEETCTL_SEEN")
         if seen is not None:
             more["seen"] = seen
-        sleep_us = _number(message, "X_FLEETCTL_HIBERNATE_USEC") or 0
-        more["for"] = max(sleep_us / 1e6, SLEEP_LEAST_S) if sleep_us else 0.0
+        more["for"] = _sleep_s(message, 0.0)
         core.move(slot, states.NAP, now, states.HIBERNATE, **more)
     life.deadline = now + pool.kind.stop_grace
     core.arm(slot)
+
+
+def _sleep_s(message: Mapping[str, str], known: float) -> float:
+    """How long it says it will sleep, in seconds; 0 is until it is woken."""
+    sleep_us = _number(message, "X_FLEETCTL_HIBERNATE_USEC")
+    if sleep_us is None:
+        return known
+    return max(sleep_us / 1e6, SLEEP_LEAST_S) if sleep_us else 0.0
 
 
 def _number(message: Mapping[str, str], key: str) -> int | None:

@@ -1,7 +1,8 @@
 """The line of starts: oldest attention first, fair between instances.
 
 While the line is long, in turn with the youngest: whoever comes while a thousand stand there is
-served after a few of them, and they all the same.
+served after a few of them, and they all the same. And who comes by itself then may start beside as
+many as may at once, if no other does: in the very turn in which it is heard of.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ TURN_S = 1.0
 
 LONG = 16
 """With more in line than this, every second start is that of whoever came last."""
+
+FEW = 4
+"""So many that come in one turn come by themselves; more are a storm."""
+LATE_MOST = 64
 
 LATER_S = {"due": 30.0, "probe": 60.0, "reload": 5.0}
 """By trigger: how much later these come than somebody's work that asks at the same moment."""
@@ -51,6 +56,10 @@ class Starts:
         self._count = 0
         self._latest: list[tuple[int, Slot]] = []
         """In the order they came; those whose start is nobody's work stand in the heap alone."""
+        self._came: list[tuple[int, Slot]] = []
+        """Who came to a long line since the last turn."""
+        self._late: list[tuple[int, Slot]] = []
+        """Who came to it by itself, and may still stand there."""
         self._even = False
 
     def __len__(self) -> int:
@@ -77,21 +86,55 @@ class Starts:
         heapq.heappush(self._heap, (turn, self._count, slot))
         if start.trigger not in LATER_S and not start.grows:
             self._latest.append((self._count, slot))
+            if self.long:
+                self._came.append((self._count, slot))
             if len(self._latest) > 2 * len(self._wishes) + LONG:
                 self._latest = [known for known in self._latest if self._stands(known[1], known[0])]
 
-    def pop(self) -> tuple[Slot, Start] | None:
-        """The next in line."""
-        self._even = not self._even
-        slot = self._youngest() if self._even and len(self._wishes) > LONG else None
-        slot = slot or self._oldest()
+    @property
+    def long(self) -> bool:
+        """So many stand there that who comes last should not have to wait for all."""
+        return len(self._wishes) > LONG
+
+    def turn(self) -> None:
+        """A turn is over: who came in it came by itself, or in a storm."""
+        if len(self._came) <= FEW:
+            self._late = [*self._late, *self._came][-LATE_MOST:]
+        self._came.clear()
+
+    def pop(self, *, late: bool = False) -> tuple[Slot, Start] | None:
+        """The next in line; `late`: of a long one, only who came to it by itself."""
+        if not self.long:
+            slot = self._oldest()
+        elif late:
+            slot = self._first_late()
+        else:
+            self._even = not self._even
+            slot = (self._youngest() if self._even else None) or self._oldest()
         if slot is None:
             return None
         start = self._wishes.pop(slot)
         if not self._wishes:
-            for known in (self._heap, self._turns, self._latest):
+            for known in (self._heap, self._turns, self._latest, self._late, self._came):
                 known.clear()
         return slot, start
+
+    def peek(self) -> tuple[Slot, Start] | None:
+        """Whose turn it is by the time they asked; it stays in line."""
+        while self._heap:
+            _, place, slot = self._heap[0]
+            if self._stands(slot, place):
+                return slot, self._wishes[slot]
+            heapq.heappop(self._heap)
+        return None
+
+    def _first_late(self) -> Slot | None:
+        """Who came first of those that came by themselves."""
+        while self._late:
+            place, slot = self._late.pop(0)
+            if self._stands(slot, place):
+                return slot
+        return None
 
     def _youngest(self) -> Slot | None:
         """Who came last, of those whose work somebody has."""

@@ -305,6 +305,27 @@ def test_a_smaller_maximum_does_not_take_back_a_wake() -> None:
     assert [slot.number for slot in world.processes] == [0]
 
 
+def test_hibernate_beside_tasks_that_can_be_taken_wakes_another() -> None:
+    """The source counted them once, and says no more while nothing changes."""
+    world = World()
+    pool = world.add(queue="q")
+    slot = _rested(world, pool)
+    world.counted(pool, 2)
+    hibernate(world, pool)
+    world.exited(slot)
+    assert slot.state == "starting"
+
+
+def test_a_daemon_that_is_put_to_sleep_may_say_when_it_is_due() -> None:
+    """Its timer is not forgotten for an operator's word."""
+    world = World()
+    slot = _rested(world, world.add())
+    hibernate(world, slot.pool)
+    world.told(slot, {"X_FLEETCTL_HIBERNATE_USEC": "30000000"})
+    world.exited(slot)
+    assert (slot.state, slot.until) == ("hibernating", world.now + 30)
+
+
 # -- specs
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from fleetctl.pools.overseer import lives
 from fleetctl.pools.overseer.kinds import Kind
 from fleetctl.pools.overseer.pools import Pool, Slot
 from fleetctl.pools.overseer.starts import LONG, Start, Starts
+from tests.pools.overseer.world import READY, World
 
 KIND = Kind("k", {"command": ["d"]})
 
@@ -80,3 +82,63 @@ def test_one_taken_out_of_the_line_is_not_served() -> None:
     starts.push(slots[0], Start("wake", "", 2.0))
     served = _served(starts)
     assert sorted(served) == sorted({"s0", *(slot.pool.instance for slot in slots[1::2])})
+
+
+def _storm(tokens: int, size: int) -> tuple[World, list[Pool]]:
+    """Pools of as many instances, woken in one turn."""
+    world = World(tokens)
+    made = [world.add(f"s{number:03d}/k", at_start="asleep") for number in range(size)]
+    for pool in made:
+        lives.attention(world.core, pool, world.now)
+    world.settle()
+    return world, made
+
+
+def _started(world: World) -> list[str]:
+    return [name for _, name in world.starts]
+
+
+def test_who_comes_by_itself_during_a_storm_starts_at_once() -> None:
+    """It is one more than may start at once otherwise; a second one waits for it, or for its turn;
+    and with the storm that ends."""
+    world, _ = _storm(2, 60)
+    late = [world.add(f"late{number}/k", at_start="asleep") for number in range(3)]
+    assert len(world.processes) == 2
+    for pool in late:
+        world.attention(pool)
+    assert _started(world)[2:] == ["late0/k"]
+    world.told(late[0].slot(0), READY)
+    assert _started(world)[3:] == ["late1/k"]
+    while starting := [slot for slot in world.processes if slot.state == "starting"]:
+        assert len(starting) <= 2 + (len(world.core.starts) >= LONG)
+        world.told(starting[0], READY)
+    assert len(world.processes) == 63
+
+
+def test_a_storm_leaves_the_memory_reserve_alone() -> None:
+    """It goes on when there is room again; who comes by itself may use the reserve meanwhile; and
+    after a minute they go one by one, so that nobody stands there for ever."""
+    world, made = _storm(4, 100)
+    world.core.fits = lambda _pool, _starting: False
+    late = world.add("late/k", at_start="asleep")
+
+    def obey(seconds: int) -> None:
+        for _ in range(seconds):
+            for slot in [slot for slot in world.processes if slot.state == "starting"]:
+                world.told(slot, READY)
+            world.pass_s(1)
+            assert sum(slot.state == "starting" for slot in world.processes) <= 1
+
+    obey(30)
+    assert len(world.processes) == 4
+    world.attention(late)
+    assert _started(world)[4:] == ["late/k"]
+    obey(28)
+    assert len(world.processes) == 5
+    obey(10)
+    assert 5 < len(world.processes) < 40
+    world.core.fits = lambda _pool, _starting: True
+    for _ in range(100):
+        for slot in [slot for slot in world.processes if slot.state == "starting"]:
+            world.told(slot, READY)
+    assert len(world.processes) == len(made) + 1
