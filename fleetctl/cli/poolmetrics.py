@@ -82,14 +82,16 @@ def _samples(
     answers: Mapping[str, Tally | Silent], tiers: Mapping[str, str]
 ) -> Iterator[tuple[Figure, Labels, float]]:
     from fleetctl.cli.overseers import Silent
+    from fleetctl.pools.overseer.metrics import family
 
     for host, answer in answers.items():
         labels = {"host": host, "tier": tiers[host]}
         yield UP, labels, float(not isinstance(answer, Silent))
         if isinstance(answer, Silent):
             continue
-        for name, value in answer.overseer.items():
-            yield Figure(f"overseer_{name}", "The overseer's own figure."), labels, float(value)
+        for figure, told in answer.overseer.items():
+            name, meaning, value = family(figure, float(told))
+            yield Figure(name, meaning), labels, value
         for kind, group in answer.groups.items():
             yield from _of_kind(group, {**labels, "kind": kind})
 

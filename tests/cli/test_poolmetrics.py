@@ -9,9 +9,12 @@ from typing import Any
 
 from fleetctl.cli.overseers import Silent
 from fleetctl.cli.poolmetrics import exposition
-from fleetctl.pools.overseer import memory
+from fleetctl.pools.overseer import memory, metrics
 from fleetctl.pools.overseer.answers import figures
+from fleetctl.pools.overseer.core import Core
+from fleetctl.pools.overseer.histogram import Histogram
 from fleetctl.pools.overseer.loop import Overseer
+from fleetctl.pools.overseer.metrics import HELP
 from fleetctl.pools.tallies import Group, Tally, Trouble
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana-pools.json"
@@ -67,6 +70,19 @@ def test_a_host_that_told_nothing_has_no_figure_but_that(tmp_path: Path) -> None
     assert lines == ['fleetctl_overseer_up{host="repo002",tier="repo"} 0']
 
 
+def test_every_figure_of_an_overseer_is_explained_in_base_units(tmp_path: Path) -> None:
+    """Bytes and seconds, never megabytes; a large count keeps its last digit."""
+    own = _own(tmp_path)
+    assert set(own) == set(HELP)
+    assert not re.search(r"fleetctl_\w+_(mb|s)\b", _text(tmp_path))
+    shown = {"wakes": 1234567.0, "memory_total_mb": 2.0}
+    local = metrics.text(Core(lambda: 0.5), Histogram(), shown, 0.0)
+    assert "\nfleetctl_overseer_wakes 1234567\n" in local
+    assert "\nfleetctl_overseer_memory_total_bytes 2097152\n" in local
+    heads = re.findall(r"# HELP (\w+) \S", local)
+    assert heads == re.findall(r"# TYPE (\w+) ", local)
+
+
 def test_tasks_that_nobody_counts_have_no_series(tmp_path: Path) -> None:
     """A kind without a queue has no count of tasks; one with a queue has, and its oldest."""
     text = _text(tmp_path)
@@ -99,6 +115,13 @@ def test_every_metric_of_the_dashboard_is_told(tmp_path: Path) -> None:
     for name, labels in re.findall(r"(fleetctl_[a-z0-9_]+)(?:\{([^}]*)\})?", queries):
         assert name in told
         assert set(re.findall(r"(\w+)\s*[=!]", labels)) <= told[name], name
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            named = set(re.findall(r"{{(\w+)}}", target.get("legendFormat", "")))
+            for words in re.findall(r"by \(([^)]*)\)", target["expr"]):
+                named |= {word.strip() for word in words.split(",")}
+            (name,) = re.findall(r"fleetctl_[a-z0-9_]+", target["expr"])[:1]
+            assert named <= told[name], panel["title"]
     numbers = [panel["id"] for panel in dashboard["panels"]]
     assert len(set(numbers)) == len(numbers)
 

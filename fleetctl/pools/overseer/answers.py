@@ -283,8 +283,10 @@ def _debug(overseer: Overseer, request: Request) -> Answer:
 
 
 def _metrics(overseer: Overseer, _: Request) -> Answer:
+    from fleetctl.pools.overseer import metrics
+
     own = figures(overseer)
-    return {"text": views.prometheus(overseer.core, overseer.latency, own, time.monotonic())}
+    return {"text": metrics.text(overseer.core, overseer.latency, own, time.monotonic())}
 
 
 def _close(overseer: Overseer, _: Request) -> Answer:

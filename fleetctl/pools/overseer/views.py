@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fleetctl.pools.overseer.core import Core
-    from fleetctl.pools.overseer.histogram import Histogram
     from fleetctl.pools.overseer.pools import Slot
 
 # The worst first: a pool's word is that of its worst slot, but it sleeps only if all of it does.
@@ -139,34 +138,3 @@ def counts(core: Core) -> dict[str, int]:
         shown = word(pool)
         found[shown] = found.get(shown, 0) + 1
     return found
-
-
-def prometheus(core: Core, latency: Histogram, own: dict[str, float], now: float) -> str:
-    """The figures in Prometheus' text format."""
-    from fleetctl.pools.overseer.histogram import BOUNDS_S
-
-    lines = ["# TYPE fleetctl_pools gauge"]
-    lines += [f'fleetctl_pools{{state="{k.lower()}"}} {v}' for k, v in sorted(counts(core).items())]
-    lines.append("# TYPE fleetctl_pool_processes gauge")
-    for pool in core.awake:
-        instance, _, kind = pool.name.partition("/")
-        for state in ("busy", "idle", "starting", "stopping"):
-            number = sum(slot.state == state for slot in pool.slots)
-            labels = f'instance="{instance}",kind="{kind}",state="{state}"'
-            lines.append(f"fleetctl_pool_processes{{{labels}}} {number}")
-    lines.append("# TYPE fleetctl_pool_errors_15m gauge")
-    for name in core.book.errors:
-        instance, _, kind = name.partition("/")
-        number = core.book.errors_lately(name, now)
-        labels = f'instance="{instance}",kind="{kind}"'
-        lines.append(f"fleetctl_pool_errors_15m{{{labels}}} {number}")
-    lines.append("# TYPE fleetctl_wake_seconds histogram")
-    total = 0
-    for bound, number in zip((*map(str, BOUNDS_S), "+Inf"), latency.counts):
-        total += number
-        lines.append(f'fleetctl_wake_seconds_bucket{{le="{bound}"}} {total}')
-    lines.append(f"fleetctl_wake_seconds_sum {latency.sum_s:.6f}")
-    lines.append(f"fleetctl_wake_seconds_count {latency.count}")
-    for name, value in own.items():
-        lines += [f"# TYPE fleetctl_overseer_{name} gauge", f"fleetctl_overseer_{name} {value:g}"]
-    return "\n".join(lines) + "\n"
