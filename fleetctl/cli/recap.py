@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fleetctl.base.durations import format_duration
-from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode
+from fleetctl.base.errors import ExitCode
 from fleetctl.base.hostrange import fold
 from fleetctl.base.outcome import Outcome
 from fleetctl.cli.advice import advised
@@ -24,6 +24,8 @@ from fleetctl.report.accounting import (
     account_for,
     accounted_words,
     code_of,
+    code_words,
+    only_held,
     read_back_words,
     unaccounted_lines,
 )
@@ -247,7 +249,8 @@ def _ending(view: RunView, live: bool) -> list[str]:
     took = format_duration(view.elapsed_s(view.now_s))
     code = exit_code(view)
     state = "took" if view.ended is not None else "has not ended; so far"
-    lines = [f"run {view.run} {state} {took}; exit {int(code)}: {EXIT_CODE_WORDS[code]}"]
+    words = code_words(view.ended, accounting(view))
+    lines = [f"run {view.run} {state} {took}; exit {int(code)}: {words}"]
     if live:
         return [f"run {view.run} goes on; so far it took {took}"]
     return lines if code is ExitCode.OK else [*lines, *_next_lines(view)]
@@ -255,7 +258,7 @@ def _ending(view: RunView, live: bool) -> list[str]:
 
 def _next_lines(view: RunView) -> list[str]:
     resume = f"fleetctl runs resume {view.run}"
-    if view.ended is not None and view.ended.exit_code == ExitCode.OK and accounting(view).complete:
+    if only_held(view.ended, accounting(view)):
         return []  # what another run holds is said where it stands
     if not any(host.lost or host.lost_items for host in view.hosts.values()):
         return [f"next: {advised(resume)}"]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from fleetctl.base.errors import ExitCode
+from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode
 from fleetctl.base.hostrange import fold
 from fleetctl.base.outcome import LOST, Outcome
 from fleetctl.plan.model import Plan
@@ -111,6 +111,19 @@ def code_of(ended: RunEnded | None, accounting: Accounting) -> ExitCode:
     if code is ExitCode.OK and not accounting.complete:
         return ExitCode.UNKNOWN
     return ExitCode.HOST_FAILED if code is ExitCode.OK and accounting.held_back else code
+
+
+def only_held(ended: RunEnded | None, accounting: Accounting) -> bool:
+    """Whether all went well but for daemons that another run keeps down."""
+    well = ended is not None and ended.exit_code == ExitCode.OK and accounting.complete
+    return well and bool(accounting.held_back)
+
+
+def code_words(ended: RunEnded | None, accounting: Accounting) -> str:
+    """What the exit code says, for people."""
+    if only_held(ended, accounting):
+        return "daemons are held back by another run"
+    return EXIT_CODE_WORDS[code_of(ended, accounting)]
 
 
 def _may_have_switched(end: HostEnd, outcome: Outcome) -> bool:

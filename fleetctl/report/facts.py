@@ -18,6 +18,7 @@ from fleetctl.report.accounting import (
     accounted_words,
     code_of,
     counts_text,
+    only_held,
 )
 from fleetctl.report.causes import LAST_LINES, Loss, fold_losses
 from fleetctl.report.heldback import held_back_in
@@ -91,8 +92,9 @@ def headline(story: RunStory) -> str:
     if code is ExitCode.OK:
         changed = sum(outcome is Outcome.CHANGED for outcome in known.outcomes.values())
         return f"All verified: {hosts_word(len(known.outcomes))}, {changed} of them changed"
-    if story.ended.exit_code == ExitCode.OK and known.complete:
-        return f"All verified, but daemons are held back: {hosts_word(len(known.outcomes))}"
+    if only_held(story.ended, known):
+        held = {host for one in known.held_back.values() for host in one.hosts}
+        return f"All verified, but daemons of {hosts_word(len(held))} are held back by another run"
     words = EXIT_CODE_WORDS[code]
     sentence = words[0].upper() + words[1:]
     cause = story.stop.cause if story.stop is not None else story.ended.cause

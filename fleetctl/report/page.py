@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fleetctl import __version__
 from fleetctl.base.durations import format_duration
-from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode
+from fleetctl.base.errors import ExitCode
 from fleetctl.base.hostrange import fold
 from fleetctl.base.plaintext import printable
 from fleetctl.plan.digest import SHORT
 from fleetctl.plan.history import names_of
 from fleetctl.report import facts
-from fleetctl.report.accounting import accounted_words, read_back_words, unaccounted_lines
+from fleetctl.report.accounting import (
+    accounted_words,
+    code_words,
+    read_back_words,
+    unaccounted_lines,
+)
 from fleetctl.report.chart import draw_charts
 from fleetctl.report.items import item_failures, item_rows, tally_words
 from fleetctl.report.lanes import gate_words, question_words
@@ -64,7 +69,7 @@ def render_page(story: RunStory, history: History, seal: str = "") -> str:
         headline=facts.headline(story),
         state=_state(story, code),
         code=int(code),
-        code_words=EXIT_CODE_WORDS[code],
+        code_words=code_words(story.ended, known),
         accounted=accounted_words(known),
         unaccounted=list(unaccounted_lines(known)),
         read_back=read_back_words(known),

@@ -176,6 +176,7 @@ def test_what_a_run_that_is_over_holds_is_told_and_can_be_taken_away(
         "3 pools held back by run gone-1: repo001 (1); "
         "fleetctl runs resume gone-1, or fleetctl pools release gone-1" in done.stdout
     )
+    assert "exit 1: daemons are held back by another run" in done.stdout
     assert "next: " not in done.stdout
     words = ("release", "gone-1", "tier=repo", "--why", "its machine burnt", "--yes")
     done = program.call("pools", *words)

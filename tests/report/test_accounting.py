@@ -9,6 +9,7 @@ from fleetctl.report.accounting import (
     account_for,
     accounted_words,
     code_of,
+    code_words,
     read_back_words,
     unaccounted_lines,
 )
@@ -74,7 +75,9 @@ def test_daemons_another_run_keeps_down_are_told_and_are_no_success() -> None:
         "fleetctl runs resume r-9, or fleetctl pools release r-9"
     ]
     assert code_of(RunEnded(0), known) is ExitCode.HOST_FAILED
+    assert code_words(RunEnded(0), known) == "daemons are held back by another run"
     assert code_of(RunEnded(6), known) is ExitCode.STOPPED
+    assert code_words(RunEnded(6), known) == "stopped by gate or budget"
 
 
 def test_what_holds_others_is_read_from_the_last_answer_of_an_overseer() -> None:

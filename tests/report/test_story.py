@@ -39,6 +39,22 @@ def test_a_failure_stops_the_story_and_leaves_the_rest_untouched() -> None:
     assert story.stop is not None
 
 
+def test_daemons_that_another_run_holds_are_the_headline_when_all_else_is_well() -> None:
+    """Nothing failed, and it is no success: the page says what is amiss, not that a host failed."""
+    plan = weekend_plan({"db": 2})
+    said = b'{"pools":3,"left":0,"held_by":{"gone-1":3}}\n'
+    entries = [
+        one._replace(record=msgspec.structs.replace(one.record, stdout=said))
+        if isinstance(one.record, r.StepSettled) and one.record.host == "db001"
+        else one
+        for one in Weekend(plan).play()
+    ]
+    told = RunStory(plan).take(entries)
+    assert headline(told) == "All verified, but daemons of 1 host are held back by another run"
+    page = render_page(told, History())
+    assert "3 pools held back by run gone-1: db001 (1)" in page
+
+
 def test_a_story_that_has_not_ended_says_how_far_it_is_told() -> None:
     """In a person's measure: a time of the run, no number of a clock."""
     plan = weekend_plan()
