@@ -100,7 +100,9 @@ def _probe(desk: Desk, work: GateWork) -> None:
 
 def _send_probe(desk: Desk, work: GateWork, ticket: int, host: str) -> None:
     patience = desk.patience.probe_timeout_s
-    left_s = max(work.deadline_s - desk.now_s, 1.0)
+    # A round that begins near the end has as much time as any: hosts that are well must not be
+    # told as silent because another one took all the time before.
+    left_s = max(work.deadline_s - desk.now_s, min(patience, work.gate.timeout_s))
     probe = render_probe(desk.plan, work.gate, host or None)
     assert not isinstance(probe, (Approval, Manual))
     if isinstance(probe, HostProbe):

@@ -381,6 +381,20 @@ def test_a_gate_that_never_holds_stops_the_run(make_sim: MakeSim, signal: int | 
     assert sim.resume().accounts.outcomes[Outcome.CHANGED] == 6
 
 
+def test_the_last_round_of_a_gate_has_as_much_time_as_the_first(make_sim: MakeSim) -> None:
+    """Near the end of its time, hosts that are well are not told as silent."""
+    given: list[float] = []
+
+    def look(look: Look) -> int:
+        given.append(look.timeout_s)
+        return 1
+
+    gates = [gate(HostProbe("up?"), timeout_s=9.0, interval_s=2.0)]
+    make_sim(a_plan(a_phase([HOSTS[:1]], [a_step("one")], gates=gates)), Script(look=look)).push()
+    assert len(given) > 3
+    assert min(given) == 9.0
+
+
 def test_a_gate_with_a_lost_probe_does_not_pass(make_sim: MakeSim) -> None:
     """When the probe itself cannot be made, the gate stays shut."""
     script = Script(mishap=lambda order: "unsent" if isinstance(order, Look) else "none")
