@@ -12,6 +12,7 @@ from fleetctl.cli.journal import journal_path, open_journal
 from fleetctl.cli.looking import Answer, Asked, Key, look_at_all
 from fleetctl.cli.output import printable, tell
 from fleetctl.cli.picture import hosts_word
+from fleetctl.cli.unended import unended
 from fleetctl.doctor.facts import Facts, Heard, read_facts
 from fleetctl.doctor.findings import LEASE, PLAN, RELEASES, Finding, Level, Remark, fold
 from fleetctl.doctor.judge import judge
@@ -272,16 +273,9 @@ def _journal_remarks(fleet: Fleet, named: str | None) -> Remarks:
     if not journal_path(named).exists():
         return
     with open_journal(named) as journal:
-        for row in journal.runs(20):
-            if row.exit_code is not None or row.fleet != fleet.name:
-                continue
-            holder = journal.lock(row.id).holder()
-            if holder:
-                text, hint = f"run {row.id} is live: {holder}", f"fleetctl runs show {row.id}"
-                yield "", Remark(LEASE, Level.FAIL, text, hint)
-            else:
-                text = f"run {row.id} ({row.title}) was cut off and is not ended"
-                yield "", Remark(LEASE, Level.WARN, text, f"fleetctl runs resume {row.id}")
+        for one in unended(journal, fleet.name):
+            level = Level.FAIL if one.holder else Level.WARN
+            yield "", Remark(LEASE, level, one.words, one.next)
 
 
 def _printable(finding: Finding) -> Finding:

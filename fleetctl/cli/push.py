@@ -75,11 +75,13 @@ def go(plan: Plan, going: Going, journal: str | None, notes: Sequence[str] = ())
     from fleetctl.cli.planview import WIDTH, plan_lines
     from fleetctl.cli.schedule import await_start, read_slot, tell_fit
     from fleetctl.cli.session import Manner, start_run
+    from fleetctl.cli.unended import cut_off_notes
 
     tell("\n".join(plan_lines(plan, room(WIDTH))))
+    now_s = time.time()
+    notes = (*notes, *cut_off_notes(journal, plan.fleet, now_s))
     if notes:
         tell("\n".join(("", *notes)))
-    now_s = time.time()
     slot = read_slot(going.at, going.window, now_s)
     tell_fit(plan, slot, now_s)
     if not going.check:

@@ -21,6 +21,7 @@ from fleetctl.cli.picture import hosts_word
 from fleetctl.cli.recap import accounted
 from fleetctl.cli.schedule import read_slot, window_option
 from fleetctl.cli.selection import inventory_option, open_fleet
+from fleetctl.cli.unended import unended
 from fleetctl.journal.rows import RunRow
 from fleetctl.journal.store import Journal
 from fleetctl.rollout.records import Told
@@ -97,7 +98,7 @@ def resume(run: str, yes: bool, how: Resuming) -> ExitCode:
         hosts = account.view.to_do(failed)
         ended = account.view.ended is not None and not account.view.undone()
         if not hosts and (failed or ended):
-            raise _nothing_left(account, failed)
+            raise _nothing_left(opened, account, failed)
         tell(accounted(account.view))
         if hosts:
             tell(f"to do: {hosts_word(len(hosts))}: {fold(hosts)}")
@@ -167,9 +168,13 @@ def _refuse_live(journal: Journal, row: RunRow) -> None:
         )
 
 
-def _nothing_left(account: Account, failed: bool) -> Refused:
+def _nothing_left(journal: Journal, account: Account, failed: bool) -> Refused:
     view = account.view
-    hint = ""
+    hint = "; ".join(
+        f"{one.words}: {advised(one.next)}"
+        for one in unended(journal, view.plan.fleet)
+        if not one.holder
+    )
     if view.to_do(not failed):
         hint = advised(f"fleetctl runs resume {view.run}" + ("" if failed else " --failed"))
     what = "no lost host to try again" if failed else "nothing left to do"

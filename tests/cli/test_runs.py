@@ -155,6 +155,9 @@ def test_a_run_that_is_done_is_not_resumed(journal: Journal) -> None:
     result = _call("resume", "last", "--yes")
     assert result.exit_code == ExitCode.REFUSED
     assert "nothing left to do" in result.stderr
+    row = RunRow("00CUT", "acme", "Saturday push", "d1", "ann@desk 42", START_S, ("push",), 20)
+    journal.create_run(row, plan(), [b"x"])
+    assert "run 00CUT (Saturday push) was cut off" in _call("resume", "01RUN").stderr
 
 
 def test_a_live_run_is_not_driven_twice(journal: Journal) -> None:
