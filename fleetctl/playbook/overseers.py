@@ -68,7 +68,7 @@ def asking(do: str, **request: Any) -> str:
     Exits as the overseer's `--ask` does, and with EXIT_ABSENT where there is none. Values may hold
     no names.
     """
-    short = do in _SHORT and request.get("by") != "instance"
+    short = do in _SHORT and "most" not in request
     way = _SWIFTLY + "quickly" if short else "ask"
     return ASK + _LIGHTLY + f"{way} {_quoted({'do': do, **request})}\n"
 
