@@ -22,7 +22,7 @@ help:
 
 $(VENV)/.run: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[lab]'
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[lab,console]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run

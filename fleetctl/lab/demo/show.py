@@ -179,5 +179,8 @@ def _say_next(show: Show, keep: bool) -> None:
             "fleetctl lab fault --help         # what can go wrong, and how to make it",
         )
     show.say("Try next:")
+    activate = Path(sys.prefix, "bin", "activate")
+    if shutil.which("fleetctl") is None and activate.exists():  # we were called by our path
+        lines = (f". {activate}", *lines)
     for line in lines:
         show.say(f"  {line}")
