@@ -9,6 +9,7 @@ from typing import Any
 
 from fleetctl.cli.overseers import Silent
 from fleetctl.cli.poolmetrics import exposition
+from fleetctl.cli.poolview import STATES
 from fleetctl.pools.overseer import memory, metrics
 from fleetctl.pools.overseer.answers import figures
 from fleetctl.pools.overseer.core import Core
@@ -16,6 +17,7 @@ from fleetctl.pools.overseer.histogram import Histogram
 from fleetctl.pools.overseer.loop import Overseer
 from fleetctl.pools.overseer.metrics import HELP
 from fleetctl.pools.tallies import Group, Tally, Trouble
+from fleetctl.pools.words import LOOKS
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana-pools.json"
 SAMPLE = re.compile(
@@ -131,3 +133,21 @@ def test_fullness_is_of_the_memory_that_may_be_used() -> None:
     assert memory.Memory(550, 1000, 0, 0).fullness(0.1) == 50
     assert round(memory.Memory(100, 1000, 0, 0).fullness(0.1), 6) == 100
     assert memory.Memory(10, 1000, 0, 0).fullness(0.1) > 100
+
+
+def test_every_state_of_slots_has_a_colour_on_the_dashboard() -> None:
+    """A new state must not be left to whichever comes next, and what is held is no error."""
+    painted = [
+        {
+            one["matcher"]["options"]: one["properties"][0]["value"]["fixedColor"]
+            for one in panel["fieldConfig"]["overrides"]
+            if one["matcher"]["options"] in LOOKS
+        }
+        for panel in json.loads(DASHBOARD.read_text())["panels"]
+        if panel.get("fieldConfig", {}).get("overrides")
+    ]
+    of_slots = [colours for colours in painted if "hibernating" in colours]
+    assert of_slots
+    for colours in of_slots:
+        assert set(colours) == set(STATES)
+        assert colours["held"] == LOOKS["held"].tone.value
