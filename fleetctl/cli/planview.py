@@ -53,7 +53,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         len(plan.phases), "phase"
     )
     yield from _labelled("plan", [digest_of(plan)[:SHORT]])
-    yield from _labelled("releases", list(release_words(plan)) or ["none is deployed"])
+    yield from _labelled("releases", list(release_words(plan)) or ["this plan deploys none"])
     yield from _labelled("bounds", [text for text in map(guard_words, plan.guards) if text])
     yield from _labelled("budget", [budget_words(plan.budget, len(names))])
     secrets = secrets_of(plan).items()
