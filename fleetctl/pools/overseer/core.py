@@ -246,7 +246,8 @@ class Core:
         asked = self._asked.pop(slot, now)
         self.wakes.append((slot, now - asked))
         silent = slot.pool.kind.ready == "exec"  # it is idle, whatever it does
-        self.move(slot, states.READY, now, **({"l": 1} if silent else {}))
+        more: dict[str, Any] = {"l": 1} if silent else {}
+        self.move(slot, states.READY, now, **more)
         holds.turn_over(self, slot.pool, now)
 
     # -- ending ----------------------------------------------------------------------------
