@@ -63,6 +63,9 @@ def test_a_story_that_has_not_ended_says_how_far_it_is_told() -> None:
     assert headline(story) == (
         f"Has not ended: what follows is told up to its record {after} after it began"
     )
+    page = render_page(story, History())
+    assert '<dd>none</dd><dd class="small">it has not ended</dd>' in page
+    assert "an outcome is unknown" not in page
 
 
 def test_a_record_of_a_newer_kind_shows_under_its_name() -> None:
