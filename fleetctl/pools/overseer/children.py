@@ -6,7 +6,7 @@ import os
 import select
 import signal
 
-from fleetctl.pools.overseer import memory, processes
+from fleetctl.pools.overseer import memory, placeholders, processes
 from fleetctl.pools.overseer.pools import Slot
 
 TYPE_CHECKING = False
@@ -65,12 +65,17 @@ class Children:
     def launch(self, slot: Slot, *sockets: int) -> Launch:
         """What is to be started in a slot."""
         pool, kind = slot.pool, slot.pool.kind
-        words = (("{instance}", pool.instance), ("{kind}", kind.name), ("{slot}", str(slot.number)))
-        command = [_filled(word, words) for word in kind.command]
-        env, log = _environment(slot), self.log_path(slot)
+        values = {**placeholders.of_pool(pool.name), placeholders.SLOT: str(slot.number)}
+        command = [placeholders.fill(word, values) for word in kind.command]
+        own = {
+            name: placeholders.fill(value, values)
+            for name, value in kind.env.items()
+            if "{" in value
+        }
+        env, log = {**own, **_environment(slot)}, self.log_path(slot)
         if sockets:
             env |= {"LISTEN_FDS": str(len(sockets)), "LISTEN_FDNAMES": kind.name}
-        return Launch(command, env, log, _filled(kind.cwd, words), sockets)
+        return Launch(command, env, log, placeholders.fill(kind.cwd, values), sockets)
 
     def spawn(self, slot: Slot, launch: Launch) -> int:
         """Start the process of a slot; its pid. Raises OSError when that cannot be."""
@@ -156,10 +161,3 @@ def _environment(slot: Slot) -> dict[str, str]:
     if kind.watchdog:
         env["WATCHDOG_USEC"] = str(round(kind.watchdog * 1e6))
     return env
-
-
-def _filled(word: str, words: tuple[tuple[str, str], ...]) -> str:
-    """A word of a command with the names of this pool in it."""
-    for placeholder, value in words:
-        word = word.replace(placeholder, value)
-    return word

@@ -13,6 +13,7 @@ import os
 import select
 import socket
 
+from fleetctl.pools.overseer import placeholders
 from fleetctl.pools.overseer.states import LIVE, TROUBLED
 
 TYPE_CHECKING = False
@@ -33,7 +34,7 @@ _MOVED = frozenset(("move", "intent", "hold", "release", "attention", "forgotten
 
 def address(kind: Kind, pool: str) -> str:
     """Where a pool is listened for; empty for one that has no socket."""
-    return kind.socket.replace("{instance}", pool.partition("/")[0]).replace("{kind}", kind.name)
+    return placeholders.fill(kind.socket, placeholders.of_pool(pool))
 
 
 def parsed(text: str) -> tuple[str, int] | str:

@@ -20,25 +20,25 @@ once, with file and line.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 
+from fleetctl.pools.overseer import placeholders
+from fleetctl.pools.overseer.instances import MOST, NAME, expand
 from fleetctl.pools.overseer.kinds import BOUNDS, CHOICES, DEFAULTS, Kind
 from fleetctl.pools.overseer.listeners import address, parsed
+from fleetctl.pools.overseer.sheets import HINT, Sheet, nearest, parse, told
 from fleetctl.pools.overseer.zygotes import recipe_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from fleetctl.pools.overseer.sheets import Place
+
 TABLES = ("kind", "instances", "pool", "attention")
 INSTANCE_KEYS = ("names", "names_from", "kinds")
 ATTENTION_DEFAULTS: dict[str, object] = {"command": (), "sqlite": "", "query": "", "every": 1.0}
-POOLS_MOST = 1_000_000
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_RANGE = re.compile(r"([^\[\]]*)\[(\d+)-(\d+)\]([^\[\]]*)")
 
 
 class Attention:
@@ -75,34 +75,11 @@ class _Reading:
         self.mistakes: list[str] = []
         self.kinds: dict[str, dict[str, Any]] = {}
         self.overrides: dict[str, dict[str, Any]] = {}
-        self.groups: list[tuple[_File, dict[str, Any], int]] = []
+        self.files: dict[tuple[str, str], Sheet] = {}
+        """Where kinds, overrides and sources of attention are written, by table and name."""
+        self.groups: list[tuple[Sheet, int, dict[str, Any]]] = []
+        """A file, the number of the group in it, the group."""
         self.attention: dict[str, Attention] = {}
-
-
-class _File:
-    """One file: its text, to find lines in."""
-
-    def __init__(self, path: str, text: str, mistakes: list[str]) -> None:
-        self.path = path
-        self.lines = text.split("\n")
-        self.mistakes = mistakes
-
-    def wrong(self, place: tuple[str, ...], what: str, hint: str = "") -> None:
-        """Remember a mistake at a place such as ("kind", "pull", "max")."""
-        where = f"{self.path}:{self._line(place)}"
-        self.mistakes.append(f"{where}: {what}" + (f"\n  hint: {hint}" if hint else ""))
-
-    def _line(self, place: tuple[str, ...]) -> int:
-        """The line the last part of a place stands in, found part by part; 1 if not at all."""
-        found, start = 1, 0
-        for part in place:
-            pattern = re.compile(rf'(?<![\w-])"?{re.escape(part)}"?(?![\w-])')
-            for number in range(start, len(self.lines)):
-                text = self.lines[number].split("#")[0]
-                if pattern.search(text):
-                    found, start = number + 1, number
-                    break
-        return found
 
 
 def read(folder: str) -> Specs:
@@ -118,10 +95,11 @@ def read(folder: str) -> Specs:
     for name in names:
         if name.endswith((".toml", ".json")):
             _read_file(reading, f"{folder}/{name}")
+    _check_queues(reading)
     pools = _pools(reading) if not reading.mistakes else {}
     reading.mistakes += _socket_mistakes(pools)
     if reading.mistakes:
-        raise SpecError("\n".join(reading.mistakes))
+        raise SpecError(told(reading.mistakes))
     return Specs(pools, reading.attention)
 
 
@@ -133,11 +111,11 @@ def _read_file(reading: _Reading, path: str) -> None:
     except OSError as error:
         reading.mistakes.append(f"{path}: {error.strerror}")
         return
-    file = _File(path, text, reading.mistakes)
-    content = _parse(file, path, text)
+    file = Sheet(path, text, reading.mistakes)
+    content = parse(file, path, text)
     for table, value in content.items():
         if table not in TABLES:
-            file.wrong((table,), f"unknown table {table!r}", _nearest(table, TABLES))
+            file.wrong((table,), f"unknown table {table!r}", nearest(table, TABLES))
         elif table == "instances":
             _read_instances(reading, file, value)
         elif not isinstance(value, dict):
@@ -147,38 +125,15 @@ def _read_file(reading: _Reading, path: str) -> None:
                 _read_named(reading, file, (table, name), given)
 
 
-def _parse(file: _File, path: str, text: str) -> dict[str, Any]:
-    """The content of a file; empty with a mistake told when it cannot be read."""
-    try:
-        if path.endswith(".json"):
-            content = json.loads(text or "{}")
-        else:
-            import tomllib
-
-            content = tomllib.loads(text)
-    except ImportError:
-        file.wrong((), "TOML needs Python 3.11 on the host", "write it as JSON")
-    except json.JSONDecodeError as error:
-        file.mistakes.append(f"{path}:{error.lineno}:{error.colno}: {error.msg}")
-    except ValueError as error:
-        line = re.search(r"at line (\d+), column (\d+)", str(error))
-        where = f"{path}:{line[1]}:{line[2]}" if line else path
-        file.mistakes.append(f"{where}: {str(error).partition(' (at ')[0]}")
-    else:
-        if isinstance(content, dict):
-            return content
-        file.wrong((), "the file must be a table")
-    return {}
-
-
-def _read_named(reading: _Reading, file: _File, place: tuple[str, str], given: object) -> None:
+def _read_named(reading: _Reading, file: Sheet, place: tuple[str, str], given: object) -> None:
     """A kind, an override of a pool, a source of attention."""
     table, name = place
     if not isinstance(given, dict):
         file.wrong(place, f"{table} {name!r} must be a table")
         return
-    if not all(_NAME.fullmatch(part) for part in name.split("/", 1 if table == "pool" else 0)):
+    if not all(NAME.fullmatch(part) for part in name.split("/", 1 if table == "pool" else 0)):
         file.wrong(place, f"{name!r} is no name", "letters, digits, `.`, `_` and `-`")
+    reading.files.setdefault(place, file)
     if table == "attention":
         _check(file, place, given, ATTENTION_DEFAULTS)
         if not given.get("command") and not given.get("sqlite"):
@@ -191,6 +146,7 @@ def _read_named(reading: _Reading, file: _File, place: tuple[str, str], given: o
         file.wrong(place, f"{table} {name!r} is given twice")
     known[name] = given
     _check(file, place, given, DEFAULTS)
+    _check_placeholders(file, place, given)
     if table == "kind" and not given.get("command"):
         file.wrong(place, f"kind {name!r} has no command", 'command = ["program", "argument"]')
     elif table == "kind" and not file.mistakes:
@@ -200,13 +156,13 @@ def _read_named(reading: _Reading, file: _File, place: tuple[str, str], given: o
 
 
 def _check(
-    file: _File, place: tuple[str, str], given: dict[str, Any], defaults: dict[str, object]
+    file: Sheet, place: tuple[str, str], given: dict[str, Any], defaults: dict[str, object]
 ) -> None:
     """Every key is known, of the right type and within its bounds."""
     for key, value in given.items():
         here = (*place, key)
         if key not in defaults:
-            file.wrong(here, f"unknown key {key!r}", _nearest(key, tuple(defaults)))
+            file.wrong(here, f"unknown key {key!r}", nearest(key, tuple(defaults)))
         elif not _fits(value, defaults[key]):
             file.wrong(here, f"{key} must be {_TYPES[type(defaults[key])]}, not {value!r}")
         elif key in CHOICES and value not in CHOICES[key]:
@@ -238,54 +194,114 @@ def _fits(value: object, default: object) -> bool:
     return type(value) is type(default)
 
 
-def _read_instances(reading: _Reading, file: _File, value: object) -> None:
+def _read_instances(reading: _Reading, file: Sheet, value: object) -> None:
     """Groups of instances; names are checked when all kinds are known."""
     groups = value if isinstance(value, list) else [value]
-    for group in groups:
+    for number, group in enumerate(groups):
+        place = ("instances", number)
         if not isinstance(group, dict):
-            file.wrong(("instances",), "instances must be a table with names and kinds")
+            file.wrong(place, "instances must be a table with names and kinds")
             continue
         for key in group:
             if key not in INSTANCE_KEYS:
-                hint = _nearest(key, INSTANCE_KEYS)
-                file.wrong(("instances", key), f"unknown key {key!r}", hint)
+                hint = nearest(key, INSTANCE_KEYS)
+                file.wrong((*place, key), f"unknown key {key!r}", hint)
         lists_only = all(_fits(group.get(key, []), ()) for key in ("names", "kinds"))
         if not lists_only or not isinstance(group.get("names_from", ""), str):
-            file.wrong(("instances",), "names and kinds must be lists of words")
+            file.wrong(place, "names and kinds must be lists of words")
         elif not group.get("kinds"):
-            file.wrong(("instances",), "these instances have no kinds")
+            file.wrong(place, "these instances have no kinds")
         else:
-            reading.groups.append((file, group, 0))
+            reading.groups.append((file, number, group))
 
 
 def _pools(reading: _Reading) -> dict[str, Kind]:
     """Every pool with its kind."""
     kinds = {name: Kind(name, given) for name, given in reading.kinds.items()}
     pools: dict[str, Kind] = {}
-    for file, group, _ in reading.groups:
-        wanted = []
-        for kind in group["kinds"]:
-            if kind in kinds:
-                wanted.append(kinds[kind])
+    for file, number, group in reading.groups:
+        place = ("instances", number)
+        wanted: dict[str, Kind] = {}
+        for name in group["kinds"]:
+            if name in wanted:
+                file.wrong((*place, name), f"kind {name!r} is named twice")
+            elif name in kinds:
+                wanted[name] = kinds[name]
             else:
-                hint = _nearest(kind, tuple(kinds))
-                file.wrong(("instances", kind), f"unknown kind {kind!r}", hint)
-        for name in _names(file, group):
-            for known in wanted:
-                pools[f"{name}/{known.name}"] = known
+                file.wrong((*place, name), f"unknown kind {name!r}", nearest(name, kinds))
+        for word, key in _words(file, place, group):
+            _add(pools, file, (*place, key), word, wanted)
     for name, given in reading.overrides.items():
-        kind = name.partition("/")[2]
-        if name not in pools:
-            hint = _nearest(name, tuple(pools))
-            reading.mistakes.append(f"pool {name!r}: no instance has it\n  hint: {hint}")
-        else:
-            pools[name] = whole = Kind(kind, {**reading.kinds[kind], **given})
-            if whole.min > whole.max:
-                what = f"min {whole.min} is more than max {whole.max}, with what its kind says"
-                reading.mistakes.append(f"pool {name!r}: {what}")
-            elif _cold(whole):
-                reading.mistakes.append(f"pool {name!r} {_cold(whole)}")
+        _override(reading, pools, name, given)
     return pools
+
+
+def _add(
+    pools: dict[str, Kind], file: Sheet, place: Place, word: str, wanted: dict[str, Kind]
+) -> None:
+    """The pools of one word; an instance that has a pool of that kind already is a mistake."""
+    try:
+        names = expand(word)
+    except ValueError as error:
+        file.wrong(place, *str(error).split(HINT))
+        return
+    if len(pools) + len(names) * len(wanted) > MOST:
+        file.wrong(place, f"with {word!r} there would be more than {MOST} pools")
+        return
+    for kind in wanted.values():
+        twice = [name for name in names if f"{name}/{kind.name}" in pools]
+        if twice:
+            more = f", and so have {len(twice) - 1} more of {word!r}" if twice[1:] else ""
+            what = f"instance {twice[0]!r} has kind {kind.name!r} already{more}"
+            file.wrong(place, what, "name an instance once for each kind")
+        for name in names:
+            pools[f"{name}/{kind.name}"] = kind
+
+
+def _override(reading: _Reading, pools: dict[str, Kind], name: str, given: dict[str, Any]) -> None:
+    """What is different for one pool."""
+    file, kind = reading.files["pool", name], name.partition("/")[2]
+    if name not in pools:
+        file.wrong(("pool", name), f"pool {name!r}: no instance has it", nearest(name, pools))
+        return
+    pools[name] = whole = Kind(kind, {**reading.kinds[kind], **given})
+    if whole.min > whole.max:
+        what = f"min {whole.min} is more than max {whole.max}, with what its kind says"
+        file.wrong(("pool", name), f"pool {name!r}: {what}")
+    elif _cold(whole):
+        file.wrong(("pool", name), f"pool {name!r} {_cold(whole)}")
+
+
+def _check_queues(reading: _Reading) -> None:
+    """Whatever counts a kind's tasks is a source of attention."""
+    sources = tuple(name for table, name in reading.files if table == "attention")
+    for table, tables in (("kind", reading.kinds), ("pool", reading.overrides)):
+        for name, given in tables.items():
+            queue = given.get("queue")
+            if queue and isinstance(queue, str) and queue not in sources:
+                what = f"queue {queue!r} is no source of attention"
+                hint = nearest(queue, sources) if sources else f"add [attention.{queue}]"
+                reading.files[table, name].wrong((table, name, "queue"), what, hint)
+
+
+def _check_placeholders(file: Sheet, place: tuple[str, str], given: dict[str, Any]) -> None:
+    """Words in braces stand for something, where texts are filled in."""
+    for key in ("command", "cwd", "env", "socket"):
+        value = given.get(key, "")
+        if not _fits(value, DEFAULTS[key]):
+            continue  # told already
+        known = placeholders.OF_SOCKETS if key == "socket" else placeholders.EVERYWHERE
+        texts = [value] if isinstance(value, str) else list(value)
+        if isinstance(value, dict):
+            texts = list(value.values())
+        for word in placeholders.unknown("\n".join(texts), known):
+            hint = re.sub(rf"\b({'|'.join(known)})\b", r"{\1}", nearest(word, known))
+            if known is not placeholders.EVERYWHERE and word in placeholders.EVERYWHERE:
+                hint = "a socket is the pool's, not a slot's"
+            hint += f"; braces that are meant themselves are written {{{{{word}}}}}"
+            file.wrong(
+                (*place, key, f"{{{word}}}"), f"{{{word}}} stands for nothing in {key}", hint
+            )
 
 
 def _socket_mistakes(pools: dict[str, Kind]) -> list[str]:
@@ -318,33 +334,15 @@ def _cold(kind: Kind) -> str:
     return ""
 
 
-def _names(file: _File, group: dict[str, Any]) -> list[str]:
-    """The instances of a group, ranges written out."""
-    words = list(group.get("names", ()))
+def _words(file: Sheet, place: Place, group: dict[str, Any]) -> list[tuple[str, str]]:
+    """The words that name the instances of a group, each with what is found where it stands."""
+    words = [(word, word) for word in group.get("names", ())]
     if group.get("names_from"):
         path = os.path.join(os.path.dirname(file.path), group["names_from"])  # noqa: PTH118, PTH120
         try:
             with open(path, encoding="utf-8") as opened:  # noqa: PTH123
-                words += opened.read().split()
-        except OSError as error:
-            file.wrong(("instances", "names_from"), f"{path}: {error.strerror}")
-    names = []
-    for word in words:
-        found = _RANGE.fullmatch(word)
-        if found and int(found[3]) - int(found[2]) < POOLS_MOST:
-            width = len(found[2])
-            numbers = range(int(found[2]), int(found[3]) + 1)
-            names += [f"{found[1]}{number:0{width}d}{found[4]}" for number in numbers]
-        elif _NAME.fullmatch(word):
-            names.append(word)
-        else:
-            file.wrong(("instances", word), f"{word!r} is no name of an instance")
-    return names
-
-
-def _nearest(word: str, known: tuple[str, ...]) -> str:
-    """What was probably meant."""
-    import difflib
-
-    close = difflib.get_close_matches(word, known, 1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known[:12])}"
+                words += [(word, "names_from") for word in opened.read().split()]
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is no UTF-8"
+            file.wrong((*place, "names_from"), f"{path}: {why}")
+    return words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,56 @@ BAD = [
         KIND + "[[instances]]\nnames=['a']\nkinds=['k']\n[pool.'a/k']\nmin = 2\nmax = 1\n",
         ":7: min 2 is more than max 1",
     ),
+    (
+        KIND + "[[instances]]\nnames = ['i[300-001]']\nkinds = ['k']\n",
+        ":4: the range [300-001] in 'i[300-001]' counts downwards\n  hint: did you mean [001-300]?",
+    ),
+    (
+        KIND + "[[instances]]\nnames = ['i[1-1000001]']\nkinds = ['k']\n",
+        ":4: 'i[1-1000001]' means more than 1000000 instances",
+    ),
+    (
+        KIND + "[[instances]]\nnames = ['i[1-9999][1-9999]']\nkinds = ['k']\n",
+        ":4: 'i[1-9999][1-9999]' means more than 1000000 instances",
+    ),
+    (KIND + "[[instances]]\nnames = ['../x[1-2]']\nkinds = ['k']\n", ":4: '../x[1-2]' is no name"),
+    (KIND + "[[instances]]\nnames = ['i[1-a]']\nkinds = ['k']\n", ":4: unreadable range [1-a]"),
+    (KIND + "[[instances]]\nnames = ['i[1-2']\nkinds = ['k']\n", ":4: unbalanced range"),
+    (
+        KIND + "[[instances]]\nnames = ['a', 'b', 'a']\nkinds = ['k']\n",
+        ":4: instance 'a' has kind 'k' already\n  hint: name an instance once for each kind",
+    ),
+    (
+        KIND + "[[instances]]\nnames = ['i[1-9]']\nkinds = ['k']\n"
+        "[[instances]]\nnames = ['i[8-20]']\nkinds = ['k']\n",
+        ":7: instance 'i8' has kind 'k' already, and so have 1 more of 'i[8-20]'",
+    ),
+    (KIND + "[[instances]]\nnames = ['i[1,1]']\nkinds = ['k']\n", "a name more than once"),
+    (KIND + "[[instances]]\nnames = ['a']\nkinds = ['k', 'k']\n", ":5: kind 'k' is named twice"),
+    (
+        KIND + "queue = 'tsks'\n[attention.tasks]\ncommand = ['x']\n",
+        ":3: queue 'tsks' is no source of attention\n  hint: did you mean 'tasks'?",
+    ),
+    (KIND + "queue = 'tasks'\n", ":3: queue 'tasks' is no source of attention\n  hint: add [atten"),
+    (
+        KIND + "[[instances]]\nnames=['a']\nkinds=['k']\n[pool.'a/k']\nqueue = 'q'\n",
+        ":7: queue 'q' is no source of attention",
+    ),
+    (
+        "[kind.a]\ncommand = [\n'x',\n'--kind={kin}']\n",
+        ":4: {kin} stands for nothing in command\n  hint: did you mean '{kind}'?; "
+        "braces that are meant themselves are written {{kin}}",
+    ),
+    (
+        KIND + "cwd = '/srv/{host}'\n",
+        ":3: {host} stands for nothing in cwd\n  hint: known: {instance}, {kind}, {slot};",
+    ),
+    (KIND + "env = {A = '{Slot}'}\n", ":3: {Slot} stands for nothing in env"),
+    (
+        KIND + "socket = '/run/{instnce}'\n",
+        ":3: {instnce} stands for nothing in socket\n  hint: did",
+    ),
+    (KIND + "socket = '/run/{slot}'\n", "in socket\n  hint: a socket is the pool's, not a slot's"),
     ("[attention.q]\n", "attention 'q' has neither command nor sqlite"),
     ("[attention.q]\nsqlite = 1\n", ":2: sqlite must be a text"),
     ("[attention.q]\nevry = 1\nsqlite = 'x'\n", "unknown key 'evry'\n  hint: did you mean 'every'"),
@@ -154,3 +205,66 @@ def test_a_file_that_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
     (tmp_path / "a.toml").mkdir()
     with pytest.raises(specs.SpecError, match=r"a\.toml: Is a directory"):
         specs.read(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("a", "i[001-003]", "i[1-3]", "i[08-12]", "i[1,5,7-9]", "r[1-2]-n[01-03]x", "i[3-1]"),
+        *("i[001-1000000]", "i[1-1000001]", "i[a-b]", "i[1-2", "i]", "i[]", "i[1--2]", "i[5]"),
+    ],
+)
+def test_a_range_means_what_it_means_in_an_inventory(word: str) -> None:
+    """The same names in the same order, and a mistake in the one is a mistake in the other."""
+    from fleetctl.base.hostrange import expand as expand_hosts
+    from fleetctl.pools.overseer.instances import expand
+
+    try:
+        meant = list(expand_hosts(word))
+    except ValueError:
+        with pytest.raises(ValueError, match=r"i[]\[]"):
+            expand(word)
+    else:
+        assert expand(word) == meant
+
+
+def test_one_instance_may_have_its_kinds_in_several_groups(tmp_path: Path) -> None:
+    """Only the same kind twice is a mistake."""
+    text = GOOD.replace('"taskmaster", "pull"]', '"taskmaster"]')
+    text += '[[instances]]\nnames = ["acme"]\nkinds = ["pull"]\n'
+    assert len(_read(tmp_path, text).pools) == 102
+
+
+def test_a_folder_full_of_mistakes_is_told_shortly(tmp_path: Path) -> None:
+    """A list of a thousand names, each twice: twenty mistakes, and how many more there are."""
+    (tmp_path / "names").write_text("\n".join(f"i{n % 1000}" for n in range(2000)))
+    with pytest.raises(specs.SpecError) as caught:
+        _read(tmp_path, KIND + "[[instances]]\nnames_from = 'names'\nkinds = ['k']\n")
+    told = str(caught.value).splitlines()
+    assert len(told) == 41
+    assert "pools.toml:4: instance 'i0' has kind 'k' already" in told[0]
+    assert told[-1] == "and 980 more mistakes"
+
+
+def test_placeholders_are_filled_in_and_other_braces_are_left() -> None:
+    """A doubled pair is the pair itself; the shell's own, and what is no single word, stay."""
+    from fleetctl.pools.overseer.placeholders import EVERYWHERE, fill, of_pool, unknown
+
+    text = '{instance}/{kind} {{kind}} ${kind} {print} { kind } {} {"a":{"b":1}} $1{'
+    told = fill(text, of_pool("acme/task"))
+    assert told == 'acme/task {kind} ${kind} {print} { kind } {} {"a":{"b":1}} $1{'
+    assert unknown(text, EVERYWHERE) == ["print"]
+
+
+def test_environment_and_folder_of_a_daemon_may_name_its_pool() -> None:
+    """Values of `env` are filled in as the command is; our own words go over them."""
+    from fleetctl.pools.overseer.children import Children
+    from fleetctl.pools.overseer.kinds import Kind
+    from fleetctl.pools.overseer.pools import Pool
+
+    env = {"QUEUE": "q-{instance}-{slot}", "PLAIN": "x", "FLEETCTL_KIND": "{kind}!"}
+    given = {"command": ["x", "{{kind}}"], "env": env, "cwd": "/srv/{instance}"}
+    with select.epoll() as epoll:
+        launch = Children("/home", epoll).launch(Pool("acme/k", Kind("k", given)).slot(0))
+    assert (launch.command, launch.cwd) == (["x", "{kind}"], "/srv/acme")
+    assert (launch.env["QUEUE"], launch.env["FLEETCTL_KIND"]) == ("q-acme-0", "k")
