@@ -107,10 +107,10 @@ class Starts:
         if not self.long:
             slot = self._oldest()
         elif late:
-            slot = self._first_late()
+            slot = self._youngest(self._late)
         else:
             self._even = not self._even
-            slot = (self._youngest() if self._even else None) or self._oldest()
+            slot = (self._youngest(self._latest) if self._even else None) or self._oldest()
         if slot is None:
             return None
         start = self._wishes.pop(slot)
@@ -128,18 +128,10 @@ class Starts:
             heapq.heappop(self._heap)
         return None
 
-    def _first_late(self) -> Slot | None:
-        """Who came first of those that came by themselves."""
-        while self._late:
-            place, slot = self._late.pop(0)
-            if self._stands(slot, place):
-                return slot
-        return None
-
-    def _youngest(self) -> Slot | None:
-        """Who came last, of those whose work somebody has."""
-        while self._latest:
-            place, slot = self._latest.pop()
+    def _youngest(self, latest: list[tuple[int, Slot]]) -> Slot | None:
+        """Who came last, of those whose work somebody has: no instance can hold that place."""
+        while latest:
+            place, slot = latest.pop()
             if self._stands(slot, place):
                 return slot
         return None

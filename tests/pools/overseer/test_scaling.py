@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetctl.pools.overseer import lives
 from fleetctl.pools.overseer.scaling import Load, growth
 from tests.pools.overseer.world import BUSY, NAP, READY, World, working
 
@@ -122,7 +123,8 @@ def test_a_storm_starts_no_more_at_once_than_there_are_tokens() -> None:
     world = World(tokens=4)
     pools = [world.add(f"i{number}/task", at_start="asleep") for number in range(50)]
     for pool in pools:
-        world.attention(pool)
+        lives.attention(world.core, pool, world.now)
+    world.settle()
     assert len(world.processes) == 4
     world.pass_s(6)
     assert len(world.processes) == 8

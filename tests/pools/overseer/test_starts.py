@@ -99,8 +99,8 @@ def _started(world: World) -> list[str]:
 
 
 def test_who_comes_by_itself_during_a_storm_starts_at_once() -> None:
-    """It is one more than may start at once otherwise; a second one waits for it, or for its turn;
-    and with the storm that ends."""
+    """It is one more than may start at once otherwise; others wait for it, or for their turn, the
+    youngest first; and with the storm that ends."""
     world, _ = _storm(2, 60)
     late = [world.add(f"late{number}/k", at_start="asleep") for number in range(3)]
     assert len(world.processes) == 2
@@ -108,7 +108,7 @@ def test_who_comes_by_itself_during_a_storm_starts_at_once() -> None:
         world.attention(pool)
     assert _started(world)[2:] == ["late0/k"]
     world.told(late[0].slot(0), READY)
-    assert _started(world)[3:] == ["late1/k"]
+    assert _started(world)[3:] == ["late2/k"]
     while starting := [slot for slot in world.processes if slot.state == "starting"]:
         assert len(starting) <= 2 + (len(world.core.starts) >= LONG)
         world.told(starting[0], READY)
