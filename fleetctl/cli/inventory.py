@@ -93,6 +93,10 @@ def check(inventory: str | None, output: str) -> None:
 
     reading = open_inventory(inventory)
     fleet = reading.fleet
+    if any(host.pools is not None for host in fleet.hosts.values()):
+        from fleetctl.cli.inventorypools import check_pools
+
+        check_pools(reading)
     emit((_tier_row(fleet, name) for name in fleet.tiers), CHECK_COLUMNS, output)
     _tell_remarks(reading)
     for sentence in (*review(fleet), *_missing_files(fleet)):

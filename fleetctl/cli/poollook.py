@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from fleetctl.base.errors import InternalError, Refused, UsageError
+from fleetctl.base.errors import InputError, InternalError, Location, Refused, UsageError
 from fleetctl.base.hostrange import fold
 from fleetctl.cli.asking import Answer, ask_hosts
 from fleetctl.inventory.model import Fleet, Host, Pools
@@ -86,9 +86,9 @@ class Looker:
         for host in self.hosts:
             pools = self._pools(host)
             if not pools.specs:
-                raise UsageError(
+                raise InputError(
                     f"tier {self.fleet.hosts[host].tier} keeps pools, but names no specs",
-                    where=self.fleet.source,
+                    Location(self.fleet.source),
                     hint="say `specs: FOLDER` under its `pools:`",
                 )
             self._specs_of(pools).made_for(self._fill(host), self._from_file(pools))
@@ -152,7 +152,7 @@ class Looker:
                 self._lists[file] = Path(file).read_text(encoding="utf-8").split()
             except OSError as error:
                 why = error.strerror or str(error)
-                raise UsageError("cannot read the instances", where=file, why=why) from None
+                raise InputError("cannot read the instances", Location(file), why=why) from None
         return self._lists[file]
 
     def _list(self, host: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fleetctl.base.errors import InputError, InputErrors, Location, UsageError
+from fleetctl.base.errors import InputError, InputErrors, Location
 from fleetctl.pools.overseer import specs
 
 INSTANCES = "instances"
@@ -35,9 +35,10 @@ class SpecFiles:
             self.texts = {name: (folder / name).read_text(encoding="utf-8") for name in spoken}
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or str(error)
-            raise UsageError("cannot read the spec files", where=str(folder), why=why) from None
+            place = Location(str(folder))
+            raise InputError("cannot read the spec files", place, why=why) from None
         if not self.texts:
-            raise UsageError("there is no spec file", where=str(folder), hint="docs/pools.md")
+            raise InputError("there is no spec file", Location(str(folder)), hint="docs/pools.md")
         self._made: dict[tuple[object, ...], dict[str, str]] = {}
 
     def made_for(self, fill: Fill, instances: Sequence[str] | None) -> Mapping[str, str]:

@@ -137,3 +137,23 @@ def test_import_writes_a_file_once(tmp_path: Path) -> None:
 def test_schema_is_json() -> None:
     """Editors can be pointed at what it prints."""
     assert json.loads(run("schema").stdout)["title"] == "fleetctl inventory"
+
+
+def test_check_tells_what_is_wrong_with_the_specs_of_pools(tmp_path: Path) -> None:
+    """A folder that is missing, at its place here; then a mistake in it, at its place there."""
+    file = tmp_path / "i.yaml"
+    file.write_text("fleet: f\ntiers:\n  r:\n    hosts: r[1-2]\n    pools:\n      specs: pools\n")
+    result = run("check", "-i", str(file))
+    assert (result.exit_code, result.stdout) == (5, "")
+    assert f"there is no folder {tmp_path}/pools of spec files" in result.stderr
+    assert f"{tmp_path}/i.yaml:6:14" in result.stderr
+    (tmp_path / "pools").mkdir()
+    assert run("check", "-i", str(file)).exit_code == 5
+    (tmp_path / "pools" / "a.toml").write_text('[kind.k]\ncommand = ["x"]\nmax = 0\n')
+    result = run("check", "-i", str(file))
+    assert result.exit_code == 5
+    assert result.stderr.count("max must be 1 to 1000, not 0") == 1
+    assert f"{tmp_path}/pools/a.toml:3:1" in result.stderr
+    assert "no mistakes" not in result.stderr
+    (tmp_path / "pools" / "a.toml").write_text('[kind.k]\ncommand = ["x"]\n')
+    assert run("check", "-i", str(file)).exit_code == 0

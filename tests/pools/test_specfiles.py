@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetctl.base.errors import InputErrors, UsageError
+from fleetctl.base.errors import InputError, InputErrors
 from fleetctl.playbook.substitute import fill_plain
 from fleetctl.pools.specfiles import SpecFiles, in_lines, safe
 
@@ -85,10 +85,10 @@ def test_names_of_another_file_here_are_written_out(tmp_path: Path) -> None:
 
 
 def test_no_specs_are_told_before_anybody_is_asked(tmp_path: Path) -> None:
-    """An empty folder, and none."""
-    with pytest.raises(UsageError, match="there is no spec file"):
+    """An empty folder, and none: mistakes of files, not of the command line."""
+    with pytest.raises(InputError, match="there is no spec file"):
         SpecFiles(tmp_path)
-    with pytest.raises(UsageError, match="cannot read the spec files"):
+    with pytest.raises(InputError, match="cannot read the spec files"):
         SpecFiles(tmp_path / "none")
 
 
