@@ -11,9 +11,10 @@ from fleetctl.pools.overseer import (
     standing,
     states,
 )
-from fleetctl.pools.overseer.kinds import Kind
+from fleetctl.pools.overseer.book import Book
+from fleetctl.pools.overseer.kinds import ASLEEP, Kind
 from fleetctl.pools.overseer.pools import GONE, RUN, Pool, Slot
-from fleetctl.pools.overseer.states import LIVE
+from fleetctl.pools.overseer.states import LIVE, TROUBLED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,19 +47,34 @@ def restore(
         pools[name] = Pool(name, kind)
     ghost = Kind("", {})
     same_boot = next(records, {}).get("boot") == boot
+    before = Book()
     for told in records:
         record = told if same_boot else _of_this_boot(told, now, wall)
+        if not same_boot:
+            before.pools.setdefault(told.get("p", ""), Pool(told.get("p", ""), ghost))
+            _apply(before, told)
         name = record.get("p", "")
         if name and name not in pools and same_boot:
             pools[name] = Pool(name, ghost)
         if same_boot or record.get("e") in _FROM_BOOT_TO_BOOT:
-            _apply(core, record)
+            _apply(core.book, record)
         elif record.get("e") == "kept" and name in pools:
             keeping.restore_wishes(pools[name], record)
         if name in wanted and name not in pools:  # it was away for a while, and is back
             pools[name] = Pool(name, wanted[name])
+    _look_again(pools, before, now)
     _come_to_now(core, wanted, ghost, now)
     return same_boot
+
+
+def _look_again(pools: Mapping[str, Pool], before: Book, now: float) -> None:
+    """Pools that had a process or work when the host went down look for it when it is up again."""
+    for name, was in before.pools.items():
+        pool = pools.get(name)
+        if pool is None or pool.kind.at_start != ASLEEP:
+            continue  # the others look in any case
+        if was.pending or any(slot.state in (*LIVE, *TROUBLED) for slot in was.slots):
+            pool.hint, pool.wanted_at = True, now
 
 
 def _come_to_now(core: Core, wanted: Mapping[str, Kind], ghost: Kind, now: float) -> None:
@@ -87,24 +103,24 @@ def _of_this_boot(record: Record, now: float, wall: float) -> Record:
     return record
 
 
-def _apply(core: Core, record: Record) -> None:
+def _apply(book: Book, record: Record) -> None:
     """One record; one that makes no sense is passed over."""
     try:
         try:
-            core.book.apply(record)
+            book.apply(record)
         except states.IllegalMove:
-            _overlook(core, record)
-            core.book.apply(record)
+            _overlook(book, record)
+            book.apply(record)
     except (states.IllegalMove, KeyError, TypeError, ValueError):
         return
 
 
-def _overlook(core: Core, record: Record) -> None:
+def _overlook(book: Book, record: Record) -> None:
     """Bring a slot to where a move can begin: one that was asleep from the start has no record of
     it, and a line may be damaged. What the move says of itself still holds."""
     for (before, trigger), to in states.TABLE.items():
         if (trigger, to) == (record["x"], record["to"]):
-            core.book.pools[record["p"]].slot(record["n"]).state = before
+            book.pools[record["p"]].slot(record["n"]).state = before
             return
 
 

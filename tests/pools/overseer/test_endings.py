@@ -326,6 +326,25 @@ def test_a_daemon_that_is_put_to_sleep_may_say_when_it_is_due() -> None:
     assert (slot.state, slot.until) == ("hibernating", world.now + 30)
 
 
+@pytest.mark.parametrize("anew", [False, True])
+@pytest.mark.parametrize("how", ["woken", "hinted", "resting"])
+def test_a_reboot_takes_back_no_wake(how: str, anew: bool) -> None:
+    """Who had a process, work or an error when the host went down looks again; sleepers sleep."""
+    world = World()
+    pool, sleeper = world.add(at_start="asleep"), world.add("bolt/task", at_start="asleep")
+    if how == "hinted":
+        orders.pause(world.core, pool, world.now, "why")
+    world.attention(pool)
+    if how == "resting":
+        world.exited(working(world, pool, busy=True), 1)
+    world.succeeded(anew=anew, boot="another")
+    pool, sleeper = (world.core.book.pools[one.name] for one in (pool, sleeper))
+    if how == "hinted":
+        orders.resume(world.core, pool, world.now, "")
+        world.settle()
+    assert (pool.slot(0).state, sleeper.slot(0).state) == ("starting", "hibernating")
+
+
 # -- specs
 
 
