@@ -166,6 +166,7 @@ def _leave(show: Show) -> None:
 
 def _say_next(show: Show, keep: bool) -> None:
     where = show.environment["FLEETCTL_INVENTORY"]
+    lines: tuple[str, ...]
     if keep:
         lines = (
             f"export FLEETCTL_INVENTORY={where}",
