@@ -64,6 +64,14 @@ def warn(own: dict[str, Any]) -> None:
         )
     for pool, why in own.get("sockets_lost", {}).items():
         tell(f"the socket of {pool} cannot be opened: {printable(why)}")
+    hint = own.get("unknown_hint")
+    if hint:
+        from fleetctl.cli.picture import wall_text
+
+        tell(
+            f"a hint ({hint['source']}) named {printable(hint['pool'])}, which no pool is called:"
+            f" {hint['count']} such, the latest {wall_text(hint['at'])}"
+        )
     if own["log_failing"]:
         tell("the log of events cannot be written: is the disk full?")
     if own["in_line"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,6 +66,20 @@ def test_a_socket_that_cannot_be_had_is_named(
     warn(told["overseer"])
     said = capsys.readouterr().err
     assert said == "the socket of acme/web cannot be opened: 127.0.0.1:80: Permission denied\n"
+
+
+def test_a_hint_for_no_pool_is_told_with_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who writes a wrong name into the spool sees it in status on the host, with the time."""
+    overseer = Overseer(str(tmp_path), str(tmp_path))
+    overseer.unknown_hints.add("acme/tsk", "spool", time.monotonic())
+    told = answer(overseer, {"do": "status"})
+    overseer.epoll.close()
+    assert told["overseer"]["unknown_hints"] == 1
+    warn(told["overseer"])
+    said = capsys.readouterr().err
+    assert said.startswith("a hint (spool) named acme/tsk, which no pool is called: 1 such, the l")
 
 
 @slow

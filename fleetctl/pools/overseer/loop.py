@@ -23,6 +23,7 @@ from fleetctl.pools.overseer import (
     processes,
     restoring,
     specs,
+    spool,
     standing,
     ticks,
     zygotes,
@@ -31,11 +32,11 @@ from fleetctl.pools.overseer.children import Children
 from fleetctl.pools.overseer.control import Control
 from fleetctl.pools.overseer.core import SPAWN, Core
 from fleetctl.pools.overseer.endings import ABRT
+from fleetctl.pools.overseer.hints import UnknownHints
 from fleetctl.pools.overseer.histogram import Histogram
 from fleetctl.pools.overseer.listeners import Listeners
 from fleetctl.pools.overseer.lookouts import Lookout
 from fleetctl.pools.overseer.poison import Poison
-from fleetctl.pools.overseer.spool import Spool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Overseer:
         boot = processes.read_text("/proc/sys/kernel/random/boot_id").strip()
         self.log = eventlog.EventLog(f"{home}/events.jsonl", boot)
         self.lookouts: dict[str, Lookout] = {}
-        self.spool = Spool(f"{home}/wake", f"{home}/wake.taken")
+        self.spool = spool.Spool(f"{home}/wake", f"{home}/wake.taken")
         self.latency = Histogram()
         self.memory = memory.look()
         self.ended = False
@@ -75,6 +76,7 @@ class Overseer:
         self.lag_s = 0.0
         self.refused = 0
         """Messages of strangers."""
+        self.unknown_hints = UnknownHints()
         self.notify: socket.socket
         self.control: Control
         self._held: list[Notice] = []
@@ -236,9 +238,11 @@ class Overseer:
         """`instance/kind [number]`: that pool has work."""
         name, _, number = words.partition(" ")
         pool = self.core.book.pools.get(name)
-        if pool is not None:
-            seq = int(number) if number.isascii() and number.isdigit() else 0
-            lives.attention(self.core, pool, now, seq=seq)
+        if pool is None:
+            self.unknown_hints.add(name, "datagram", now)
+            return
+        seq = int(number) if number.isascii() and number.isdigit() else 0
+        lives.attention(self.core, pool, now, seq=seq)
 
     def _heed(self, now: float) -> None:
         """Act on the notices that were read before daemons were heard."""
@@ -250,6 +254,8 @@ class Overseer:
                 continue
             pool = self.core.book.pools.get(notice.pool)
             if pool is None:
+                if notice.source == spool.SOURCE:  # others may tell of instances elsewhere
+                    self.unknown_hints.add(notice.pool, notice.source, now)
                 continue
             counted.setdefault(notice.source, set()).add(notice.pool)
             if notice.claimable is None or notice.seq:

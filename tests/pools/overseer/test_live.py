@@ -194,7 +194,7 @@ def test_no_task_is_lost_or_done_twice_through_crashes(live: Host) -> None:
 
 
 def test_strangers_are_not_listened_to(live: Host) -> None:
-    """A process that is in no slot cannot make a daemon sleep, and is counted."""
+    """Who is in no slot cannot make a daemon sleep, and is counted; hints for no pool are, too."""
     kind = live.taskmaster(min=0, down_after=60)
     live.write(kind={"task": kind}, instances=[{"names": ["i1"], "kinds": ["task"]}])
     live.start()
@@ -202,7 +202,14 @@ def test_strangers_are_not_listened_to(live: Host) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         for words in (b"X_FLEETCTL_HIBERNATE_USEC=0", b"\xff\x00=", b"", b"=" * 5000):
             sock.sendto(words, str(live.home / "notify.sock"))
+        sock.sendto(b"X_FLEETCTL_WAKE=i1/tsk 7", str(live.home / "notify.sock"))
     live.until(lambda: live.ask("status")["overseer"]["refused_messages"] >= 3)
+    live.until(lambda: live.ask("status")["overseer"]["unknown_hints"] == 1)
+    (live.home / "wake" / "i2@task").touch()
+    live.until(lambda: live.ask("status")["overseer"]["unknown_hints"] == 2)
+    hint = live.ask("status")["overseer"]["unknown_hint"]
+    assert (hint["pool"], hint["source"], hint["count"]) == ("i2/task", "spool", 2)
+    assert "'i1/tsk', which no pool is called" in (live.home.parent / "overseer.err").read_text()
     assert live.pool("i1/task")["state"] == "RUNNING"
     assert (live.home / "notify.sock").stat().st_mode & 0o077 == 0
     assert (live.home / "control.sock").stat().st_mode & 0o077 == 0
