@@ -10,7 +10,7 @@ import heapq
 
 from fleetctl.pools.overseer import endings, exits, failures, holds, states
 from fleetctl.pools.overseer.book import LOOKS_WITHIN_S, Book
-from fleetctl.pools.overseer.endings import SPARED_MOST, STEPS
+from fleetctl.pools.overseer.endings import GENTLY, SPARED_MOST, STEPS
 from fleetctl.pools.overseer.pools import NEVER, RUN, Life, Pool, Slot
 from fleetctl.pools.overseer.starts import Start, Starts
 from fleetctl.pools.overseer.states import LIVE, STARTERS, STARTING, STOPPING, TABLE
@@ -259,7 +259,7 @@ class Core:
         self.move(slot, trigger, now, cause, **({"f": 1} if forced else {}))
         life = slot.life
         assert life is not None
-        life.step = int(life.spared >= SPARED_MOST)
+        life.step = int(life.spared >= SPARED_MOST and STEPS[cause] is GENTLY)
         self.strike(slot, now)
         self.arm(slot)
 

@@ -106,15 +106,16 @@ def test_an_error_in_that_task_is_one() -> None:
     assert (slot.state, slot.cause) == ("backoff", "exit")
 
 
-def test_a_watchdog_bites_who_finishes_first() -> None:
-    """A daemon that took a task after INT and hangs is ended as any other that does."""
+@pytest.mark.parametrize("tasks", [1, 2])
+def test_a_watchdog_bites_who_finishes_first(tasks: int) -> None:
+    """A daemon that took tasks after INT and hangs is ended as any other that does."""
     world = World()
     slot = _rested(world, world.add(watchdog=10))
     hibernate(world, slot.pool)
-    world.told(slot, BUSY)
+    world.told(slot, *[BUSY, IDLE] * (tasks - 1), BUSY)
     world.pass_s(10.5)
     assert (slot.state, slot.cause) == ("stopping", "hang")
-    assert _signals(world) == [2, 6]
+    assert _signals(world) == [*[2] * tasks, 6]
 
 
 def test_a_daemon_that_does_not_obey_is_ended_all_the_same() -> None:
