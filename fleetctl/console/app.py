@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from starlette.applications import Starlette
@@ -93,7 +94,14 @@ class Console:
 
     def _pools(self, request: Request) -> Response:
         sources = self._sources
-        values = pools_values(sources.desk, sources.fleet, request.query_params, time.time())
+        live = cache(lambda: frozenset(sources.shelf.live_runs()))
+
+        def standing(run: str) -> str:
+            return "live" if run in live() else "over" if sources.shelf.has(run) else ""
+
+        values = pools_values(
+            sources.desk, sources.fleet, request.query_params, time.time(), standing
+        )  # fmt: skip
         may_act = self._launcher is not None
         return self._page(request, "pools.html.j2", may_act=may_act, **values)
 

@@ -9,7 +9,14 @@ from urllib.parse import urlencode
 from fleetctl.base.errors import UsageError
 from fleetctl.base.names import did_you_mean
 from fleetctl.console.pooldesk import PoolDesk
-from fleetctl.console.poolsview import Line, host_lines, kind_lines, overseers_in_trouble, part
+from fleetctl.console.poolsview import (
+    Line,
+    Standing,
+    host_lines,
+    kind_lines,
+    overseers_in_trouble,
+    part,
+)
 from fleetctl.inventory.model import Fleet
 from fleetctl.pools.words import LOOKS
 
@@ -24,7 +31,11 @@ _COMES = "Every overseer is being asked for its instances; they appear here."
 
 
 def pools_values(
-    desk: PoolDesk, fleet: Fleet, query: Mapping[str, str], now_s: float
+    desk: PoolDesk,
+    fleet: Fleet,
+    query: Mapping[str, str],
+    now_s: float,
+    standing: Standing,
 ) -> dict[str, Any]:
     """The values of the template; raises UsageError for a tier or host that is not there."""
     by = query.get("by", "kind") if query.get("by") in VIEWS else "kind"
@@ -40,9 +51,9 @@ def pools_values(
     told = part(desk.remembered(), keepers, now_s, desk.stale_s)
     page = int(query["page"]) if query.get("page", "").isdecimal() else 1
     if by == "instance":
-        lines, count, page, note = _instances(desk, keepers, wanted, page)
+        lines, count, page, note = _instances(desk, keepers, wanted, page, standing)
     else:
-        every = kind_lines(told) if by == "kind" else host_lines(told)
+        every = kind_lines(told, standing) if by == "kind" else host_lines(told, standing)
         lines, count, page = _page_of(every, page)
         note = ""
     asked = {"by": by, "tier": tier, "host": host, "q": wanted}
@@ -57,7 +68,7 @@ def pools_values(
 
 
 def _instances(
-    desk: PoolDesk, keepers: list[str], wanted: str, page: int
+    desk: PoolDesk, keepers: list[str], wanted: str, page: int, standing: Standing
 ) -> tuple[list[Line], int, int, str]:
     instances = desk.instances()
     if instances is None:
@@ -66,7 +77,7 @@ def _instances(
     note = ""
     if instances.left_out:
         note = f"{instances.left_out} further instances, with nothing worse, are only counted."
-    return [instances.line(name, keepers) for name in names], count, page, note
+    return [instances.line(name, keepers, standing) for name in names], count, page, note
 
 
 def _page_of(lines: list[Any], page: int) -> tuple[list[Any], int, int]:

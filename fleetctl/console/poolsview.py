@@ -5,19 +5,30 @@ Who is silent, or told too long ago, is unknown: named, and in no sum.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from fleetctl.base.durations import format_duration
 from fleetctl.base.hostrange import fold
 from fleetctl.pools.cache import HostPools, Remembered
-from fleetctl.pools.tallies import Group, Tally, total
+from fleetctl.pools.tallies import Group, Hold, Tally, total
 from fleetctl.pools.words import HOST_LOOKS, LOOKS, WRONG, Look, faults_of
 from fleetctl.report.page import clock_text
 
 STALE_S = 900.0
 """What was told before that is no word about now, when nobody asks again and again."""
 RANK = {"FAILED": 0, "BACKOFF": 1}
+
+Standing = Callable[[str], str]
+"""Of a run that holds pools: live, over, or nothing, where that cannot be known here."""
+_STANDINGS = {
+    "live": ", which is at work",
+    "over": ", which is over: fleetctl runs resume {run}, or fleetctl pools release {run}",
+}
+
+
+def _unasked(run: str) -> str:
+    return ""
 
 
 class Share(NamedTuple):
@@ -100,24 +111,29 @@ def part(
     return Told(shown, unknown, oldest_s, past)
 
 
-def kind_lines(told: Told) -> list[Line]:
+def kind_lines(told: Told, standing: Standing = _unasked) -> list[Line]:
     """A line a kind, the worst first."""
     kinds: dict[str, dict[str, Group]] = {}
     for host, one in told.known.items():
         for kind, group in one.groups.items():
             kinds.setdefault(kind, {})[host] = group
     return _ordered(
-        _line(kind, total(groups.values()), {host: told.known[host] for host in groups})
+        _line(
+            kind,
+            total(groups.values()),
+            {host: told.known[host] for host in groups},
+            standing=standing,
+        )
         for kind, groups in kinds.items()
     )
 
 
-def host_lines(told: Told) -> list[Line]:
+def host_lines(told: Told, standing: Standing = _unasked) -> list[Line]:
     """A line a host, the worst first."""
     lines = []
     for host, one in told.known.items():
         instances = round(one.overseer.get("instances", 0))
-        line = _line(host, total(one.groups.values()), {host: one}, instances)
+        line = _line(host, total(one.groups.values()), {host: one}, instances, standing=standing)
         faults = faults_of(one.overseer)
         lines.append(line._replace(faults=faults, wrong=line.wrong or bool(faults)))
     return _ordered(lines)
@@ -155,12 +171,12 @@ class Instances:
             if wanted in name and not chosen.isdisjoint(self._groups[name])
         ]  # fmt: skip
 
-    def line(self, name: str, hosts: Iterable[str]) -> Line:
+    def line(self, name: str, hosts: Iterable[str], standing: Standing = _unasked) -> Line:
         """One instance on these hosts."""
         chosen = frozenset(hosts)
         groups = [group for host, group in self._groups[name].items() if host in chosen]
         own = groups[0] if len(groups) == 1 else total(groups)
-        return _line(name, own, {}, told_s=self._told_s, hosts=len(groups))
+        return _line(name, own, {}, told_s=self._told_s, hosts=len(groups), standing=standing)
 
     def _rank(self, name: str) -> int:
         words = (one.state for group in self._groups[name].values() for one in group.troubles)
@@ -169,22 +185,39 @@ class Instances:
 
 def _line(
     name: str, group: Group, its: Mapping[str, HostPools], instances: int | None = None, *,
-    told_s: float | None = None, hosts: int = 0,
+    told_s: float | None = None, hosts: int = 0, standing: Standing = _unasked,
 ) -> Line:  # fmt: skip
     at_s = told_s if told_s is not None else min((one.told_s for one in its.values()), default=0.0)
     wake = group.next_wake_s
     shares = tuple(_shares(group.slots))
+    over = [one for one in group.holds if _standing(one, standing) == "over"]
+    troubles = (
+        *(f"{one.state} {one.cause}: {_pools(one.pools)}{_at(at_s, one.next_s, 'next')}"
+          for one in group.troubles),
+        *(_hold_words(one, at_s, standing) for one in over),
+    )  # fmt: skip
     return Line(
         name, len(its) or hosts, shares, group,
-        tuple(f"{one.state} {one.cause}: {_pools(one.pools)}{_at(at_s, one.next_s, 'next')}"
-              for one in group.troubles),
-        tuple(f"{one.state} by {one.by or 'nobody named'}: {_pools(one.pools)}, {one.why}"
-              f"{_at(at_s, one.left_s, 'until')}" for one in group.holds),
+        troubles, tuple(_hold_words(one, at_s, standing) for one in group.holds
+                        if _standing(one, standing) != "over"),
         _tasks(group), None if wake is None else at_s + wake,
         _density(its, group.instances if instances is None else instances),
-        any(share.word in WRONG for share in shares) or bool(group.troubles),
+        any(share.word in WRONG for share in shares) or bool(troubles),
         at_s,
     )  # fmt: skip
+
+
+def _standing(hold: Hold, standing: Standing) -> str:
+    return (standing(hold.run) or hold.standing) if hold.run else ""
+
+
+def _hold_words(hold: Hold, at_s: float, standing: Standing) -> str:
+    """Who keeps pools down, why and for how long; of a run, whether it will let go."""
+    if hold.run:
+        known = _STANDINGS.get(_standing(hold, standing), ", of which nothing is known here")
+        return f"{hold.state} by run {hold.run}: {_pools(hold.pools)}{known.format(run=hold.run)}"
+    by, until = hold.by or "nobody named", _at(at_s, hold.left_s, "until")
+    return f"{hold.state} by {by}: {_pools(hold.pools)}, {hold.why}{until}"
 
 
 def _shares(slots: Mapping[str, int]) -> Iterator[Share]:

@@ -13,7 +13,7 @@ from fleetctl.console.poolsview import (
     part,
 )
 from fleetctl.pools.cache import HostPools, Remembered
-from fleetctl.pools.tallies import Group, Tally
+from fleetctl.pools.tallies import Group, Hold, Tally
 from fleetctl.pools.words import LOOKS
 from tests.console.crowd import KINDS, by_instance, crowd
 
@@ -77,6 +77,28 @@ def test_hosts_in_trouble_come_first() -> None:
     assert overseers_in_trouble(parted) == (
         "a socket cannot be opened on repo005", "its log cannot be written on repo005",
     )  # fmt: skip
+
+
+def test_what_a_run_that_is_over_holds_is_wrong() -> None:
+    """Nobody lets go of it any more; a run at work will, and of another's nothing is known here."""
+    held = Group(
+        3, 3, {"HELD": 3}, {"held": 3}, 3,
+        holds=tuple(Hold("HELD", "push", "", 1, run=run) for run in ("done", "going", "else")),
+    )  # fmt: skip
+    one = HostPools("repo", NOW_S, told_s=NOW_S, groups={"pull": held})
+    told = part(Remembered("acme", {"repo001": one}), HOSTS[:1], NOW_S)
+    (line,) = kind_lines(told, {"done": "over", "going": "live", "else": ""}.__getitem__)
+    assert line.wrong
+    assert line.troubles == (
+        "HELD by run done: 1 pool, which is over: fleetctl runs resume done, or fleetctl pools"
+        " release done",
+    )
+    assert line.holds == (
+        "HELD by run going: 1 pool, which is at work",
+        "HELD by run else: 1 pool, of which nothing is known here",
+    )
+    (line,) = host_lines(told, lambda run: "live")
+    assert not line.wrong
 
 
 def test_what_nobody_counts_is_no_zero() -> None:
