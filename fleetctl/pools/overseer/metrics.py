@@ -22,7 +22,6 @@ HELP = {
     "wake_max_s": "From work to ready, the longest.",
     "refused_messages": "Datagrams of strangers it took no notice of.",
     "unknown_hints": "Hints, as datagrams or files, for pools nobody knows.",
-    "unknown_hints": "Hints for pools nobody knows.",
     "instances": "Instances it keeps pools of.",
     "memory_available_mb": "Memory of the host, or its group, that may be had.",
     "memory_total_mb": "Memory of the host, or its group.",
