@@ -359,10 +359,15 @@ class Core:
             self.note({"t": now, "e": "forgotten", "p": pool.name})
 
     def rouse(self, pool: Pool, now: float) -> None:
-        """There is work and nobody who would see it: start one, unless one rests from errors."""
-        if any(slot.state in states.TROUBLED or slot.state == STARTING for slot in pool.slots):
+        """There is work and nobody who would see it: start one.
+
+        While one rests from errors only one that sleeps, for that ended well when it ran last.
+        """
+        if any(slot.state == STARTING for slot in pool.slots):
             return
         free = vacancies(pool)
+        if any(slot.state in states.TROUBLED for slot in pool.slots):
+            free = [slot for slot in free if slot.state == states.HIBERNATING]
         if free:
             slot, asked = free[0], pool.wanted_at or now
             self.want(slot, STARTERS[slot.state], states.HIBERNATE, asked)

@@ -37,6 +37,26 @@ def test_a_pool_that_is_partly_asleep_grows_when_there_is_work() -> None:
     assert len(world.processes) == 2
 
 
+def test_a_pool_with_a_poisoned_daemon_wakes_its_sleeper_for_other_work() -> None:
+    """#2 has failed and is probed in minutes: #1, which slept well, need not wait for that. Nor is
+    a third tried when #1 fails as well."""
+    world = World()
+    pool = world.add(max=4)
+    working(world, pool, busy=True)
+    world.pass_s(4)
+    second = working(world, pool, 1, busy=True)
+    world.told(pool.slot(0), IDLE)
+    world.exited(second, 78)
+    world.told(pool.slot(0), NAP)
+    world.exited(pool.slot(0))
+    assert [slot.state for slot in pool.slots[:2]] == ["hibernating", "failed"]
+    world.attention(pool)
+    assert pool.slot(0).state == "starting"
+    world.exited(pool.slot(0), 78)
+    world.attention(pool)
+    assert [slot.state for slot in pool.slots if slot.life] == []
+
+
 def test_nothing_wakes_for_nothing() -> None:
     """Six pools asleep cost no start in five hours; one look is due at the end of max_sleep."""
     world = World()
