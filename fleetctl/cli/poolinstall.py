@@ -102,6 +102,7 @@ def uninstall(selector: str | None, choice: Choice, flags: Flags) -> ExitCode:
 
 def _install(verb: str, selector: str | None, choice: Choice, flags: Flags, soak: str) -> ExitCode:
     from fleetctl.base.durations import parse_duration_s
+    from fleetctl.cli.overseers import ask_overseers
     from fleetctl.cli.poollook import Looker, change_lines, change_of
     from fleetctl.playbook.poolsinstall import ORDER, installing
     from fleetctl.pools.packing import version
@@ -121,6 +122,7 @@ def _install(verb: str, selector: str | None, choice: Choice, flags: Flags, soak
     tell("\n".join(change_lines(changes)))
     changing = [change.host for change in changes if change.any]
     if not changing:
+        _tell_lacks({host: found[host].own for host in hosts})
         tell("nothing to do")
         return ExitCode.OK
     recipe = installing(
@@ -131,7 +133,24 @@ def _install(verb: str, selector: str | None, choice: Choice, flags: Flags, soak
         flags.max_failures,
     )
     orders = {host: {ORDER: wished[host].order()} for host in changing}
-    return _go(_plan(fleet, changing, orders, recipe, flags), changing, flags)
+    code = _go(_plan(fleet, changing, orders, recipe, flags), changing, flags)
+    if code is ExitCode.OK:
+        told = ask_overseers(fleet, changing, "status")
+        _tell_lacks({h: one["overseer"] for h, one in told.items() if isinstance(one, dict)})
+    return code
+
+
+def _tell_lacks(owns: Mapping[str, Mapping[str, Any]]) -> None:
+    """Kinds whose program is not on the host yet: nothing is wrong with that until they wake."""
+    from fleetctl.base.hostrange import fold
+    from fleetctl.cli.poollocal import lacks
+
+    found: dict[str, list[str]] = {}
+    for host, own in owns.items():
+        for line in lacks(own):
+            found.setdefault(line, []).append(host)
+    for line, hosts in found.items():
+        tell(f"warning: {fold(hosts)}: {line}")
 
 
 def _titled(title: str, flags: Flags) -> str:

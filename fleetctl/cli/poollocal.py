@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -72,10 +72,19 @@ def warn(own: dict[str, Any]) -> None:
             f"a hint ({hint['source']}) named {printable(hint['pool'])}, which no pool is called:"
             f" {hint['count']} such, the latest {wall_text(hint['at'])}"
         )
+    for line in lacks(own):
+        tell(line)
     if own["log_failing"]:
         tell("the log of events cannot be written: is the disk full?")
     if own["in_line"]:
         tell(f"{own['in_line']} starts in line")
+
+
+def lacks(own: Mapping[str, Any]) -> list[str]:
+    """Kinds that cannot be started, a line each."""
+    from fleetctl.pools.overseer.programs import in_words
+
+    return [printable(line) for line in in_words(own.get("programs_missing", {}))]
 
 
 @click.command()

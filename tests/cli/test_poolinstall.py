@@ -138,12 +138,18 @@ def test_a_second_install_changes_nothing_and_says_so(stage: Stage) -> None:
 def test_changed_specs_and_a_new_instance_touch_no_daemon_that_runs(stage: Stage) -> None:
     """The difference is told first; overseer and daemons are the same processes afterwards."""
     before = stage.pids()
-    (stage.specs / "all.toml").write_text(SPECS.replace("[kind.nap]", "[kind.nap]\nmax = 3"))
+    text = SPECS.replace("[kind.nap]", "[kind.nap]\nmax = 3").replace(
+        '"sleep", "3001"', '"/no/yet"'
+    )
+    (stage.specs / "all.toml").write_text(text)
     (stage.lab.home("repo2") / "instances").write_text("repo2-a\nrepo2-b\nrepo2-c\n")
     done = stage.install()
     assert done.exit_code == 0, done.output
     assert "+ kind.nap.max = 3" in done.stderr
     assert "+ instance repo2-c" in done.stderr
+    lacks = "warning: repo[1-2]: kind nap cannot be started now: no program /no/yet\n"
+    assert done.stderr.count(lacks) == 1
+    assert stage.install().stderr.endswith(f"{lacks}nothing to do\n")
     after = stage.pids()
     assert {name: after[name] for name in before} == before
     assert after.keys() - before.keys() == {"repo2:repo2-c/run"}

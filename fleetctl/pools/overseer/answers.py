@@ -113,6 +113,7 @@ def _status(overseer: Overseer, request: Request) -> Answer:
             "version": VERSION,
             "laid": overseer.laid,
             "unknown_hint": overseer.unknown_hints.latest(core.book.pools, time.time() - now),
+            "programs_missing": overseer.programs.missing(),
             "sockets_lost": dict(itertools.islice(overseer.listeners.failing.items(), LOST_MOST)),
         },
         "pools": (told(core, pool, now) for pool in pools),

@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 
-from fleetctl.pools.overseer import host
+from fleetctl.pools.overseer import host, programs
 from fleetctl.pools.overseer.asking import exchange
 from fleetctl.pools.overseer.fallback import Before
 from fleetctl.pools.overseer.host import Trouble
@@ -178,7 +178,8 @@ def troubled_in(told: dict[str, Any] | None) -> set[str]:
 def in_words(told: dict[str, Any]) -> str:
     """`75 pools: 75 hibernating`."""
     counts = ", ".join(f"{n} {state.lower()}" for state, n in sorted(told["counts"].items()) if n)
-    return f"{told['overseer']['pools']} pools: {counts or 'none'}"
+    lacks = programs.in_words(told["overseer"].get("programs_missing", {}))
+    return "\n".join([f"{told['overseer']['pools']} pools: {counts or 'none'}", *lacks])
 
 
 def _check_sound(found: dict[str, Any], before: list[str]) -> None:

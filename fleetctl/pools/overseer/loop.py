@@ -21,6 +21,7 @@ from fleetctl.pools.overseer import (
     memory,
     notify,
     processes,
+    programs,
     restoring,
     specs,
     spool,
@@ -91,6 +92,7 @@ class Overseer:
         self._logs_at = 0.0
         self.children = Children(home, self.epoll)
         self.poison = Poison()
+        self.programs = programs.Programs()
         self.listeners = Listeners(self.epoll, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         self.zygotes = zygotes.Zygotes(home, self.epoll, self.children.env)
 
@@ -152,6 +154,7 @@ class Overseer:
         self.zygotes.want({pool.kind for pool in pools.values()})
         self.zygotes.tend(now)
         self.listeners.want(pools)
+        self.programs.want((pool.name, pool.kind) for pool in pools.values())
 
     def _read_specs(self) -> specs.Specs:
         """The specs as they are now; raises SpecError."""

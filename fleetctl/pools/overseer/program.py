@@ -95,9 +95,11 @@ def _parse(words: list[str]) -> tuple[str, str, float, bool] | None:
 
 def _check(folder: str) -> int:
     """Read the specs, tell how many pools they make."""
-    from fleetctl.pools.overseer import specs
+    from fleetctl.pools.overseer import programs, specs
 
     found = specs.read(folder)
+    for line in programs.in_words(programs.Programs(found.pools.items()).missing()):
+        sys.stderr.write(f"warning: {line}\n")
     sys.stdout.write(f"{len(found.pools)} pools, {len(found.attention)} sources of attention\n")
     return 0
 
