@@ -32,6 +32,8 @@ class Programs:
         self._samples = []
         for name, kind in pools:
             count = seen.get(kind, 0)
+            if not kind.command:
+                continue  # its specs are gone; what runs of it is being ended
             if count < (SAMPLE if "{" in kind.command[0] + kind.cwd else 1):
                 seen[kind] = count + 1
                 self._samples.append((name, kind))
