@@ -11,6 +11,7 @@ import click
 from fleetctl.base.errors import ExitCode, UsageError
 from fleetctl.cli.output import emit, output_option, printable, tell, write
 from fleetctl.cli.poolflags import end_of, end_options, said_why, why_option
+from fleetctl.pools.overseer.amounts import counted
 
 if TYPE_CHECKING:
     from fleetctl.pools.local import Overseer
@@ -46,7 +47,8 @@ def status(ctx: click.Context, names: tuple[str, ...], every: bool, output: str)
     tell(counts or "no pools")
     own = told["overseer"]
     if own["wakes"]:
-        tell(f"{own['wakes']} wakes, p50 {own['wake_p50_s']:.3f} s, p99 {own['wake_p99_s']:.3f} s")
+        wakes = counted(own["wakes"], "wake")
+        tell(f"{wakes}, p50 {own['wake_p50_s']:.3f} s, p99 {own['wake_p99_s']:.3f} s")
     warn(own)
     if told["pools"] or output != "table":
         emit(told["pools"], COLUMNS, output)
@@ -58,9 +60,10 @@ def status(ctx: click.Context, names: tuple[str, ...], every: bool, output: str)
 def warn(own: dict[str, Any]) -> None:
     """What is wrong with the overseer itself."""
     if own["lookouts_failing"]:
+        failing = counted(own["lookouts_failing"], "source of attention")
         tell(
-            f"{own['lookouts_failing']} sources of attention fail: pools that only they wake sleep"
-            " on until max_sleep; see logs/attention.* in the overseer's folder"
+            f"{failing} {'fails' if own['lookouts_failing'] == 1 else 'fail'}: pools that nothing"
+            " else wakes sleep on until max_sleep; see logs/attention.* in the overseer's folder"
         )
     for pool, why in own.get("sockets_lost", {}).items():
         tell(f"the socket of {pool} cannot be opened: {printable(why)}")
@@ -77,7 +80,7 @@ def warn(own: dict[str, Any]) -> None:
     if own["log_failing"]:
         tell("the log of events cannot be written: is the disk full?")
     if own["in_line"]:
-        tell(f"{own['in_line']} starts in line")
+        tell(f"{counted(own['in_line'], 'start')} in line")
 
 
 def lacks(own: Mapping[str, Any]) -> list[str]:

@@ -22,6 +22,7 @@ from fleetctl.plan.render import render_step, values_of
 from fleetctl.playbook.operations import Exec
 from fleetctl.playbook.poolsinstall import LOOK, WISHED_INSTANCES, sections
 from fleetctl.playbook.substitute import fill_plain, fill_shell
+from fleetctl.pools.overseer.amounts import counted
 from fleetctl.pools.packing import unit_template, version
 from fleetctl.pools.specfiles import INSTANCES, SpecFiles, in_lines, safe
 from fleetctl.transport.protocol import Looked, Lost
@@ -313,9 +314,10 @@ def dying_line(host: str, found: Found) -> str:
         return f"{host}: no overseer answers; what daemons it left are ended"
     rows: Sequence[Mapping[str, Any]] = found.told.get("pools", ())
     busy = sum(int(row.get("busy", 0)) for row in rows)
+    ending = found.own.get("processes", 0)
     return (
-        f"{host}: {found.own.get('pools', 0)} pools, {found.own.get('processes', 0)} processes"
-        f" end, {busy} of them busy"
+        f"{host}: {counted(found.own.get('pools', 0), 'pool')},"
+        f" {counted(ending, 'process')} {'ends' if ending == 1 else 'end'}, {busy} of them busy"
     )
 
 

@@ -76,5 +76,5 @@ def test_equal_changes_are_told_once() -> None:
 
 def test_an_uninstall_says_what_dies() -> None:
     """Processes, and how many of them are busy; unknown is not none."""
-    assert dying_line("h", found()) == "h: 4 pools, 1 processes end, 1 of them busy"
+    assert dying_line("h", found()) == "h: 4 pools, 1 process ends, 1 of them busy"
     assert "no overseer answers" in dying_line("h", Found(LAID, {}, None, None))

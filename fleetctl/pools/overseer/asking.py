@@ -7,6 +7,7 @@ import sys
 import time
 
 from fleetctl.pools.overseer import relay
+from fleetctl.pools.overseer.amounts import counted
 from fleetctl.pools.overseer.relay import EXIT_NOBODY, EXIT_REFUSED, EXIT_USAGE
 
 TYPE_CHECKING = False
@@ -73,9 +74,12 @@ def _verdict(told: dict[str, Any], settle_s: float) -> int:
             more = f" and {count - len(pools)} more" if count > len(pools) else ""
             sys.stderr.write(f"{count} {word}: {', '.join(pools)}{more}\n")
     for run, count in sorted(told.get("held_by", {}).items()):
-        sys.stderr.write(f"{count} pools are held back by run {run}\n")
+        sys.stderr.write(
+            f"{counted(count, 'pool')} {'is' if count == 1 else 'are'} held back by run {run}\n"
+        )
     if told["left"]:
-        sys.stderr.write(f"{told['left']} pools are not there after {settle_s:g} s\n")
+        are = "is" if told["left"] == 1 else "are"
+        sys.stderr.write(f"{counted(told['left'], 'pool')} {are} not there after {settle_s:g} s\n")
         return EXIT_LATE
     return EXIT_BROKEN if told.get("failed") else 0
 

@@ -17,6 +17,7 @@ import sys
 import time
 
 from fleetctl.pools.overseer import host, programs
+from fleetctl.pools.overseer.amounts import counted
 from fleetctl.pools.overseer.asking import exchange
 from fleetctl.pools.overseer.fallback import Before
 from fleetctl.pools.overseer.host import Trouble
@@ -154,7 +155,7 @@ def leave(home: str) -> str:
     if left:
         raise Trouble(f"processes of daemons are still there: {' '.join(map(str, left[:9]))}")
     _remove(home)
-    return f"{ended} processes ended, {home} removed"
+    return f"{counted(ended, 'process')} ended, {home} removed"
 
 
 def _remove(home: str) -> None:
@@ -179,7 +180,7 @@ def in_words(told: dict[str, Any]) -> str:
     """`75 pools: 75 hibernating`."""
     counts = ", ".join(f"{n} {state.lower()}" for state, n in sorted(told["counts"].items()) if n)
     lacks = programs.in_words(told["overseer"].get("programs_missing", {}))
-    return "\n".join([f"{told['overseer']['pools']} pools: {counts or 'none'}", *lacks])
+    return "\n".join([f"{counted(told['overseer']['pools'], 'pool')}: {counts or 'none'}", *lacks])
 
 
 def _check_sound(found: dict[str, Any], before: list[str]) -> None:

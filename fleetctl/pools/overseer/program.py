@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import socket
@@ -10,7 +11,9 @@ import sys
 import time
 
 from fleetctl.pools.overseer import answers, orders
+from fleetctl.pools.overseer.amounts import counted
 from fleetctl.pools.overseer.loop import Overseer
+from fleetctl.pools.overseer.sheets import nearest
 from fleetctl.pools.overseer.specs import SpecError
 
 TYPE_CHECKING = False
@@ -32,6 +35,8 @@ SIGHUP   read the specs anew
 SIGUSR2  replace this program by what is installed now; no daemon notices
 """
 INHERITED = "FLEETCTL_OVERSEER_SOCKETS"
+ALONE = ("--ask", "--lay", "--well", "--leave")
+"""These are done before anything of this module is loaded (`entry`)."""
 EXIT_USAGE, EXIT_INPUT, EXIT_HELD = 2, 5, 7
 PATH_MOST = 90
 """A socket's path may have 107 bytes; the names of ours come after this."""
@@ -57,11 +62,11 @@ class _Signals:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run until told to end; the exit code."""
-    given = _parse(list(sys.argv[1:] if words is None else words))
-    if given is None:
-        sys.stderr.write(USAGE)
+    try:
+        home, folder, reserve, check = _parse(list(sys.argv[1:] if words is None else words))
+    except ValueError as error:
+        sys.stderr.write(f"fleetctl-overseer: {error}\n{USAGE}")
         return EXIT_USAGE
-    home, folder, reserve, check = given
     try:
         if check:
             return _check(folder)
@@ -74,22 +79,28 @@ def main(words: Sequence[str] | None = None) -> int:
         return EXIT_INPUT
 
 
-def _parse(words: list[str]) -> tuple[str, str, float, bool] | None:
-    """Home, specs, reserve, whether only to check; None for what is no command line of ours."""
+def _parse(words: list[str]) -> tuple[str, str, float, bool]:
+    """Home, specs, reserve, whether only to check; ValueError says what is wrong with the words."""
     given = {"--home": "", "--specs": "", "--reserve": "10"}
     check = "--check" in words
     words = [word for word in words if word != "--check"]
-    if len(words) % 2:
-        return None
-    for key, value in zip(words[::2], words[1::2]):
+    for key in words[::2]:
+        if key in ALONE:
+            raise ValueError(f"{key} stands alone behind --home DIR")
         if key not in given:
-            return None
-        given[key] = value
+            raise ValueError(f"what is {key!r}? {nearest(key, (*given, '--check', *ALONE))}")
+    if len(words) % 2:
+        raise ValueError(f"{words[-1]} needs a value")
+    given.update(zip(words[::2], words[1::2]))
+    for key in ("--specs",) if check else ("--home", "--specs"):
+        if not given[key]:
+            raise ValueError(f"{key} DIR is missing")
     home, folder = (os.path.abspath(given[key]) for key in ("--home", "--specs"))  # noqa: PTH100
     percent = given["--reserve"]
-    missing = not given["--specs"] or not (given["--home"] or check)
-    if missing or not percent.replace(".", "", 1).isdigit() or len(home.encode()) > PATH_MOST:
-        return None
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]*)?", percent):
+        raise ValueError(f"--reserve {percent!r} is no percentage below 100")
+    if given["--home"] and len(home.encode()) > PATH_MOST:
+        raise ValueError(f"--home {home} is longer than {PATH_MOST} bytes: sockets are put into it")
     return home, folder, float(percent) / 100, check
 
 
@@ -100,7 +111,8 @@ def _check(folder: str) -> int:
     found = specs.read(folder)
     for line in programs.in_words(programs.Programs(found.pools.items()).missing()):
         sys.stderr.write(f"warning: {line}\n")
-    sys.stdout.write(f"{len(found.pools)} pools, {len(found.attention)} sources of attention\n")
+    sources = counted(len(found.attention), "source of attention")
+    sys.stdout.write(f"{counted(len(found.pools), 'pool')}, {sources}\n")
     return 0
 
 
@@ -128,7 +140,9 @@ def _run(overseer: Overseer) -> int:
     _settle_memory()
     systemd = _Systemd()
     found = len(overseer.core.book.pools)
-    systemd.tell(f"READY=1\nSTATUS={found} pools, {done['adopted']} processes adopted")
+    systemd.tell(
+        f"READY=1\nSTATUS={counted(found, 'pool')}, {counted(done['adopted'], 'process')} adopted"
+    )
     while not (overseer.core.closing and not overseer.children.by_pid):
         overseer.turn()
         systemd.beat()

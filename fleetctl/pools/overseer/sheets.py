@@ -16,6 +16,16 @@ HINT = "\n  hint: "
 TOLD_MOST = 20
 """With more mistakes, the first ones are told."""
 _KNOWN_MOST = 20_000
+FOUND_MOST = 40
+_EXPECTED = {
+    "Invalid value": "expected a value: a text in quotes, a number, true, false,"
+    " a list [...] or a table {...}",
+    "Invalid statement": "expected KEY = VALUE or [TABLE]",
+    "Invalid initial character for a key part": "expected a key: letters, digits, `_` and `-`,"
+    " or a text in quotes",
+    "Invalid date or datetime": "expected a value: dates are no values of ours",
+}
+"""Words of Python's tomllib that leave open what it expected."""
 _GROUP = re.compile(r"\s*\[\[instances\]\]")
 
 
@@ -66,12 +76,20 @@ def parse(file: Sheet, path: str, text: str) -> dict[str, Any]:
     except ValueError as error:
         line = re.search(r"at line (\d+), column (\d+)", str(error))
         where = f"{path}:{line[1]}:{line[2]}" if line else path
-        file.mistakes.append(f"{where}: {str(error).partition(' (at ')[0]}")
+        found = text.split("\n")[int(line[1]) - 1][int(line[2]) - 1 :].strip() if line else ""
+        what = _fuller(str(error).partition(" (at ")[0], found)
+        file.mistakes.append(f"{where}: {what}")
     else:
         if isinstance(content, dict):
             return content
         file.wrong((), "the file must be a table")
     return {}
+
+
+def _fuller(what: str, found: str) -> str:
+    """What the reader of TOML says, with what it would have liked to see, and what there is."""
+    there = f"; there is {found[:FOUND_MOST]!r}" if found else "; the line ends here"
+    return _EXPECTED[what] + there if what in _EXPECTED else what
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

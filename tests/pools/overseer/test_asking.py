@@ -136,7 +136,7 @@ def test_whoever_waits_is_told_who_is_not_there(host: Host) -> None:
     held = '{"do": "hold", "token": "r", "why": "x", "settle_s": 0.3}'
     code, out, err = ask(host, held)
     assert (code, json.loads(out)["left"]) == (3, 1)
-    assert err.splitlines() == ["1 busy: b/busy", "1 pools are not there after 0.3 s"]
+    assert err.splitlines() == ["1 busy: b/busy", "1 pool is not there after 0.3 s"]
     assert host.pids() == before
     host.ask("debug", pools=["b/busy"], injury="kill")
     host.until(lambda: not host.pids())

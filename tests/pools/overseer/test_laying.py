@@ -95,7 +95,7 @@ def test_systemd_runs_it_from_a_unit_that_goes_with_it(
     """Enabled and started; told another reserve it leaves its daemons to a successor; gone."""
     said = _programs(tmp_path, monkeypatch)
     unit = {"unit": "o.service", "unit_text": unit_template()}
-    assert place.lay(**unit) == "1 pools: 1 running"
+    assert place.lay(**unit) == "1 pool: 1 running"
     text = (place.units / "o.service").read_text()
     assert f"ExecStart={sys.executable} -I -S {place.home}/overseer.pyz" in text
     assert f"WorkingDirectory={pwd.getpwuid(os.geteuid()).pw_dir}\n" in text
@@ -108,7 +108,7 @@ def test_systemd_runs_it_from_a_unit_that_goes_with_it(
     assert told == ["daemon-reload", "stop o.service", "enable --now o.service"]
     assert host.kept(place.home) == daemons
     assert "--reserve 20" in (place.units / "o.service").read_text()
-    assert laying.leave(place.home).startswith("1 processes ended")
+    assert laying.leave(place.home).startswith("1 process ended")
     assert said.read_text().splitlines()[5:] == ["disable --now o.service", "daemon-reload"]
     assert not host.kept(place.home)
     assert not list(place.units.iterdir())
@@ -165,7 +165,7 @@ def test_when_the_new_one_does_not_come_up_the_old_one_works_again(
     with pytest.raises(Trouble, match=r"(?s)overseer .*; the overseer that was there works again$"):
         place.lay(**unit, specs="2", reserve=20.0)
     monkeypatch.setattr(laying, "VERSION", version())
-    assert laying.well(place.home) == "1 pools: 1 running"
+    assert laying.well(place.home) == "1 pool: 1 running"
     assert host.kept(place.home) == daemons
     assert not list(Path(place.home).glob(".*.before"))
     (pid,) = _overseers(place.home)
@@ -187,7 +187,7 @@ def test_what_cannot_be_laid_down_beside_one_that_works_leaves_it_at_work(
     with pytest.raises(Trouble, match=r"No space left on device; .* works on$"):
         place.lay(specs="2", reserve=20.0)
     assert list(_overseers(place.home)) == before
-    assert laying.well(place.home) == "1 pools: 1 running"
+    assert laying.well(place.home) == "1 pool: 1 running"
 
 
 def test_what_cannot_be_removed_is_told_and_can_be_tried_again(
@@ -221,7 +221,7 @@ def test_specs_that_do_not_fit_the_host_change_nothing(place: Place) -> None:
         place.lay(specs="2", files={"a.json": SPECS.replace('"min"', '"mox"'), "instances": ""})
     left = sorted(path.name for path in Path(place.home).glob("*specs*"))
     assert left == ["specs", "specs.1"]
-    assert laying.well(place.home) == "1 pools: 1 running"
+    assert laying.well(place.home) == "1 pool: 1 running"
     laying.leave(place.home)
 
 
@@ -231,7 +231,7 @@ def test_daemons_of_an_overseer_that_was_killed_are_ended_too(place: Place) -> N
     os.kill(int(place.live.ask("status")["overseer"]["pid"]), signal.SIGKILL)
     place.live.until(lambda: not host.held(place.home))
     assert len(host.kept(place.home)) == 1
-    assert laying.leave(place.home).startswith("1 processes ended")
+    assert laying.leave(place.home).startswith("1 process ended")
     assert not host.kept(place.home)
 
 
