@@ -20,6 +20,7 @@ LOOKS_S = 20.0
 """How long a host may take for what needs no work to be done, before it says how it stands."""
 STORM_S = 300.0
 """The same for starts."""
+PROCESSES_MOST = 1000
 
 
 def acting_options(command: Command) -> Command:
@@ -110,26 +111,34 @@ def restart(names: tuple[str, ...], choice: Choice, flags: Flags) -> ExitCode:
 
 
 @click.command()
-@click.argument("least", metavar="MIN", type=click.IntRange(0, 1000), required=False)
-@click.argument("most", metavar="MAX", type=click.IntRange(1, 1000), required=False)
-@_pools
+@click.argument("words", nargs=-1, metavar="[MIN MAX] [KIND|POOL]...")
+@acting_options
 @click.option("--reset", is_flag=True, help="What the specs say again; without MIN and MAX.")
-def scale(
-    least: int | None,
-    most: int | None,
-    names: tuple[str, ...],
-    choice: Choice,
-    flags: Flags,
-    reset: bool,
-) -> ExitCode:
+def scale(words: tuple[str, ...], choice: Choice, flags: Flags, reset: bool) -> ExitCode:
     """Other numbers of processes for pools than their specs'; kept until --reset."""
-    if reset == (most is not None):
+    if reset and len(words) > 1 and all(word.isdigit() for word in words[:2]):
         raise UsageError("say either MIN and MAX, or --reset", where="scale")
-    if least is not None and most is not None and least > most:
+    if reset:
+        return act_on(Act("scale reset", {"do": "scale"}, LOOKS_S), words, choice, flags)
+    least, most = _bounds(words)
+    act = Act(f"scale {least} {most}", {"do": "scale", "min": least, "max": most}, LOOKS_S)
+    return act_on(act, words[2:], choice, flags)
+
+
+def _bounds(words: tuple[str, ...]) -> tuple[int, int]:
+    """The first two words; raises UsageError for what are no numbers of processes."""
+    if len(words) < 2:
+        raise UsageError("say either MIN and MAX, or --reset", where="scale")
+    for word, name, lowest in zip(words, ("MIN", "MAX"), (0, 1), strict=False):
+        if not (word.isascii() and word.isdigit() and lowest <= int(word) <= PROCESSES_MOST):
+            raise UsageError(
+                f"{word!r} is no {name}: a number from {lowest} to {PROCESSES_MOST}",
+                where="scale", hint="fleetctl pools scale MIN MAX [KIND|POOL]..., or --reset",
+            )  # fmt: skip
+    least, most = int(words[0]), int(words[1])
+    if least > most:
         raise UsageError(f"MIN is {least}, more than MAX, {most}", where="scale")
-    bounds = {} if reset else {"min": least, "max": most}
-    words = "reset" if reset else f"scale {least} {most}"
-    return act_on(Act(words, {"do": "scale", **bounds}, LOOKS_S), names, choice, flags)
+    return least, most
 
 
 @click.command()

@@ -48,14 +48,22 @@ class Act(NamedTuple):
 
 def act_on(act: Act, names: Sequence[str], choice: Choice, flags: Flags) -> ExitCode:
     """Do it on the hosts picked whose tier keeps pools; the run's exit code."""
+    import time
+
     from fleetctl.cli.confirm import confirm
+    from fleetctl.cli.poolnotes import notes
 
     fleet, hosts, patterns = kept_by(names, choice, flags.instance)
-    found = ask_overseers(fleet, hosts, "settled", pools=patterns, lenient=True)
+    request = {**act.request, **_said(flags)}
+    found = ask_overseers(fleet, hosts, "settled", pools=patterns, lenient=True, of=request)
     concerned = _concerned(found, names, flags.instance)
     _tell_found(found, act)
     plan = plan_for(act, fleet, concerned, patterns or ["*"], flags)
     show_plan(plan)
+    if not patterns and act.verb != "reload":
+        tell("every pool of these hosts is meant")
+    for line in notes(request, found, time.time()):
+        tell(line)
     if act.interrupts and _busy(found):
         confirm(_busy(found), flags.yes, things="pools whose work is interrupted")
     confirm(len(concerned), flags.yes)
@@ -161,22 +169,26 @@ def plan_for(
     """The plan of one step; without patterns the request speaks for itself."""
     from fleetctl.base.marked import Document
     from fleetctl.cli.assemble import Wish, overrides_of
-    from fleetctl.cli.identity import whoami
     from fleetctl.plan.adhoc import compile_alone
     from fleetctl.playbook.load import from_document
 
-    by = whoami().split()[0]
-    said = {"by": by, **({"why": flags.why} if flags.why else {})}
     pools = {"pools": list(patterns)} if patterns and act.verb != "reload" else {}
     words = ", ".join(patterns) if patterns != ["*"] else ""
-    recipe = _recipe(act, {**act.request, **pools, **said}, words, flags)
+    recipe = _recipe(act, {**act.request, **pools, **_said(flags)}, words, flags)
     wish = Wish(batch=flags.batch, fanout=flags.fanout, throttle=flags.throttle)
     playbook = from_document(Document(recipe, None, "command line"), "/")
     return compile_alone(fleet, playbook, hosts, overrides_of(wish))
 
 
+def _said(flags: Flags) -> dict[str, str]:
+    """Who asks, and why."""
+    from fleetctl.cli.identity import whoami
+
+    return {"by": whoami().split()[0], **({"why": flags.why} if flags.why else {})}
+
+
 def _recipe(act: Act, request: Mapping[str, Any], pools: str, flags: Flags) -> dict[str, Any]:
-    from fleetctl.playbook.poolstexts import acting
+    from fleetctl.playbook.poolstexts import FORESEEN, acting, needless
 
     title = f"pools {act.verb}" + (f" {pools}" if pools else "")
     step = {
@@ -184,6 +196,7 @@ def _recipe(act: Act, request: Mapping[str, Any], pools: str, flags: Flags) -> d
         "name": title.replace("{{", "{{{{"),
         "timeout": act.settle_s + SPARE_S,
         "idempotent": True,
+        **({"check": needless(request)} if request["do"] in FORESEEN else {}),
     }
     phase = {"name": "pools", "hosts": "all", "batches": list(RAMP), "budget": flags.max_failures}
     named = f"{title}: {flags.why}" if flags.why else title

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fleetctl.base.errors import ExitCode
+from fleetctl.base.outcome import Outcome
 from fleetctl.cli.folding import answers_of
 from fleetctl.cli.output import emit, tell, write
 from fleetctl.cli.picture import hosts_word
@@ -95,7 +96,9 @@ class Telling:
         known = {one.host: answer_in(one.text) for one in said}
         answers = [answer for answer in known.values() if answer is not None]
         if output == "table":
-            write(sum_line(len(answers), added_up(answers, self.verb), self.verb))
+            line = sum_line(len(answers), added_up(answers, self.verb), self.verb)
+            unchanged = bool(said) and all(one.outcome is Outcome.OK for one in said)
+            write(f"{line}; nothing to do" if unchanged else line)
         elif output != "jsonl":
             rows = [_row(one.host, str(one.outcome), known[one.host], self.verb) for one in said]
             words = [word for word in WORDS if any(word in row for row in rows)]

@@ -132,5 +132,27 @@ def acting(request: Mapping[str, Any], settle_s: float = 0.0) -> str:
     return _joined(ASK, _THIS_RUN, f"ask {_sh_word(whole)}")
 
 
+FORESEEN = frozenset(("hibernate", "wake", "pause", "drain", "resume", "retry", "scale", "restart"))
+"""Requests of which an overseer can tell beforehand whether they would change something."""
+
+
+def needless(request: Mapping[str, Any]) -> str:
+    """Whether that request would change no pool; prints what they are, as `acting` does.
+
+    An overseer that cannot tell beforehand is asked to do it.
+    """
+    of = {key: value for key, value in request.items() if key != "pools"}
+    look = {"do": "settled", "lenient": True, "pools": request.get("pools", []), "of": of}
+    return _joined(ASK, f"told=$(ask {_sh_word(look)} 2>/dev/null)", _NOT_NEEDED)
+
+
+_NOT_NEEDED = r"""
+case $told in
+  *'"needed": 0'[,}]*|*'"needed":0'[,}]*) printf '%s\n' "$told" ;;
+  *) exit 1 ;;
+esac
+"""
+
+
 def _joined(*parts: str) -> str:
     return "\n".join(part.strip("\n") for part in parts if part) + "\n"

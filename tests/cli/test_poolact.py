@@ -224,6 +224,25 @@ def test_commands_that_restart_drain_and_resume(program: Program, overseer: Host
     assert _states(overseer) == BEFORE
 
 
+def test_a_second_time_is_nothing_to_do(program: Program, overseer: Host) -> None:
+    """The host ends ok and not changed, and both the plan and the sum say so; whose pause would be
+    replaced is said before."""
+    words = ("pools", "resume", "task", "--instance", "runs", "--yes")
+    done = program.call(*words)
+    assert done.stdout == "1 host, 1 running; nothing to do\n", done.stderr
+    assert "all is so already" in done.stderr
+    assert "1 ok" in done.stderr
+    assert "changed" not in done.stderr.splitlines()[-1]
+    done = program.call("pools", "restart", "nap", "--yes")
+    assert done.stdout == "1 host, 1 pool asleep; nothing to do\n", done.stderr
+    done = program.call("pools", "pause", "stopped/task", "--why", "x", "--for", "20", "--yes")
+    assert 'replaces the pause by bob "keys change", which has no end' in done.stderr
+    assert "in 20 s" in done.stderr
+    assert "nothing to do" not in done.stdout
+    done = program.call("pools", "scale", "--reset", "runs/task", "--yes")
+    assert done.stdout == "1 host, 1 running; nothing to do\n", done.stderr
+
+
 def _asked(program: Program, *words: str) -> Result:
     """A command that starts no run, in this process."""
     environ = {key: program.environ[key] for key in ("FLEETCTL_INVENTORY", "FLEETCTL_JOURNAL")}

@@ -58,6 +58,10 @@ def test_kinds_pools_and_instances_mean_patterns() -> None:
         (["release", "it's"], "no run's id"),
         (["scale"], "say either MIN and MAX"),
         (["scale", "3", "2"], "more than MAX"),
+        (["scale", "acme/task"], "say either MIN and MAX"),
+        (["scale", "acme/task", "4"], "'acme/task' is no MIN"),
+        (["scale", "1", "0"], "'0' is no MAX"),
+        (["scale", "--reset", "1", "2"], "say either MIN and MAX, or --reset"),
     ],
 )
 def test_a_mistake_is_told_before_any_host_is_reached(words: list[str], told: str) -> None:

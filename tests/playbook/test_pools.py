@@ -18,7 +18,7 @@ from fleetctl.plan.model import Plan
 from fleetctl.plan.request import Overrides
 from fleetctl.playbook.load import from_document, load_playbook
 from fleetctl.playbook.operations import Exec
-from fleetctl.playbook.poolstexts import PoolTexts, Wish, acting, pattern
+from fleetctl.playbook.poolstexts import PoolTexts, Wish, acting, needless, pattern
 from fleetctl.playbook.substitute import fill_shell
 from fleetctl.playbook.units import SomeSeconds
 
@@ -124,6 +124,28 @@ def test_an_ad_hoc_restart_alone_is_held_to_its_time(desk: Desk) -> None:
     assert desk.sh(acting({"do": "pause", "pools": ["*/a"], "why": "it's me"}, 20))[0] == 0
     assert desk.asked == {
         **{"do": "pause", "pools": ["*/a"], "why": "it's me", "lenient": True, "settle_s": 20},
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ('{"pools": 2, "foreseen": {"needed": 0}}', 0),
+        ('{"pools":2,"foreseen":{"needed":0,"kept":[]}}', 0),
+        ('{"pools": 2, "foreseen": {"needed": 10}}', 1),
+        ('{"pools": 2}', 1),
+        ('{"pools": 2, "why": "\\\\"needed\\\\": 0"}', 1),
+    ],
+)
+def test_what_would_change_nothing_is_not_done(desk: Desk, answer: str, status: int) -> None:
+    """The overseer is asked first; one that does not know is asked to do it."""
+    program = desk.home / "overseer.pyz"
+    program.write_text(program.read_text().replace('{"pools":1}', answer))
+    asked = {"do": "pause", "pools": ["*/a"], "why": "it's me"}
+    assert desk.sh(needless(asked)) == (status, "")
+    assert desk.asked == {
+        **{"do": "settled", "lenient": True, "pools": ["*/a"]},
+        "of": {"do": "pause", "why": "it's me"},
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from fleetctl.pools.overseer import headway, holds, orders, standing
+from fleetctl.pools.overseer import foresight, headway, holds, orders, standing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,11 +54,20 @@ def restart(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> dict
 
 
 def settled(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> dict[str, Any]:
-    """How far pools have got with what was asked under a token; without one, what they are."""
+    """How far pools have got with what was asked under a token; without one, what they are.
+
+    `of`: another request; what it would do to them is told, too, and nothing is done.
+    """
     pools = _wanted(overseer, request, chosen)
     if request.get("token"):
         return headway.progress(overseer.core, _token(request), pools)
-    return headway.standing(overseer.core, pools)
+    told = headway.standing(overseer.core, pools)
+    asked = request.get("of")
+    if isinstance(asked, dict):
+        if asked.get("until_s"):  # by the clock on the wall
+            asked = {**asked, "until_in_s": float(asked["until_s"]) - time.time()}
+        told["foreseen"] = foresight.foreseen(overseer.core, pools, asked, time.monotonic())
+    return told
 
 
 def _wanted(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> list[Pool]:

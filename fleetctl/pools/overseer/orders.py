@@ -183,11 +183,12 @@ def is_new(pool: Pool) -> bool:
 def hibernate(core: Core, pool: Pool, now: float, *, interrupt: bool = False) -> int:
     """Put processes to sleep; counts those that finish first, and are put to sleep when they rest.
 
+    The least a pool is to have stays: it never sleeps, and nothing would be sure to wake it.
     These may hold a task, or have not yet looked for the one they were woken for. `interrupt`: end
     them, too; what they worked on is begun anew by whoever takes it next.
     """
     later = 0
-    for slot in pool.slots:
+    for slot in pool.slots[pool.least :]:
         if slot.state in WORKING and (interrupt or _is_free(slot, now)):
             core.stop(slot, states.STOP, states.HIBERNATE, now, forced=interrupt)
         elif slot.state in WORKING:

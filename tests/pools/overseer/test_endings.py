@@ -39,8 +39,14 @@ def scale_down(world: World, pool: Pool) -> None:
     world.settle()
 
 
+def all_asleep(world: World, pool: Pool) -> None:
+    """The pool need not have any process, and is to have none."""
+    orders.scale(world.core, pool, world.now, (0, pool.most))
+    hibernate(world, pool)
+
+
 ENDS: dict[str, Callable[[World, Pool], object]] = {
-    "hibernate": hibernate,
+    "hibernate": all_asleep,
     "hold": hold,
     "reload": reload,
     "scale down": scale_down,
