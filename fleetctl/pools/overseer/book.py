@@ -117,8 +117,8 @@ def _move(book: Book, pool: Pool, record: Record) -> None:
     _reckon(slot, trigger, now)
     if pool.held is not None:
         _pay(pool, pool.held, slot)
-    if slot.state in (BACKOFF, FAILED) and trigger != SPENT and slot.cause in ERRORS:
-        book.blame(pool.name, now)
+    if slot.state in (BACKOFF, FAILED) and (slot.cause in ERRORS) != (trigger == SPENT):
+        book.blame(pool.name, now)  # a warning that spends the budget is an error at last
 
 
 def _see(pool: Pool, slot: Slot, record: Record) -> None:

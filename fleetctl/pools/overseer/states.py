@@ -82,7 +82,8 @@ CAUSES = frozenset(
     )
 )
 ERRORS = frozenset((EXIT, SIGNAL, OOM, HANG, STALL, START_TIMEOUT, EXEC_ERROR, CONFIG, LOST))
-"""Causes that count as errors; an exit with 0 that nobody announced is a warning."""
+"""Causes that count as errors; an exit with 0 that nobody announced is a warning, until a pool is
+FAILED for it."""
 
 TABLE = {
     (EMPTY, NEED): STARTING,

@@ -109,3 +109,31 @@ def test_errors_are_counted_for_fifteen_minutes() -> None:
     world.exited(slot, 1)
     assert world.core.book.errors_lately("acme/task", world.now) == 4
     assert world.core.book.errors_lately("acme/task", world.now + 901) == 0
+
+
+def test_clean_exits_are_a_warning_until_the_pool_has_failed_for_them() -> None:
+    """Four count as nothing; the fifth makes the pool FAILED and counts, as vain probes do."""
+    world = World()
+    pool = world.add()
+    slot = pool.slot(0)
+    for _ in range(4):
+        world.exited(slot, 0)
+        assert (slot.state, slot.cause) == ("backoff", "clean_unannounced")
+        world.pass_s(20)
+    assert world.core.book.errors_lately(pool.name, world.now) == 0
+    world.exited(slot, 0)
+    assert (slot.state, slot.cause) == ("failed", "clean_unannounced")
+    assert world.core.book.errors_lately(pool.name, world.now) == 1
+    world.pass_s(301)
+    world.exited(slot, 0)
+    assert slot.state == "failed"
+    assert world.core.book.errors_lately(pool.name, world.now) == 2
+
+
+def test_errors_are_counted_once_though_they_spend_the_budget() -> None:
+    """Five exits with 1 are five errors, also when the fifth makes the pool FAILED."""
+    world = World()
+    pool = world.add()
+    _crash_for(world, 60)
+    assert pool.slot(0).state == "failed"
+    assert world.core.book.errors_lately(pool.name, world.now) == 5
