@@ -73,6 +73,8 @@ class _Reading:
 
     def __init__(self) -> None:
         self.mistakes: list[str] = []
+        self.whole = True
+        """Each file could be read."""
         self.kinds: dict[str, dict[str, Any]] = {}
         self.overrides: dict[str, dict[str, Any]] = {}
         self.files: dict[tuple[str, str], Sheet] = {}
@@ -95,9 +97,12 @@ def read(folder: str) -> Specs:
     for name in names:
         if name.endswith((".toml", ".json")):
             _read_file(reading, f"{folder}/{name}")
-    _check_queues(reading)
-    pools = _pools(reading) if not reading.mistakes else {}
-    reading.mistakes += _socket_mistakes(pools)
+    pools: dict[str, Kind] = {}
+    if reading.whole:  # or what stands in a file that cannot be read would be called unknown
+        _check_queues(reading)
+        pools = _pools(reading)
+    if not reading.mistakes:
+        reading.mistakes += _socket_mistakes(pools)
     if reading.mistakes:
         raise SpecError(told(reading.mistakes))
     return Specs(pools, reading.attention)
@@ -110,9 +115,11 @@ def _read_file(reading: _Reading, path: str) -> None:
             text = opened.read()
     except OSError as error:
         reading.mistakes.append(f"{path}: {error.strerror}")
+        reading.whole = False
         return
-    file = Sheet(path, text, reading.mistakes)
+    file, before = Sheet(path, text, reading.mistakes), len(reading.mistakes)
     content = parse(file, path, text)
+    reading.whole = reading.whole and len(reading.mistakes) == before
     for table, value in content.items():
         if table not in TABLES:
             file.wrong((table,), f"unknown table {table!r}", nearest(table, TABLES))
@@ -216,8 +223,9 @@ def _read_instances(reading: _Reading, file: Sheet, value: object) -> None:
 
 
 def _pools(reading: _Reading) -> dict[str, Kind]:
-    """Every pool with its kind."""
-    kinds = {name: Kind(name, given) for name, given in reading.kinds.items()}
+    """Every pool with its kind; where kinds have mistakes, only names are judged."""
+    sound = not reading.mistakes
+    kinds = {name: Kind(name, given if sound else {}) for name, given in reading.kinds.items()}
     pools: dict[str, Kind] = {}
     for file, number, group in reading.groups:
         place = ("instances", number)
@@ -231,8 +239,9 @@ def _pools(reading: _Reading) -> dict[str, Kind]:
                 file.wrong((*place, name), f"unknown kind {name!r}", nearest(name, kinds))
         for word, key in _words(file, place, group):
             _add(pools, file, (*place, key), word, wanted)
-    for name, given in reading.overrides.items():
-        _override(reading, pools, name, given)
+    if sound and not reading.mistakes:
+        for name, given in reading.overrides.items():
+            _override(reading, pools, name, given)
     return pools
 
 

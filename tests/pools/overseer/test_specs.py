@@ -194,6 +194,19 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     ]
 
 
+def test_mistakes_of_kinds_do_not_hide_those_of_instances(tmp_path: Path) -> None:
+    """One look tells both; but nothing is called unknown that stands in a file nobody can read."""
+    text = KIND + "max = 0\n[[instances]]\nnames = ['i[3-1]']\nkinds = ['k', 'other']\n"
+    with pytest.raises(specs.SpecError) as caught:
+        _read(tmp_path, text)
+    told = [line for line in str(caught.value).splitlines() if "hint:" not in line]
+    assert [line.split(": ")[0][-2:] for line in told] == [":3", ":6", ":5"]
+    (tmp_path / "other.toml").write_text("[kind.other]\ncommand = \n")
+    with pytest.raises(specs.SpecError) as caught:
+        specs.read(str(tmp_path))
+    assert "unknown kind" not in str(caught.value)
+
+
 def test_a_generation_follows_from_what_is_started() -> None:
     """The same kind has the same generation; any other value, another."""
     from fleetctl.pools.overseer.kinds import Kind
