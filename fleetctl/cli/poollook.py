@@ -16,6 +16,7 @@ import msgspec
 from fleetctl.base.errors import InputError, InternalError, Location, Refused, UsageError
 from fleetctl.base.hostrange import fold
 from fleetctl.cli.asking import Answer, ask_hosts
+from fleetctl.cli.poolturnover import Turnover, turnover, turnover_lines
 from fleetctl.inventory.model import Fleet, Host, Pools
 from fleetctl.plan.adhoc import adhoc_plan
 from fleetctl.plan.render import render_step, values_of
@@ -235,6 +236,8 @@ class Change(msgspec.Struct, frozen=True):
     gone: frozenset[str] = frozenset()
     """Instances that are on the host and should not be."""
     new: frozenset[str] = frozenset()
+    pools: Turnover | None = None
+    """None: the pools are the same ones."""
 
     @property
     def any(self) -> bool:
@@ -267,7 +270,8 @@ def change_of(host: str, found: Found, wished: Wished) -> Change:
         not lines and before == after and {found.laid.get("specs"), found.own.get("laid")} != {laid}
     ):
         lines.append("the overseer reads the same specs anew")
-    return Change(host, tuple(lines), before - after, after - before)
+    pools = turnover(found.files, wished.files, found.told)
+    return Change(host, tuple(lines), before - after, after - before, pools)
 
 
 def _ways(ways: object) -> str:
@@ -297,6 +301,7 @@ def change_lines(changes: Iterable[Change]) -> list[str]:
             told.append(f"  ... and {len(lines) - len(shown)} lines more")
         told += [f"  {line}" for line in _instances("-", [change.gone for change in same])]
         told += [f"  {line}" for line in _instances("+", [change.new for change in same])]
+        told += [f"  {line}" for line in turnover_lines([change.pools for change in same])]
     return told
 
 

@@ -134,6 +134,17 @@ def _pools(content: dict[str, Any] | None) -> list[str]:
     return list(found) if isinstance(found, dict) else []
 
 
+def pool_names(files: Mapping[str, str]) -> frozenset[str] | None:
+    """The pools that files on a host make; None when they make no sense."""
+    with tempfile.TemporaryDirectory(prefix="fleetctl-") as made:
+        for name, text in files.items():
+            (Path(made) / name).write_text(text, encoding="utf-8")
+        try:
+            return frozenset(specs.read(made).pools)
+        except specs.SpecError:
+            return None
+
+
 def safe(value: str) -> str:
     """A value that may stand in any text of a spec file; raises ValueError for others."""
     if _UNSAFE.search(value):

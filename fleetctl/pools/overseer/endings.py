@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from fleetctl.pools.overseer import holds, states
 from fleetctl.pools.overseer.book import looked
-from fleetctl.pools.overseer.pools import GONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,13 +77,13 @@ def _at_its_end(core: Core, slot: Slot, life: Life, now: float) -> None:
 def heard(core: Core, slot: Slot, now: float, *, took: bool) -> None:
     """A process says something after it was asked to end. Who took a task may finish it.
 
-    Not when the pool or the overseer itself is to go, nor when it was to end whatever it does; and
-    not for ever, or a daemon that does not obey could never be ended.
+    Not when the overseer itself is to go, nor when it was to end whatever it does; and not for
+    ever, or a daemon that does not obey could never be ended.
     """
     life, pool = slot.life, slot.pool
     assert life is not None
     gently = STEPS[slot.cause] is GENTLY and life.step <= 1 and not life.forced
-    if not took or not gently or life.spared >= SPARED_MOST or core.closing or pool.intent == GONE:
+    if not took or not gently or life.spared >= SPARED_MOST or core.closing:
         return
     life.spared += 1
     life.beat, life.ready_at = now, min(life.ready_at, now)

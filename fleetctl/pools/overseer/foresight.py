@@ -67,6 +67,8 @@ def _sleep(pools: Sequence[Pool]) -> dict[str, Any]:
 
 def _hibernates(_: Core, pool: Pool, asked: Asked, _now: float) -> bool:
     interrupts = asked.get("now") is True
+    if pool.intent == GONE and not interrupts:
+        return False
     for slot in pool.slots[pool.least :]:
         life = slot.life
         if life is None:

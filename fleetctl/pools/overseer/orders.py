@@ -45,6 +45,8 @@ def _add(core: Core, name: str, kind: Kind, now: float) -> None:
     else:
         core.note({"t": now, "e": "intent", "p": name, "to": RUN, "why": "in the specs again"})
         pool.kind = kind
+        for slot in pool.slots:
+            endings.finish(core, slot, "", now)
     standing.cover(core, pool, now)
     begin(core, pool, now)
 
@@ -105,9 +107,12 @@ def _trim(core: Core, pool: Pool, now: float) -> None:
 
 
 def remove(core: Core, pool: Pool, now: float) -> None:
-    """No specs name it any more."""
+    """No specs name it any more: who holds a task finishes it, and all else ends now."""
     core.note({"t": now, "e": "intent", "p": pool.name, "to": GONE, "why": "not in the specs"})
     core.bounded.pop(pool, None)
+    for slot in pool.slots:
+        if slot.state in WORKING:
+            endings.finish(core, slot, states.STOPPED, now)
     halt(core, pool, now, states.STOPPED)
     core.settle(pool, now)
 
@@ -130,7 +135,9 @@ def drain(
 def _intend(
     core: Core, pool: Pool, to: str, now: float, why: str, *, by: str, until: float
 ) -> None:
-    """Remember what is wanted of a pool."""
+    """Remember what is wanted of a pool; one that is gone has no other end."""
+    if pool.intent == GONE:
+        return
     record = {"t": now, "e": "intent", "p": pool.name, "to": to, "why": why, "by": by}
     core.bounded.pop(pool, None)
     if until < NEVER:
@@ -188,6 +195,8 @@ def hibernate(core: Core, pool: Pool, now: float, *, interrupt: bool = False) ->
     them, too; what they worked on is begun anew by whoever takes it next.
     """
     later = 0
+    if pool.intent == GONE and not interrupt:
+        return later
     for slot in pool.slots[pool.least :]:
         if slot.state in WORKING and (interrupt or _is_free(slot, now)):
             core.stop(slot, states.STOP, states.HIBERNATE, now, forced=interrupt)
@@ -223,8 +232,10 @@ def scale(core: Core, pool: Pool, now: float, bounds: tuple[int, int] | None) ->
 
 
 def halt(core: Core, pool: Pool, now: float, cause: str) -> None:
-    """End every process of a pool, and its rests."""
+    """End every process of a pool, and its rests; of one that is gone the busy ones later."""
     for slot in pool.slots:
+        if slot.state == states.BUSY and pool.intent == GONE and not core.closing:
+            continue
         if slot.state in LIVE and not (slot.state == STOPPING and slot.cause == cause):
             core.stop(slot, states.STOP, cause, now)
         elif slot.state not in LIVE and slot.state != states.EMPTY:

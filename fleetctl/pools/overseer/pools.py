@@ -190,6 +190,8 @@ class Pool:
     @property
     def least(self) -> int:
         """Processes kept even when there is nothing to do."""
+        if self.intent == GONE:
+            return 0
         return self.target[0] if self.target else self.kind.min
 
     @property

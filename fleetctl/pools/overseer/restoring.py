@@ -86,6 +86,9 @@ def _come_to_now(core: Core, wanted: Mapping[str, Kind], ghost: Kind, now: float
     for name, pool in pools.items():
         if pool.intent == GONE and name in wanted:
             pool.intent, pool.note = RUN, None
+            for slot in pool.slots:
+                if slot.life is not None:
+                    slot.life.ending = ""
         if pool.note is not None and pool.note[0] < now + 1e9:
             core.bounded[pool] = pool.note[0]
 

@@ -139,10 +139,10 @@ def test_a_daemon_that_does_not_obey_is_ended_all_the_same() -> None:
     assert _signals(world) == [2, 2, 15, 9]
 
 
-@pytest.mark.parametrize("how", ["interrupt", "later", "close", "gone"])
+@pytest.mark.parametrize("how", ["interrupt", "later", "close"])
 def test_an_end_whatever_it_works_on_takes_bounded_time(how: str) -> None:
-    """`--now`, the overseer's own end and a pool that is removed go on to TERM and KILL, though the
-    daemon says that it works."""
+    """`--now` and the overseer's own end go on to TERM and KILL, though the daemon says that it
+    works."""
     world = World()
     pool = world.add()
     slot = _rested(world, pool)
@@ -152,10 +152,8 @@ def test_an_end_whatever_it_works_on_takes_bounded_time(how: str) -> None:
     elif how == "later":
         hibernate(world, pool)
         hibernate(world, pool, interrupt=True)
-    elif how == "close":
-        orders.close(world.core, world.now)
     else:
-        world.configure({})
+        orders.close(world.core, world.now)
     world.told(slot, BUSY)
     assert slot.state == "stopping"
     world.pass_s(15 + 3.5)

@@ -12,7 +12,7 @@ from fleetctl.pools.overseer.core import SPAWN, Core
 from fleetctl.pools.overseer.eventlog import encode
 from fleetctl.pools.overseer.exits import Ended
 from fleetctl.pools.overseer.kinds import Kind
-from fleetctl.pools.overseer.pools import Pool, Slot
+from fleetctl.pools.overseer.pools import GONE, Pool, Slot
 
 NAP = {"X_FLEETCTL_HIBERNATE_USEC": "0"}
 BUSY = {"X_FLEETCTL_STATE": "busy"}
@@ -127,7 +127,8 @@ class World:
         places = {(slot.pool.name, slot.number): pid for slot, pid in self.processes.items()}
         self.core = Core(lambda: 0.5, self._tokens)
         self.core.fits = before.fits
-        wanted = {name: pool.kind for name, pool in book.pools.items()} | dict(more or {})
+        named = {name: p.kind for name, p in book.pools.items() if p.intent != GONE}
+        wanted = named | dict(more or {})
         restoring.restore(
             self.core, wanted, iter([{"boot": "b"}, *records]), boot, self.now, self.now + 5e5
         )
