@@ -162,13 +162,20 @@ def troubles(rows: Sequence[Row], by: str, pen: Pen) -> Iterator[str]:
         probe = "probe" if trouble.state == "FAILED" else "restart"
         yield (
             pen.paint(text, look)
-            + f": {cause} ({trouble.cause}){_due(probe, trouble.next_s)}; {where}"
+            + f": {cause} ({trouble.cause}){_due(probe, trouble.next_s)}; {where}{_see(trouble)}"
         )
     for hold, where in _gathered(rows, lambda group: group.holds):
         assert isinstance(hold, Hold)
         yield _hold_line(hold, pen) + f"; {where}"
     yield from _failing(rows, pen)
     yield from _silent(rows, pen)
+
+
+def _see(trouble: Trouble) -> str:
+    """Where the error itself can be read, of one that stands for all of its sort."""
+    if not trouble.pool:
+        return ""
+    return f"; see: fleetctl pools log {printable(trouble.pool)} --host {trouble.host}"
 
 
 def _hold_line(hold: Hold, pen: Pen) -> str:

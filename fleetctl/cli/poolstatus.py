@@ -42,7 +42,7 @@ class View(NamedTuple):
 
 
 @click.command()
-@click.argument("kinds", nargs=-1, metavar="[KIND]...")
+@click.argument("kinds", nargs=-1, metavar="[KIND|POOL]...")
 @selection_options
 @click.option("--instance", "instances", multiple=True, metavar="NAME", help="Of these; * and ?.")
 @click.option("--by", type=click.Choice(BY), default="kind", show_default=True, help="A line each.")
@@ -59,9 +59,9 @@ def status(
 ) -> ExitCode:
     """What runs, what sleeps, what rests after errors, on all hosts that keep pools.
 
-    A host that does not tell is unknown, and is shown; nothing of it counts as zero. FULL is
-    the memory in use of what may be used (all but the reserve): from 100% on nothing grows.
-    Errors are counted, never quoted.
+    POOL is one, as instance/kind. A host that does not tell is unknown, and is shown; nothing of
+    it counts as zero. FULL is the memory in use of what may be used (all but the reserve): from
+    100% on nothing grows. Errors are counted, never quoted.
 
     Exits 0 when all is well; 1: pools rest after errors, are held by a run that is over, or an
     overseer is missing; 3: some host, or the run that holds pools, is unknown; 4: some hosts are
@@ -70,6 +70,7 @@ def status(
     from fleetctl.cli.overseers import Overseers
     from fleetctl.cli.poolview import Scope
 
+    kinds, view = _of_one_pool(kinds, view)
     fleet, hosts = pick_keepers(choice)
     tiers = {name: fleet.hosts[name].tier for name in hosts}
     scope = Scope(view.by, tiers, kinds, view.whole or bool(view.instances))
@@ -84,6 +85,22 @@ def status(
     with Overseers(fleet, hosts) as overseers:
         answers = asked.put(overseers, last=True)
     return show(answers, scope, output)
+
+
+def _of_one_pool(kinds: tuple[str, ...], view: View) -> tuple[tuple[str, ...], View]:
+    """A POOL in place of kinds; raises UsageError for one beside others."""
+    pool = next((word for word in kinds if "/" in word), "")
+    if not pool:
+        return kinds, view
+    if len(kinds) > 1 or view.instances:
+        raise UsageError(
+            f'"{pool}" names a pool, and other words stand beside it',
+            hint="name it alone, or name kinds and say --instance NAME",
+        )
+    instance, _, kind = pool.partition("/")
+    source = click.get_current_context().get_parameter_source("by")
+    by = "instance" if source is click.core.ParameterSource.DEFAULT else view.by
+    return (kind,), view._replace(instances=(instance,), by=by)
 
 
 def pick_keepers(choice: Choice) -> tuple[Fleet, list[str]]:
@@ -154,7 +171,7 @@ def read(told: Mapping[str, Told]) -> Answers:
             answers[host] = one
             continue
         try:
-            answers[host] = tally_of(one)
+            answers[host] = tally_of(one, host)
         except ValueError:
             answers[host] = Silent("unknown", "its overseer tells what we do not understand")
         except Exception as error:  # noqa: BLE001 - the others are told all the same
@@ -233,4 +250,4 @@ def tell_summary(answers: Answers, rows: Sequence[Row]) -> None:
     if versions_note(told):
         tell(versions_note(told))
     if any(row.group.errors_15m for row in rows):
-        tell("recent errors; see: fleetctl pools log POOL --host HOST")
+        tell("recent errors; of whom: pools status --by instance; what: pools log POOL --host HOST")

@@ -17,6 +17,10 @@ class Trouble(msgspec.Struct, frozen=True):
     pools: int
     next_s: float | None = None
     """Seconds until the first of them is tried again."""
+    pool: str = ""
+    """Which that is; empty: an older overseer does not tell."""
+    host: str = ""
+    """Where it is kept."""
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -86,9 +90,18 @@ class Tally(msgspec.Struct, frozen=True):
     """Of the program; empty: it does not tell."""
 
 
-def tally_of(answer: Mapping[str, Any]) -> Tally:
-    """An overseer's answer to `tally`; raises ValueError for what is none."""
-    return msgspec.convert(answer, Tally)
+def tally_of(answer: Mapping[str, Any], host: str) -> Tally:
+    """The answer of a host's overseer to `tally`; raises ValueError for what is none."""
+    tally = msgspec.convert(answer, Tally)
+    groups = {name: _placed(group, host) for name, group in tally.groups.items()}
+    return msgspec.structs.replace(tally, groups=groups, rest=_placed(tally.rest, host))
+
+
+def _placed(group: Group, host: str) -> Group:
+    if not group.troubles:
+        return group
+    troubles = tuple(msgspec.structs.replace(one, host=host) for one in group.troubles)
+    return msgspec.structs.replace(group, troubles=troubles)
 
 
 def total(groups: Iterable[Group]) -> Group:
@@ -131,10 +144,10 @@ def _troubles(groups: Iterable[Group]) -> tuple[Trouble, ...]:
     for group in groups:
         for one in group.troubles:
             found.setdefault((one.state, one.cause), []).append(one)
-    merged = [
-        Trouble(*key, sum(o.pools for o in ones), _extreme(min, (o.next_s for o in ones)))
-        for key, ones in found.items()
-    ]
+    merged = []
+    for ones in found.values():
+        first = min(ones, key=lambda one: (one.next_s is None, one.next_s or 0.0))
+        merged.append(msgspec.structs.replace(first, pools=sum(one.pools for one in ones)))
     return tuple(sorted(merged, key=lambda one: (one.state != "FAILED", -one.pools, one.cause)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -133,6 +134,16 @@ def test_one_instance_and_one_kind_can_be_asked_for(site: Site) -> None:
     assert told.exit_code == 2
     assert '"task"' in told.stderr
     assert site.ask("status", "--tier", "db").exit_code == 2
+
+
+def test_a_pool_can_be_asked_for_by_its_name(site: Site) -> None:
+    """The name that stands where an error is told leads to that very pool, and stands alone."""
+    found = re.search(r"see: fleetctl pools log (\S+) --host repo002", site.ask("status").stdout)
+    assert found is not None
+    told = site.ask("status", found[1], "--host", "repo002", "-o", "json")
+    (row,) = json.loads(told.stdout)
+    assert (row["instance"], row["failed"]) == (found[1].partition("/")[0], 1)
+    assert site.ask("status", found[1], "nap").exit_code == 2
 
 
 def test_metrics_tell_who_is_up(site: Site) -> None:

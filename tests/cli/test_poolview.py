@@ -157,6 +157,19 @@ def test_sleep_and_restart_after_an_error_are_never_alike() -> None:
     assert "\x1b" not in "".join(picture(rows, "kind", Pen()))
 
 
+def test_one_of_those_in_trouble_is_named_with_its_host() -> None:
+    """Of many hosts' it is the one that is tried next: who looks need not search for it."""
+    later = Trouble("FAILED", "exit", 2, 240.0, "acme/sick", "repo001")
+    sooner = Trouble("FAILED", "exit", 1, 60.0, "zeta/sick", "repo002")
+    tallies: dict[str, Tally | Silent] = {
+        one.host: _tally(sick=Group(pools=one.pools, words={"FAILED": one.pools}, troubles=(one,)))
+        for one in (later, sooner)
+    }
+    (line,) = [line for line in picture(_rows(tallies), "kind", PLAIN) if "FAILED" in line]
+    assert "3 pools FAILED" in line
+    assert line.endswith("sick; see: fleetctl pools log zeta/sick --host repo002")
+
+
 def test_holds_say_who_why_and_how_long() -> None:
     """A pause is not sleep: whose it is, why, and when it ends stand below the table."""
     lines = picture(_rows({"repo001": _tally(task=HELD)}), "kind", PLAIN)

@@ -39,17 +39,21 @@ class Group:
         self.uncounted = 0
         self.uncertain = 0
         self.wake = NEVER
-        self.troubles: dict[tuple[str, str], list[float]] = {}
-        """Word and cause -> pools, and when the first is tried again."""
-        self.holds: dict[tuple[str, str, str, str], list[float]] = {}
+        self.troubles: dict[tuple[str, str], list[Any]] = {}
+        """Word and cause -> pools, when the first is tried again, and which that is."""
+        self.holds: dict[tuple[str, str, str, str], list[Any]] = {}
         """Word, why, who and for which run -> pools, and when the first ends."""
 
 
-def add(found: dict[Any, list[float]], key: object, until: float) -> None:
-    """One more of a sort."""
-    one = found.setdefault(key, [0, NEVER])
-    one[0] += 1
-    one[1] = min(one[1], until)
+def add(
+    found: dict[Any, list[Any]], key: object, until: float, name: str = "", count: int = 1
+) -> None:
+    """`count` more of a sort; `name` is that of which the time comes first."""
+    one = found.setdefault(key, [0, NEVER, ""])
+    one[0] += count
+    if until < one[1]:
+        one[1], one[2] = until, name
+    one[2] = one[2] or name
 
 
 def together(groups: Iterable[Group]) -> Group:
@@ -67,10 +71,9 @@ def together(groups: Iterable[Group]) -> Group:
     return whole
 
 
-def _join(mine: dict[Any, list[float]], its: dict[Any, list[float]]) -> None:
-    for key, (number, until) in its.items():
-        one = mine.setdefault(key, [0, NEVER])
-        one[0], one[1] = one[0] + number, min(one[1], until)
+def _join(mine: dict[Any, list[Any]], its: dict[Any, list[Any]]) -> None:
+    for key, (number, until, name) in its.items():
+        add(mine, key, until, name, number)
 
 
 _TIMES = ("oldest_s", "next_wake_s")
@@ -92,8 +95,11 @@ def told(group: Group, now: float) -> dict[str, Any]:
         "oldest_s": None if group.since == NEVER else round(now - group.since, 1),
         "next_wake_s": _left(group.wake, now),
         "troubles": [
-            {"state": word, "cause": cause, "pools": int(number), "next_s": _left(until, now)}
-            for (word, cause), (number, until) in group.troubles.items()
+            {
+                **{"state": word, "cause": cause, "pools": number},
+                **{"next_s": _left(until, now), "pool": name},
+            }
+            for (word, cause), (number, until, name) in group.troubles.items()
         ],
         "holds": _holds(group, now),
     }
@@ -107,14 +113,14 @@ def _holds(group: Group, now: float) -> list[dict[str, Any]]:
     found = sorted(group.holds.items(), key=lambda one: (not one[0][3], -one[1][0]))
     if len(found) > HOLDS_MOST:
         others = [one for _, one in found[HOLDS_MOST:]]
-        whole = [sum(number for number, _ in others), min(until for _, until in others)]
+        whole = [sum(one[0] for one in others), min(one[1] for one in others), ""]
         found = [*found[:HOLDS_MOST], ((found[HOLDS_MOST][0][0], "other reasons", "", ""), whole)]
     return [
         {
             **{"state": word, "why": why, "by": by, **({"run": run} if run else {})},
-            **{"pools": int(number), "left_s": _left(until, now)},
+            **{"pools": number, "left_s": _left(until, now)},
         }
-        for (word, why, by, run), (number, until) in found
+        for (word, why, by, run), (number, until, _) in found
     ]
 
 

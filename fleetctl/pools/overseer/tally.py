@@ -161,7 +161,7 @@ def _look_at(group: Group, pool: Pool) -> None:
         group.slots[state] = group.slots.get(state, 0) + 1
     if word in _TROUBLED:
         worst = views.worst(pool)
-        add(group.troubles, (word, worst.cause), worst.until)
+        add(group.troubles, (word, worst.cause), worst.until, pool.name)
         return
     for token, (by, why) in pool.holds.items():
         add(group.holds, (word, why[:WHY_MOST], by[:WHY_MOST], token), NEVER)

@@ -24,7 +24,7 @@ def _told(world: World, **request: Any) -> Tally:
     """The tally as a reader gets it."""
     asked = tally.Asked(request)
     answer = tally.tally(world.core, asked, world.now, SOURCES, lambda pid: 2048)
-    return tally_of(json.loads(json.dumps({"at": 0.0, "overseer": {}, **answer})))
+    return tally_of(json.loads(json.dumps({"at": 0.0, "overseer": {}, **answer})), "h1")
 
 
 def _counted(world: World, pools: list[Pool]) -> dict[str, Any]:
@@ -99,6 +99,7 @@ def test_troubles_have_cause_and_next_time_and_sleep_is_none() -> None:
     (trouble,) = told.groups["sick"].troubles
     assert (trouble.state, trouble.cause, trouble.pools) == ("FAILED", "exec_error", 1)
     assert trouble.next_s == 300.0
+    assert (trouble.pool, trouble.host) == ("acme/sick", "h1")
     assert told.groups["sick"].errors_15m == 1
     asleep = told.groups["task"]
     assert (asleep.words, asleep.slots) == ({"HIBERNATING": 1}, {"hibernating": 1})
