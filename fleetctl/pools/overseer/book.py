@@ -129,7 +129,7 @@ def _see(pool: Pool, slot: Slot, record: Record) -> None:
     if trigger in _LOOKS or "l" in record or looked(slot, record["t"]):
         life.called = 0.0
     if trigger == TAKES and before == STOPPING:
-        life.ending = slot.cause
+        life.ending, life.struck = slot.cause, True
     if "f" in record:
         life.forced = True
     owed = pool.held is not None and slot.number in pool.held.awake

@@ -51,7 +51,8 @@ def judge(slot: Slot, ended: Ended) -> tuple[str, str]:
     """The trigger and the cause of an end, for the state the slot is in."""
     state = slot.state
     ending = slot.life.ending if slot.life is not None and state == states.BUSY else ""
-    well = ended.code == 0 or (bool(ending) and ended.obeys)
+    asked = slot.life is not None and slot.life.struck  # or it knows nothing of its end
+    well = ended.code == 0 or (bool(ending) and asked and ended.obeys)
     if slot.number >= slot.pool.most and state != states.STOPPING:
         return (states.LEFT, states.SCALE_DOWN) if well else _bad(state, ended)
     if state == states.STOPPING:

@@ -47,7 +47,8 @@ def _kept(slot: Slot) -> Record:
     if slot.life is not None:
         life = slot.life
         told["life"] = [life.generation, life.pid, life.born, life.announced, life.cursor]
-        told["life"] += [life.called, life.ending, life.forced]
+        # Apart: an overseer of before knows five words, and is started again if this one fails.
+        told["duty"] = [life.called, life.ending, life.forced, life.struck]
     if slot.trouble is not None:
         told["trouble"] = [slot.trouble.attempt, slot.trouble.probes, slot.trouble.times]
     return told
@@ -85,11 +86,12 @@ def _restore(slot: Slot, told: Record) -> None:
     slot.until = told.get("u", NEVER)
     slot.life = slot.trouble = None
     if "life" in told:
-        generation, pid, born, announced, cursor, *more = told["life"]
+        generation, pid, born, announced, cursor = told["life"][:5]
         slot.life = Life(generation, slot.since)
         slot.life.pid, slot.life.born = pid, born
         slot.life.announced, slot.life.cursor = announced, cursor
-        slot.life.called, slot.life.ending, slot.life.forced = more or (0.0, "", False)
+        duty = told.get("duty", (0.0, "", False, False))
+        slot.life.called, slot.life.ending, slot.life.forced, slot.life.struck = duty
     if "trouble" in told:
         slot.trouble = Trouble()
         slot.trouble.attempt, slot.trouble.probes, times = told["trouble"]
