@@ -13,7 +13,7 @@ from fleetctl.pools.overseer.book import LOOKS_WITHIN_S, Book
 from fleetctl.pools.overseer.endings import GENTLY, SPARED_MOST, STEPS
 from fleetctl.pools.overseer.pools import NEVER, RUN, Life, Pool, Slot
 from fleetctl.pools.overseer.starts import Start, Starts
-from fleetctl.pools.overseer.states import LIVE, STARTERS, STARTING, STOPPING, TABLE
+from fleetctl.pools.overseer.states import HIBERNATING, LIVE, STARTERS, STARTING, STOPPING, TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ class Core:
         self.arm(slot)
         self.commands.append((SPAWN, slot))
         for other in slot.pool.slots:
-            if other.state == states.HIBERNATING:  # its deadline is the new process's to tell
+            if other.state == HIBERNATING:  # its deadline is the new process's to tell
                 self.move(other, states.STOP, now, states.SCALE_DOWN)
 
     def spawned(self, slot: Slot, pid: int, born: int, now: float) -> None:
@@ -346,8 +346,8 @@ class Core:
             holds.settle_down(self, pool, now)
         if not self.may_start(pool):
             return
-        for number in range(pool.least):
-            self.want(pool.slot(number), states.NEED, "", now)
+        for slot in map(pool.slot, range(pool.least)):
+            self.want(slot, states.WAKE if slot.state == HIBERNATING else states.NEED, "", now)
         if pool.pending and not any(slot.state in states.WORKING for slot in pool.slots):
             self.rouse(pool, now)
         if pool.held is not None:
@@ -367,7 +367,7 @@ class Core:
             return
         free = vacancies(pool)
         if any(slot.state in states.TROUBLED for slot in pool.slots):
-            free = [slot for slot in free if slot.state == states.HIBERNATING]
+            free = [slot for slot in free if slot.state == HIBERNATING]
         if free:
             slot, asked = free[0], pool.wanted_at or now
             self.want(slot, STARTERS[slot.state], states.HIBERNATE, asked)
@@ -380,7 +380,7 @@ class Core:
 def vacancies(pool: Pool) -> list[Slot]:
     """The slots a process can be put into at once, the lowest first."""
     slots = [pool.slot(number) for number in range(pool.most)]
-    return [slot for slot in slots if slot.state in (states.EMPTY, states.HIBERNATING)]
+    return [slot for slot in slots if slot.state in (states.EMPTY, HIBERNATING)]
 
 
 def deadline(slot: Slot) -> float:

@@ -87,14 +87,6 @@ def _retune(core: Core, pool: Pool, kind: Kind, now: float) -> None:
             core.want(slot, states.RETRY, states.RELOADED, now)
     holds.renew(core, pool, now)
     core.settle(pool, now)
-    _rouse_least(core, pool, now)
-
-
-def _rouse_least(core: Core, pool: Pool, now: float) -> None:
-    """It is to have more processes than before at least: those that sleep are started."""
-    for slot in pool.slots[: pool.least]:
-        if slot.state == states.HIBERNATING:
-            core.want(slot, states.WAKE, "", now)
 
 
 def _trim(core: Core, pool: Pool, now: float) -> None:
@@ -228,7 +220,6 @@ def scale(core: Core, pool: Pool, now: float, bounds: tuple[int, int] | None) ->
     core.note(record)
     _trim(core, pool, now)
     core.settle(pool, now)
-    _rouse_least(core, pool, now)
 
 
 def halt(core: Core, pool: Pool, now: float, cause: str) -> None:

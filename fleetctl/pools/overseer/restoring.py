@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fleetctl.pools.overseer import (
+    endings,
     eventlog,
     holds,
     keeping,
@@ -200,5 +201,7 @@ def _go_on(core: Core, pool: Pool, now: float) -> None:
     elif orders.is_new(pool) and core.may_start(pool):
         orders.begin(core, pool, now)
     else:
+        for slot in pool.slots:
+            endings.at_rest(core, slot, now)  # there may be too many of them by now
         holds.renew(core, pool, now)
         core.settle(pool, now)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fleetctl.pools.overseer import keeping, orders
+from fleetctl.pools.overseer.kinds import Kind
+from tests.pools.overseer.test_holds import asleep, hold, obey, release
 from tests.pools.overseer.world import BUSY, IDLE, World, working
 
 
@@ -58,3 +60,34 @@ def test_one_that_vanishes_at_work_and_was_asked_nothing_is_an_error(*, anew: bo
     slot = world.core.book.pools[pool.name].slot(0)
     world.exited(slot, None)
     assert (slot.state, slot.cause) == ("backoff", "lost")
+
+
+@pytest.mark.parametrize("how", ["hold", "successor"])
+def test_a_sleeper_below_a_new_least_is_started_however_the_specs_came(how: str) -> None:
+    """They came while a run held the pool, or with another overseer: it has its least after."""
+    world = World()
+    pool = asleep(world)
+    kind = Kind("task", {"command": ("d",), "min": 1})
+    if how == "hold":
+        hold(world, pool)
+        world.configure({pool.name: kind})
+        assert pool.slot(0).state == "hibernating"
+        release(world, pool)
+    else:
+        world.succeeded(anew=True, more={pool.name: kind})
+    assert world.core.book.pools[pool.name].slot(0).state == "starting"
+
+
+def test_the_next_overseer_ends_those_beyond_its_specs_maximum() -> None:
+    """They rest and say nothing that would have it look at them; who works finishes first."""
+    world = World()
+    pool = world.add(min=3, max=3)
+    obey(world)
+    world.told(pool.slot(1), BUSY)
+    world.succeeded(anew=True, more={pool.name: Kind("task", {"command": ("d",), "max": 1})})
+    pool = world.core.book.pools[pool.name]
+    assert [slot.state for slot in pool.slots[1:]] == ["busy", "stopping"]
+    obey(world)
+    world.told(pool.slot(1), IDLE)
+    obey(world)
+    assert [slot.state for slot in pool.slots] == ["idle", "empty", "empty"]
