@@ -301,7 +301,9 @@ def debug(ctx: click.Context, injury: str, names: tuple[str, ...], yes: bool) ->
     `poison` is a task that fails: whoever takes the next one is ended at it, three times.
     """
     told = _change(ctx, "debug", names, yes, injury=injury)
-    tell(f"{told['hurt']} {'pools poisoned' if injury == 'poison' else 'processes hurt'}")
+    poison = injury == "poison"
+    hurt = counted(told["hurt"], "pool" if poison else "process")
+    tell(f"{hurt} {'poisoned' if poison else 'hurt'}")
     return ExitCode.OK
 
 

@@ -279,7 +279,7 @@ def summary(rows: Sequence[Row], silent: Mapping[str, Silent], told: int) -> str
     lately = errors if whole.errors_15m else "no errors recently"
     keep = "keeps" if len(silent) == 1 else "keep"
     unknown = f"; what {hosts_word(len(silent))} {keep} is unknown" if silent else ""
-    return f"{hosts} told: {whole.pools:,} pools: {counts}; {lately}{unknown}"
+    return f"{hosts} told: {_pools(whole.pools)}: {counts}; {lately}{unknown}"
 
 
 def versions_note(versions: Mapping[str, str]) -> str:

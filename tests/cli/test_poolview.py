@@ -79,6 +79,7 @@ def test_a_host_that_told_nothing_is_unknown_and_nothing_of_it_is_zero() -> None
     assert line.split()[1:4] == ["1", "?", "?"]
     assert "? 1 host unreachable: repo002: connect: no route to host" in lines
     assert "; 1 error in 15 min" in summary([Row("x", Group(errors_15m=1))], {}, 1)
+    assert "1 host told: 1 pool: none" in summary([Row("x", Group(pools=1))], {}, 1)
     told = summary([task, lost], {"repo002": GONE}, 1)
     assert told.startswith("1 of 2 hosts told: 25 pools: 25 hibernating; no errors recently")
     assert told.endswith("what 1 host keeps is unknown")

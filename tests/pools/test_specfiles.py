@@ -74,6 +74,18 @@ def test_what_depends_on_instances_is_judged_when_they_are_known(tmp_path: Path)
         specs.made_for(fill, ["bolt"])
 
 
+def test_braces_that_are_meant_reach_the_daemon(tmp_path: Path) -> None:
+    """As docs/pools.md writes them: four here, two for the overseer, one for the daemon."""
+    from fleetctl.pools.overseer.placeholders import fill as fill_there
+    from fleetctl.pools.overseer.placeholders import of_pool
+
+    text = '[kind.x]\ncommand = ["{{var.python}}", "{{{{word}}={kind}"]\n'
+    made = folder_of(tmp_path, a=text).made_for(fill, [])
+    words = json.loads(made["a.json"])["kind"]["x"]["command"]
+    assert words == ["/usr/bin/python3", "{{word}}={kind}"]
+    assert fill_there(words[1], of_pool("acme/x")) == "{word}=x"
+
+
 def test_names_of_another_file_here_are_written_out(tmp_path: Path) -> None:
     """`names_from` may name a file beside the specs, which no host has."""
     (tmp_path / "few").write_text("x1\nx2\n")
