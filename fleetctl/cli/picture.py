@@ -162,7 +162,7 @@ def _host_line(host: HostView, view: RunView, glance: Glance) -> Line:
     since = format_duration(max(0.0, glance.now_s - host.sent_s))
     late = late_words(host, view, glance)
     said = host.note or printable(host.line.strip()) or round_words(host)
-    note = ", ".join(part for part in (late, said) if part)
+    note = ", ".join(part for part in (said, late) if part)
     text = f"{head}{title:<22.22} {since:>8}  {note}"
     return Line(text.rstrip(), "yellow" if host.lost_sent or late else "")
 

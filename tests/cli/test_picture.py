@@ -95,3 +95,12 @@ def test_a_host_that_takes_too_long_is_told_against_its_own_median() -> None:
     late = draw(view, AT_60_S._replace(history=history))
     assert not any("median" in line.text for line in soon)
     assert any("4x its own median (15 s)" in line.text for line in late)
+
+
+def test_what_a_late_host_says_has_room_before_how_late_it_is() -> None:
+    """Who is waited for, and until when, is more than how long that took in other runs."""
+    view = Story().open().send("db", DB[:1]).view()
+    view.said("db001", "1 busy: a/task; until 23:10")
+    history = History(Sample("schema upgrade", "db", "db001", run, 15.0) for run in (1, 2, 3))
+    drawn = draw(view, AT_60_S._replace(history=history))
+    assert any("1 busy: a/task; until 23:10" in line.text for line in drawn)

@@ -19,6 +19,9 @@ _SETTLED = ("token", "pools", "lenient")
 """What of a request says which pools are looked at until they have settled."""
 LOOK_FIRST_S, LOOK_MOST_S = 0.05, 1.0
 """How long between two looks, while one waits for pools; it grows."""
+TELL_AFTER_S = 0.5
+"""Who takes longer is named, on stderr, for whoever watches."""
+NAMED_MOST = 5
 
 
 def ask(home: str, text: str) -> int:
@@ -49,9 +52,13 @@ def ask(home: str, text: str) -> int:
 
 
 def _settle(home: str, request: dict[str, Any], within_s: float) -> dict[str, Any]:
-    """Look until nothing is left under way. An overseer that is being replaced is asked again."""
+    """Look until nothing is left under way. An overseer that is being replaced is asked again.
+
+    Says on stderr whose tasks or starts it takes so long for, a line whenever that changes.
+    """
     wanted: dict[str, Any] = {key: request[key] for key in _SETTLED if key in request}
-    end, rest_s = time.monotonic() + within_s, LOOK_FIRST_S
+    begun, rest_s, said = time.monotonic(), LOOK_FIRST_S, ""
+    end, wall = begun + within_s, time.time() + within_s
     while True:
         try:
             told = exchange(home, {**wanted, "do": "settled"})
@@ -61,8 +68,24 @@ def _settle(home: str, request: dict[str, Any], within_s: float) -> dict[str, An
             told = {"ok": True, "left": 1}
         if not told.get("ok") or not told["left"] or time.monotonic() >= end:
             return told
+        line = patient(told, wall) if time.monotonic() - begun >= TELL_AFTER_S else ""
+        if line and line != said:
+            said = line
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
         time.sleep(min(rest_s, max(0.0, end - time.monotonic())))
         rest_s = min(rest_s * 2, LOOK_MOST_S)
+
+
+def patient(told: dict[str, Any], until: float) -> str:
+    """`1 busy: acme/task; patient until 23:10:05 UTC`; empty when nobody is named."""
+    parts = []
+    for word, pools in sorted(told.get("names", {}).items()):
+        count = told.get(word, len(pools))
+        more = f" and {count - NAMED_MOST} more" if count > NAMED_MOST else ""
+        parts.append(f"{count} {word}: {', '.join(pools[:NAMED_MOST])}{more}")
+    end = time.strftime("%H:%M:%S UTC", time.gmtime(until))
+    return f"{'; '.join(parts)}; patient until {end}" if parts else ""
 
 
 def _verdict(told: dict[str, Any], settle_s: float) -> int:

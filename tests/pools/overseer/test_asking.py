@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from fleetctl.cli.overseers import Silent, told_by
 from fleetctl.playbook.overseers import asking
+from fleetctl.pools.overseer.asking import patient
 from fleetctl.transport.protocol import Looked, Output
 from tests.pools.overseer.live import Host
 
@@ -134,6 +136,9 @@ def test_whoever_waits_is_told_who_is_not_there(host: Host) -> None:
     host.until(lambda: [s["state"] for s in host.pool("b/busy")["slots"]] == ["busy"])
     before = host.pids()
     held = '{"do": "hold", "token": "r", "why": "x", "settle_s": 0.3}'
+    told = ask(host, held.replace("0.3", "1.4"))[2].splitlines()
+    assert re.fullmatch(r"1 busy: b/busy; patient until \d\d:\d\d:\d\d UTC", told[0])
+    assert told[1:] == ["1 busy: b/busy", "1 pool is not there after 1.4 s"]
     code, out, err = ask(host, held)
     assert (code, json.loads(out)["left"]) == (3, 1)
     assert err.splitlines() == ["1 busy: b/busy", "1 pool is not there after 0.3 s"]
@@ -157,3 +162,14 @@ def test_what_ran_and_fails_after_a_release_is_named(host: Host, tmp_path: Path)
     assert (code, err) == (4, "1 failed: b/weak\n")
     assert json.loads(out)["failed"] == 1
     assert host.pool("a/task")["state"] == "HIBERNATING"
+
+
+def test_of_many_the_first_are_named_for_who_watches() -> None:
+    """One line, short, each word with its number; nobody is nothing."""
+    names = {"busy": [f"i{n}/task" for n in range(20)], "ending": ["a/x"]}
+    told = {"left": 31, "busy": 30, "ending": 1, "names": names}
+    assert patient(told, 36_605.0) == (
+        "30 busy: i0/task, i1/task, i2/task, i3/task, i4/task and 25 more; 1 ending: a/x;"
+        " patient until 10:10:05 UTC"
+    )
+    assert patient({"left": 1}, 0.0) == ""
