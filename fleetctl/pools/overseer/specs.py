@@ -258,13 +258,16 @@ def _add(
         file.wrong(place, f"with {word!r} there would be more than {MOST} pools")
         return
     for kind in wanted.values():
-        twice = [name for name in names if f"{name}/{kind.name}" in pools]
+        twice = []
+        for name in names:
+            pool = f"{name}/{kind.name}"
+            if pool in pools:
+                twice.append(name)
+            pools[pool] = kind
         if twice:
             more = f", and so have {len(twice) - 1} more of {word!r}" if twice[1:] else ""
             what = f"instance {twice[0]!r} has kind {kind.name!r} already{more}"
             file.wrong(place, what, "name an instance once for each kind")
-        for name in names:
-            pools[f"{name}/{kind.name}"] = kind
 
 
 def _override(reading: _Reading, pools: dict[str, Kind], name: str, given: dict[str, Any]) -> None:
