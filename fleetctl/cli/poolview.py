@@ -20,7 +20,7 @@ from fleetctl.pools.words import LOOKS, WRONG, faults_of
 BY = ("kind", "host", "instance", "tier")
 Answers = Mapping[str, Tally | Silent]
 
-STATES = tuple(word for word in LOOKS if word not in ("running", "drained", "unknown"))
+STATES = tuple(word for word in LOOKS if word not in ("running", "unknown"))
 COLUMNS = (
     *(
         "hosts",

@@ -28,7 +28,6 @@ WHY_MOST = 120
 NOBODY, SURE, UNSURE = range(3)
 """Who counts the tasks of a pool: nobody, a source that works, one that fails."""
 _TROUBLED = ("FAILED", "BACKOFF")
-_HELD = (PAUSED, DRAINED)
 _ORDER = (
     *(
         "FAILED",
@@ -175,7 +174,7 @@ def kept(pool: Pool) -> str:
     """How a place without a process is counted where somebody keeps it from starting; else ""."""
     if pool.holds:
         return "held"
-    return "paused" if pool.intent in _HELD else ""
+    return {PAUSED: "paused", DRAINED: "drained"}.get(pool.intent, "")
 
 
 def slot_state(pool: Pool, slot: Slot) -> str:

@@ -33,7 +33,7 @@ def _counted(world: World, pools: list[Pool]) -> dict[str, Any]:
     shown: Counter[str] = Counter()
     for pool in pools:
         seen = [tally.slot_state(pool, slot) for slot in pool.slots if slot.state != "empty"]
-        nobody = "held" if pool.holds else "paused" if pool.note else "empty"
+        nobody = "held" if pool.holds else pool.intent if pool.note else "empty"
         shown.update(seen or [nobody])
     sleepers = [
         slot.until - now
