@@ -37,6 +37,11 @@ def _is_awake(slot: Slot) -> bool:
     """It has a process, and will have one when its task is done."""
     if slot.state in WORKING:
         return slot.life is None or slot.life.ending != states.HIBERNATE
+    return is_replaced(slot)
+
+
+def is_replaced(slot: Slot) -> bool:
+    """Its process ends to make place for another."""
     return slot.state == STOPPING and slot.cause == states.RELOADED
 
 

@@ -48,6 +48,7 @@ def _add(core: Core, name: str, kind: Kind, now: float) -> None:
         for slot in pool.slots:
             endings.finish(core, slot, "", now)
     standing.cover(core, pool, now)
+    holds.renew(core, pool, now)
     begin(core, pool, now)
 
 
@@ -137,6 +138,8 @@ def _intend(
         core.bounded[pool] = until
     if to == DRAINED:
         record["awake"] = holds.awake(pool)
+    elif to == PAUSED:  # what is being replaced cannot be while it is
+        record["awake"] = [slot.number for slot in pool.slots if holds.is_replaced(slot)]
     core.note(record)
     for slot in pool.slots:
         core.starts.drop(slot)

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from fleetctl.pools.overseer import answers, orders
+from fleetctl.pools.overseer import answers, holds, orders
 from fleetctl.pools.overseer.eventlog import encode
 from fleetctl.pools.overseer.kinds import Kind
 from fleetctl.pools.overseer.loop import Overseer
@@ -200,3 +200,39 @@ def test_a_pause_ends_at_the_time_that_was_said_however_late_the_host_is_asked()
     answers._ACTS["pause"](overseer, request)
     assert pool.note is not None
     assert pool.note[0] - time.monotonic() == pytest.approx(60, abs=5)
+
+
+@pytest.mark.parametrize("anew", [None, False, True])
+def test_what_is_being_replaced_when_a_pause_comes_is_there_again_after_it(
+    anew: bool | None,
+) -> None:
+    """The pause keeps its successor from starting, and is no reason to have none for good."""
+    world = World()
+    pool = world.add()
+    world.told(working(world, pool), BUSY, IDLE)
+    holds.restart(world.core, pool, "run1", world.now)
+    world.settle()
+    orders.pause(world.core, pool, world.now, "why")
+    world.settle()
+    world.exited(pool.slot(0))
+    if anew is not None:
+        world.succeeded(anew=anew)
+        pool = world.core.book.pools[pool.name]
+    world.pass_s(5)
+    assert pool.slot(0).state == "empty"
+    orders.resume(world.core, pool, world.now, "")
+    world.settle()
+    assert pool.slot(0).state == "starting"
+
+
+def test_a_busy_daemon_whose_pool_comes_back_with_other_specs_is_replaced_when_it_rests() -> None:
+    """It was let finish when the pool went; it is not kept for that under specs of before."""
+    world = World()
+    other = world.add("b/task", at_start="asleep")
+    pool = world.add()
+    slot = working(world, pool, busy=True)
+    world.configure({other.name: other.kind})
+    assert (slot.state, pool.intent) == ("busy", "gone")
+    world.configure({other.name: other.kind, pool.name: Kind("task", {"command": ("new",)})})
+    world.told(slot, IDLE)
+    assert (slot.state, slot.cause) == ("stopping", "reload")
