@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from fleetctl.base.errors import UsageError
 from fleetctl.base.outcome import Outcome
 from fleetctl.cli.asking import Answer, Line
 from fleetctl.cli.output import printable
@@ -132,3 +133,20 @@ def _unpacked(told: Any) -> Any:
 def keeping(fleet: Fleet, hosts: Sequence[str]) -> list[str]:
     """Those of `hosts` whose tier keeps pools."""
     return [name for name in hosts if fleet.hosts[name].pools is not None]
+
+
+def none_keeps(fleet: Fleet, hosts: Sequence[str]) -> UsageError:
+    """For hosts of which none keeps pools: which tiers they are of, and which tiers have some."""
+    tiers = sorted({fleet.hosts[name].tier for name in hosts})
+    having = sorted({host.tier for host in fleet.hosts.values() if host.pools is not None})
+    if not having:
+        hint = "say `pools:` in a tier of the inventory; docs/pools.md"
+    else:
+        hint = f"{'these tiers have' if len(having) > 1 else 'this tier has'}: {', '.join(having)}"
+    why = f"no `pools:` in {'tiers' if len(tiers) > 1 else 'tier'} {', '.join(tiers)}"
+    return UsageError(
+        "no host of these keeps daemon pools",
+        where=fleet.source,
+        why=why if tiers else "",
+        hint=hint,
+    )

@@ -170,13 +170,13 @@ def _having(hosts: Sequence[str], having: list[str]) -> list[str]:
 
 def _pick(selector: str | None, choice: Choice) -> tuple[Fleet, list[str]]:
     """The fleet, and the hosts meant that keep pools; raises UsageError when there is none."""
-    from fleetctl.cli.overseers import keeping
-    from fleetctl.cli.poollook import check_kept
+    from fleetctl.cli.overseers import keeping, none_keeps
 
     both = [f"({text})" for text in (choice.limit, selector) if text]
     fleet, hosts = msgspec.structs.replace(choice, limit=" and ".join(both)).pick()
     kept = keeping(fleet, hosts)
-    check_kept(fleet, kept)
+    if not kept:
+        raise none_keeps(fleet, hosts)
     return fleet, kept
 
 

@@ -92,7 +92,9 @@ def lacks(own: Mapping[str, Any]) -> list[str]:
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[POOL]...")
-@click.option("--last", default=20, show_default=True, help="How many to show.")
+@click.option(
+    "--last", type=click.IntRange(0), default=20, show_default=True, help="How many to show."
+)
 @click.option("--follow", "-f", is_flag=True, help="Go on with what happens, until Ctrl-C.")
 @output_option
 @click.pass_context
@@ -107,10 +109,9 @@ def events(
             return ExitCode.OK
         for event in overseer.follow():
             if not names or event.get("p") in names:
-                row = {key: value for key, value in event_row(event).items() if value is not None}
-                line = "  ".join(str(value) for value in row.values())
+                row = event_row(event)
                 if output == "table":
-                    write(line)
+                    write(event_line(row))
                 else:
                     emit([row], EVENT_COLUMNS, "jsonl")
     return ExitCode.OK
@@ -118,11 +119,12 @@ def events(
 
 def event_row(event: dict[str, Any]) -> dict[str, Any]:
     """An event of the log in words."""
-    from fleetctl.cli.picture import wall_text
-
     more = {key: value for key, value in event.items() if key not in _TOLD_APART and value}
+    wall_s = event.get("w")
+    if wall_s is not None and "t" in event and isinstance(more.get("u"), (int, float)):
+        more["until"] = _wall(wall_s + more.pop("u") - event["t"])  # `u` is of the clock of `t`
     return {
-        "wall": wall_text(event["w"]) if "w" in event else None,
+        "wall": None if wall_s is None else _wall(wall_s),
         "pool": event.get("p"),
         "slot": event.get("n"),
         "event": event.get("x") or event["e"],
@@ -130,6 +132,19 @@ def event_row(event: dict[str, Any]) -> dict[str, Any]:
         "cause": event.get("c") or None,
         "more": " ".join(f"{key}={value}" for key, value in more.items()) or None,
     }
+
+
+def event_line(row: dict[str, Any]) -> str:
+    """A row without those above it: what it does not have takes no place."""
+    return "  ".join(str(value) for value in row.values() if value is not None)
+
+
+def _wall(wall_s: float) -> str:
+    """Local date and time with thousandths of a second, for much happens within one."""
+    from fleetctl.cli.picture import wall_text
+
+    thousandths = round(wall_s * 1000)
+    return f"{wall_text(thousandths // 1000)}.{thousandths % 1000:03d}"
 
 
 def _change(

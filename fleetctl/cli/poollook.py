@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from fleetctl.base.errors import InputError, InternalError, Location, Refused, UsageError
+from fleetctl.base.errors import InputError, InternalError, Location, Refused
 from fleetctl.base.hostrange import fold
 from fleetctl.cli.asking import Answer, ask_hosts
 from fleetctl.cli.poolturnover import Turnover, turnover, turnover_lines
@@ -324,13 +324,3 @@ def dying_line(host: str, found: Found) -> str:
         f"{host}: {counted(found.own.get('pools', 0), 'pool')},"
         f" {counted(ending, 'process')} {'ends' if ending == 1 else 'end'}, {busy} of them busy"
     )
-
-
-def check_kept(fleet: Fleet, hosts: Sequence[str]) -> None:
-    """Raises FleetError when there is nobody to ask."""
-    if not hosts:
-        raise UsageError(
-            "no host of these keeps daemon pools",
-            where=fleet.source,
-            hint="say `pools:` in a tier of the inventory; docs/pools.md",
-        )

@@ -23,7 +23,13 @@ FOLLOWED_MOST = 500
 @click.command()
 @click.argument("names", nargs=-1, metavar="[KIND|POOL]...")
 @selection_options
-@click.option("--last", default=20, show_default=True, help="How many of each host to show.")
+@click.option(
+    "--last",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="How many of each host to show.",
+)
 @click.option("--follow", "-f", is_flag=True, help="Go on with what happens, until Ctrl-C.")
 @output_option
 def events(
@@ -39,14 +45,17 @@ def events(
     fleet, hosts, patterns = kept_by(names, choice)
     seen = Seen()
     with Overseers(fleet, hosts) as overseers:
-        told = overseers.ask("events", pools=patterns, lenient=True, most=last)
-        _show(seen.new(told), output)
+        told = overseers.ask("events", pools=patterns, lenient=True, most=max(last, 1))
+        found = seen.new(told)
+        if names and not found:
+            _check_known(names, overseers.ask("settled", pools=patterns, lenient=True))
+        _show(found if last else [], output)
         code = _tell_silent(told)
         try:
             while follow:
                 time.sleep(EVERY_S)
                 told = overseers.ask("events", pools=patterns, lenient=True, most=FOLLOWED_MOST)
-                _show(seen.new(told), "jsonl" if output in ("json", "yaml") else output)
+                _follow(seen.new(told), output)
         except KeyboardInterrupt:
             return code
     return code
@@ -78,10 +87,36 @@ class Seen:
         return sorted(found, key=lambda event: float(event.get("w", 0.0)))
 
 
-def _show(found: Sequence[dict[str, Any]], output: str) -> None:
-    from fleetctl.cli.poollocal import EVENT_COLUMNS, event_row
+def _check_known(names: Sequence[str], told: Mapping[str, Told]) -> None:
+    """Raises UsageError when every host told, and none has such pools."""
+    if all(isinstance(answer, dict) and not answer["pools"] for answer in told.values()):
+        raise UsageError(
+            f"none of these hosts is known to have {' '.join(names)}",
+            hint="fleetctl pools status tells what there is",
+        )
 
-    rows = [{"host": event.pop("host"), **event_row(event)} for event in found]
+
+def _rows(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    from fleetctl.cli.poollocal import event_row
+
+    return [{"host": event.pop("host"), **event_row(event)} for event in found]
+
+
+def _follow(found: Sequence[dict[str, Any]], output: str) -> None:
+    """What came since, below what is there: no further header."""
+    from fleetctl.cli.poollocal import EVENT_COLUMNS, event_line
+
+    rows = _rows(found)
+    if output != "table":
+        emit(rows, ("host", *EVENT_COLUMNS), "jsonl")
+    for row in rows if output == "table" else ():
+        write(event_line(row))
+
+
+def _show(found: Sequence[dict[str, Any]], output: str) -> None:
+    from fleetctl.cli.poollocal import EVENT_COLUMNS
+
+    rows = _rows(found)
     if rows or output not in ("table", "jsonl"):
         emit(rows, ("host", *EVENT_COLUMNS), output)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fleetctl.base.errors import ExitCode, UsageError
 from fleetctl.cli.output import tell
-from fleetctl.cli.overseers import Silent, Told, ask_overseers, keeping
+from fleetctl.cli.overseers import Silent, Told, ask_overseers, keeping, none_keeps
 from fleetctl.cli.selection import Choice
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ def kept_by(
     patterns = patterns_of(names, instances)
     fleet, picked = choice.pick()
     hosts = keeping(fleet, picked)
-    _check_kept(fleet, hosts)
+    if not hosts:
+        raise none_keeps(fleet, picked)
     return fleet, hosts, patterns
 
 
@@ -116,14 +117,6 @@ def patterns_of(names: Sequence[str], instances: Sequence[str]) -> list[str]:
         return [pattern(f"{one}/{name}") for one in instances for name in names or ("*",)]
     except ValueError as error:
         raise UsageError(str(error)) from None
-
-
-def _check_kept(fleet: Fleet, hosts: Sequence[str]) -> None:
-    if not hosts:
-        raise UsageError(
-            "no host of these keeps daemon pools", where=fleet.source,
-            hint="say `pools:` in a tier of the inventory; docs/pools.md",
-        )  # fmt: skip
 
 
 def _concerned(

@@ -256,6 +256,9 @@ def test_what_happened_is_told_of_all_hosts_and_text_of_one(
     rows = json.loads(_asked(program, "events", "runs/task", "--last", "90", "-o", "json").stdout)
     assert {(row["host"], row["pool"]) for row in rows} == {("repo001", "runs/task")}
     assert "idle" in {row["to"] for row in rows}
+    assert _asked(program, "events", "runs/task", "--last", "0").stdout == ""
+    nobody = _asked(program, "events", "nosuch", "--follow")
+    assert nobody.exit_code == ExitCode.USAGE
     told = _asked(program, "explain", "task").stdout
     assert "  runs/task: RUNNING" in told.splitlines()[1]
     assert "stopped/task: PAUSED" in told

@@ -166,11 +166,12 @@ def _events(overseer: Overseer, request: Request) -> Answer:
     import json
 
     wanted = {pool.name for pool in _chosen(overseer, request)} if request.get("pools") else None
-    most = min(int(request.get("most") or request.get("last") or 20), EVENTS_MOST)
+    asked = request.get("most", request.get("last"))
+    most = min(20 if asked is None else max(0, int(asked)), EVENTS_MOST)
     data = _tail(overseer.log.path, EVENTS_MOST * 400)
     events = [json.loads(line) for line in data.split("\n")[1:] if line.endswith("}")]
     chosen = [event for event in events if wanted is None or event.get("p") in wanted]
-    return {"events": chosen[-most:]}
+    return {"events": chosen[-most:] if most else []}
 
 
 def _tail(path: str, most: int) -> str:

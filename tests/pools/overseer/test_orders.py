@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -236,3 +237,13 @@ def test_a_busy_daemon_whose_pool_comes_back_with_other_specs_is_replaced_when_i
     world.configure({other.name: other.kind, pool.name: Kind("task", {"command": ("new",)})})
     world.told(slot, IDLE)
     assert (slot.state, slot.cause) == ("stopping", "reload")
+
+
+@pytest.mark.parametrize(("most", "shown"), [(0, 0), (1, 1), (2, 2), (None, 3)])
+def test_as_many_events_are_told_as_asked_for(tmp_path: Path, most: int | None, shown: int) -> None:
+    """None means none, and is not the same as saying nothing."""
+    path = tmp_path / "events.jsonl"
+    path.write_text("{}\n" + '{"e": "said", "p": "a/k"}\n' * 3)
+    overseer = cast(Overseer, SimpleNamespace(log=SimpleNamespace(path=str(path))))
+    told = answers._ACTS["events"](overseer, {} if most is None else {"most": most})
+    assert len(told["events"]) == shown
