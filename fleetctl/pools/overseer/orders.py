@@ -47,6 +47,8 @@ def _add(core: Core, name: str, kind: Kind, now: float) -> None:
         pool.kind = kind
         for slot in pool.slots:
             endings.finish(core, slot, "", now)
+        if pool.live():  # no beginning while that ends; it looks whether there is work after it
+            core.note({"t": now, "e": "attention", "p": name})
     standing.cover(core, pool, now)
     holds.renew(core, pool, now)
     begin(core, pool, now)

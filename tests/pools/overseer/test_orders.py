@@ -247,3 +247,18 @@ def test_as_many_events_are_told_as_asked_for(tmp_path: Path, most: int | None, 
     overseer = cast(Overseer, SimpleNamespace(log=SimpleNamespace(path=str(path))))
     told = answers._ACTS["events"](overseer, {} if most is None else {"most": most})
     assert len(told["events"]) == shown
+
+
+def test_a_pool_that_is_back_before_its_daemon_has_ended_looks_whether_there_is_work() -> None:
+    """As one that is added; else it would be empty for good, and not even sleep for a time."""
+    world = World()
+    other = world.add("b/task", at_start="asleep")
+    pool = world.add()
+    slot = working(world, pool)
+    world.told(slot, IDLE)
+    wanted = {other.name: other.kind, pool.name: pool.kind}
+    world.configure({other.name: other.kind})
+    world.configure(wanted)
+    assert slot.state == "stopping"
+    world.exited(slot)
+    assert slot.state == "starting"
