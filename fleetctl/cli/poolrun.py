@@ -146,14 +146,22 @@ def _tell_found(found: Mapping[str, Told], act: Act) -> None:
             tell(f"{host}: {told.state}: {told.detail}")
     if act.interrupts:
         for host, told in known.items():
-            busy = told.get("names", {}).get("busy", [])
-            if busy:
-                more = f" and {told['busy'] - NAMED_MAX} more" if told["busy"] > NAMED_MAX else ""
-                tell(f"interrupts on {host}: {', '.join(busy[:NAMED_MAX])}{more}")
+            count, names = _interrupted(told)
+            if count:
+                more = f" and {count - NAMED_MAX} more" if count > NAMED_MAX else ""
+                tell(f"interrupts on {host}: {', '.join(names[:NAMED_MAX])}{more}")
+
+
+def _interrupted(told: Mapping[str, Any]) -> tuple[int, Sequence[str]]:
+    """How many pools have work that would be ended, and the first of them."""
+    foreseen = told.get("foreseen", {})
+    if "interrupts" in foreseen:
+        return foreseen["interrupts"], foreseen["interrupted"]
+    return told.get("busy", 0), told.get("names", {}).get("busy", [])
 
 
 def _busy(found: Mapping[str, Told]) -> int:
-    return sum(told.get("busy", 0) for told in found.values() if not isinstance(told, Silent))
+    return sum(_interrupted(told)[0] for told in found.values() if not isinstance(told, Silent))
 
 
 def plan_for(

@@ -57,6 +57,13 @@ def added_up(answers: Iterable[Mapping[str, Any]], verb: str = "") -> Counter[st
     return total
 
 
+def _busy_after(verb: str, busy: int, lasting: int) -> str:
+    """What becomes of them; those that a pool is to have at least go on."""
+    if verb == "hibernate" and lasting:
+        return f": {busy - lasting:,} sleep when done" if busy > lasting else ""
+    return BUSY_AFTER.get(verb, "")
+
+
 def sum_line(hosts: int, total: Mapping[str, int], verb: str = "") -> str:
     """`16 hosts, 6,188 pools asleep, 3 busy: sleep when done`."""
     told = []
@@ -66,7 +73,7 @@ def sum_line(hosts: int, total: Mapping[str, int], verb: str = "") -> str:
             noun = "pool" if count == 1 else "pools"
             told.append(phrase.format(f"{count:,}", pools=noun))
             if word == "busy":
-                told[-1] += BUSY_AFTER.get(verb, "")
+                told[-1] += _busy_after(verb, count, total.get("lasting", 0))
     return ", ".join(
         (hosts_word(hosts), *(told or [_NONE.get(verb.partition(" ")[0], "no pools")]))
     )

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from fleetctl.base.errors import UsageError
 from fleetctl.cli.main import fleetctl
 from fleetctl.cli.poolread import Seen
-from fleetctl.cli.poolrun import patterns_of
+from fleetctl.cli.poolrun import _interrupted, patterns_of
 from fleetctl.cli.poolsums import added_up, answer_in, sum_line
 
 
@@ -23,7 +23,19 @@ def test_answers_are_added_up_in_one_line() -> None:
     assert sum_line(2, {}) == "2 hosts, no pools"
     released = added_up([{"pools": 3, "up": 2, "down": 1}], "release r1")
     assert sum_line(1, released, "release r1") == "1 host, 1 pool asleep, 2 running"
+    least = {"pools": 3, "busy": 3, "lasting": 2}
+    assert sum_line(1, least, "hibernate") == "1 host, 3 busy: 1 sleep when done"
+    assert sum_line(1, {"busy": 2, "lasting": 2}, "hibernate") == "1 host, 2 busy"
     assert "slept before" in sum_line(1, {}, "release r1")
+
+
+def test_whose_work_is_interrupted_is_what_the_overseer_foresees() -> None:
+    """Not that of a pool's least, which goes on; one of before tells who is busy."""
+    names = {"busy": ["a/k", "b/k"]}
+    answer = {"busy": 2, "names": names}
+    assert _interrupted(answer) == (2, ["a/k", "b/k"])
+    foreseen = {"interrupts": 1, "interrupted": ["b/k"]}
+    assert _interrupted({**answer, "foreseen": foreseen}) == (1, ["b/k"])
 
 
 def test_an_answer_is_found_between_what_else_was_said() -> None:

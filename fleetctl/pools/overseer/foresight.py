@@ -28,6 +28,7 @@ def foreseen(core: Core, pools: Sequence[Pool], asked: Asked, now: float) -> dic
 
     `kept`: by whom they are paused or drained, as groups; `least`: how many of them keep processes
     whatever happens, `timed`: how many others wake by their time alone, after `longest_s` at most.
+    `interrupts`: how many have work that `now` would end; `interrupted`: the first of them.
     """
     do = str(asked.get("do"))
     needs = _NEEDS.get(do)
@@ -38,6 +39,8 @@ def foreseen(core: Core, pools: Sequence[Pool], asked: Asked, now: float) -> dic
         told["kept"] = _kept(pools, now)
     if do == "hibernate":
         told.update(_sleep(pools))
+        busy = [pool.name for pool in pools if _interrupted(pool)]
+        told.update(interrupts=len(busy), interrupted=busy[:KEPT_MOST])
     return told
 
 
@@ -63,6 +66,11 @@ def _sleep(pools: Sequence[Pool]) -> dict[str, Any]:
     timed = [p for p in pools if not p.least and not p.kind.queue and not p.kind.socket]
     longest_s = max((pool.kind.max_sleep for pool in timed), default=0.0)
     return {"least": len(least), "timed": len(timed), "longest_s": longest_s}
+
+
+def _interrupted(pool: Pool) -> bool:
+    """`now` would end work of it."""
+    return any(slot.state == states.BUSY for slot in pool.slots[pool.least :])
 
 
 def _hibernates(_: Core, pool: Pool, asked: Asked, _now: float) -> bool:

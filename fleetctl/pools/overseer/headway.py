@@ -43,18 +43,26 @@ def progress(core: Core, token: str, among: Iterable[Pool] | None = None) -> dic
 
 
 def standing(core: Core, pools: Iterable[Pool]) -> dict[str, Any]:
-    """What pools are now, each in one word, counted; `left` are those on the move."""
+    """What pools are now, each in one word, counted; `left` are those on the move.
+
+    `lasting`: busy ones that need not end when they rest; left out: none.
+    """
     told: dict[str, Any] = {"pools": 0, "left": 0}
-    busy = []
+    busy, lasting = [], 0
     for pool in pools:
         shown = views.word(pool).lower()
         moving = any(_moves(core, slot) for slot in pool.slots)
-        if any(slot.state == states.BUSY for slot in pool.slots):
+        at_work = [slot for slot in pool.slots if slot.state == states.BUSY]
+        if at_work:
             busy.append((pool, BUSY))
+            if not any(slot.life is not None and slot.life.ending for slot in at_work):
+                lasting += 1
             shown = BUSY if shown == "running" else shown
         told["pools"] += 1
         told["left"] += moving
         told[shown] = told.get(shown, 0) + 1
+    if lasting:
+        told["lasting"] = lasting
     return {**told, "names": _names(busy)}
 
 

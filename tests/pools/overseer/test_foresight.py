@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fleetctl.pools.overseer import lives, orders
+from fleetctl.pools.overseer import headway, lives, orders
 from fleetctl.pools.overseer.foresight import KEPT_MOST, foreseen
 from fleetctl.pools.overseer.pools import NEVER
 from tests.pools.overseer.world import IDLE, World, working
@@ -142,3 +142,17 @@ def test_the_least_a_pool_is_to_have_is_not_put_to_sleep() -> None:
     assert needed(world, "hibernate", now=True) == 0
     orders.hibernate(world.core, pool, world.now, interrupt=True)
     assert pool.slot(0).state == "idle"
+
+
+def test_work_of_the_least_is_not_interrupted_and_goes_on() -> None:
+    """What `now` would end, and who of the busy need not end when it rests."""
+    world = World()
+    least, other = world.add("a/x", min=1), world.add("b/y")
+    working(world, least, busy=True)
+    working(world, other, busy=True)
+    pools = [least, other]
+    told = foreseen(world.core, pools, {"do": "hibernate", "now": True}, world.now)
+    assert (told["interrupts"], told["interrupted"]) == (1, ["b/y"])
+    assert headway.standing(world.core, pools)["lasting"] == 2
+    did(world, "hibernate")
+    assert headway.standing(world.core, pools)["lasting"] == 1
