@@ -330,8 +330,13 @@ _finish() { # TRY FLAGS: find out how the step ended, note it, tell it
   [ "$_STATUS" -ne 0 ] || _END=acted
   [ ! -s "${_D}mark" ] || _END=checked
   [ ! -s "${_D}stop" ] || read -r _stop_why _stop_pid <"${_D}stop"
-  [ "$_stop_pid" != "$_step_pid" ] || _END=$_stop_why
+  [ "$_stop_pid" != "$_step_pid" ] || { _END=$_stop_why; _strike_rest; }
   _settled "$1" ""
+}
+
+_strike_rest() { # who ignored what ended the step's first: told as ended, it has ended; its guard may go with us
+  read -r _now_key _now_pid _now_start _now_boot _now_deadline _now_group <"${_D}now"
+  for _ in 1 2 3 4 5; do _strike KILL || break; done
 }
 
 _settled() { # TRY DETAIL: END and STATUS of `key` are known: note, then tell, then go on or not

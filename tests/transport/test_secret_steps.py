@@ -172,7 +172,20 @@ def test_nothing_left_when_timed_out(reach: Reach, home: Path, act: str) -> None
     desk = reach(values)
     (result,) = desk.do(given("a", f'cat "$F"; {act}', F="s", timeout_s=0.5))
     assert result.end == "timed out"
+    desk.transport.close()  # and with it its guard
     assert left_behind(home / ".fleetctl", values) == []
+    commands = [
+        path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if _is_there(path)
+    ]
+    assert not [command for command in commands if bytes(home) in command]
+
+
+def _is_there(path: Path) -> bool:
+    """Not a process that ended while we looked."""
+    try:
+        return bool(path.read_bytes())
+    except OSError:
+        return False
 
 
 def test_nothing_left_when_nothing_was_to_do(reach: Reach, home: Path) -> None:
