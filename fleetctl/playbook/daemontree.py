@@ -46,10 +46,11 @@ begin_it() { start_daemon || fail "$daemon: the command to start it ended with e
 await_up() {
   deadline=$(($(now) + $within + $stable)) since=
   while :; do
+    asked=$(now) # before looking: on a busy host it may have ended since it was seen
     if running && is_up; then
       [ -n "$since" ] || since=$(now)
       # Whole seconds: one more than asked for is as long as asked for at least.
-      [ "$stable" != 0 ] && [ "$(($(now) - $since))" -le "$stable" ] || break
+      [ "$stable" != 0 ] && [ "$(($asked - $since))" -le "$stable" ] || break
     else
       [ -z "$since" ] || since=
       given_up && fail "$daemon has failed" "$(last_words)"

@@ -18,7 +18,7 @@ from fleetctl.cli.main import COMMANDS
 ROOT = Path(__file__).resolve().parents[2]
 OFFLINE_WORDS = ("Could not find a version", "NewConnectionError", "No matching distribution")
 DEV_ONLY = {"pytest", "hypothesis", "mypy", "ruff", "import-linter", "build", "asyncssh", "uvicorn"}
-EXTRAS = {"fleetctl.lab": {"asyncssh"}, "fleetctl.console": {"starlette", "uvicorn"}}
+EXTRAS = {"fleetctl.lab": {"asyncssh"}, "fleetctl.console": {"starlette", "uvicorn", "h11"}}
 IMPORT_ALL = """
 import importlib, pkgutil, fleetctl
 extras = EXTRAS
