@@ -65,8 +65,9 @@ def main() -> None:
     """All of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--storm-s", type=float, default=600.0, help="how long the crashes go on")
+    given = parser.parse_args()
     heartbeats_and_adoption()
-    restart_storm(parser.parse_args().storm_s)
+    restart_storm(given.storm_s)
 
 
 if __name__ == "__main__":
