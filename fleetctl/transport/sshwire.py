@@ -9,8 +9,9 @@ costs as much as importing paramiko, so nobody else pays for it.
 from __future__ import annotations
 
 import contextlib
-import select
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +33,12 @@ class SshChannel:
         self._channel = channel
         self._merged = merged
         self._wire = wire
+        self._news = threading.Event()
+        """Set by the library's thread for either stream. Its own descriptor to wait for both loses
+        what comes on one while the other is being emptied."""
+        if not merged:
+            channel.in_buffer.set_event(self._news)
+            channel.in_stderr_buffer.set_event(self._news)
 
     def write(self, data: bytes | memoryview, timeout_s: float) -> None:
         """Send all of `data`; raises Broken."""
@@ -66,16 +73,20 @@ class SshChannel:
         return None
 
     def _read_either(self, timeout_s: float) -> tuple[int, bytes] | None:
-        ready = select.poll()
-        ready.register(self._channel.fileno(), select.POLLIN)
-        if not ready.poll(timeout_s * 1000):
-            raise Silent
-        if self._channel.recv_stderr_ready():
-            return STDERR, self._channel.recv_stderr(_READ_BYTES)
-        if self._channel.recv_ready():
-            return STDOUT, self._channel.recv(_READ_BYTES)
-        self._check_end()
-        return None
+        channel, deadline_s = self._channel, time.monotonic() + timeout_s
+        while True:
+            # Before looking: what comes later is news again, and what ended has nothing more.
+            self._news.clear()
+            ended = channel.eof_received or channel.closed
+            if channel.recv_stderr_ready():
+                return STDERR, channel.recv_stderr(_READ_BYTES)
+            if channel.recv_ready():
+                return STDOUT, channel.recv(_READ_BYTES)
+            if ended:
+                self._check_end()
+                return None
+            if not self._news.wait(deadline_s - time.monotonic()):
+                raise Silent
 
     def _check_end(self) -> None:
         if not self._wire.usable():
