@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -77,11 +76,9 @@ def test_down_cleans_up_after_a_killed_keeper(lab_fleet: StartLab) -> None:
         describe(lab.layout)
 
 
-def test_44_hosts_come_up_within_3_seconds_in_one_process(lab_fleet: StartLab) -> None:
+def test_44_hosts_come_up_in_one_process(lab_fleet: StartLab) -> None:
     """Every one of 44 hosts answers, and one process is all there is."""
-    began = time.monotonic()
     lab = lab_fleet({"db": [f"db{number:03d}" for number in range(1, 45)]})
-    assert time.monotonic() - began < 3.0
     assert len(find_marked(lab.state.id)) == 1
     assert all(banner(lab, name).startswith(b"SSH-2.0-") for name in lab.fleet.hosts)
 

@@ -99,7 +99,7 @@ def ssh_far(start: StartLab, server: str, labs: dict[str, RunningLab]) -> Iterat
 
 def clear(home: Path) -> None:
     """Put aside what earlier tests left, also under a runner that has not noticed its end yet."""
-    for entry in (".fleetctl", "proof"):
+    for entry in (".fleetctl", "proof", "in", "go"):
         if (home / entry).exists():
             (home / entry).rename(home / f".before-{next(_TICKETS)}-{entry}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,16 @@ from fleetctl.transport.protocol import (
 FINAL = (SegmentEnded, Answered, Looked, Killed, Lost, Refused)
 PATIENCE_S = 60.0
 """Far more than anything here takes, even on a machine that is busy."""
+HOLD = 'while [ ! -e "$HOME/go" ]; do sleep 0.05; done'
+"""A step's text that lasts until a file `go` is in the home."""
+
+
+def await_that(holds: Callable[[], bool], what: str = "it") -> None:
+    """Wait until it is so; that it never comes is a failure."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline_s, f"{what} never came"
+        time.sleep(0.02)
 
 
 def run(key: str, act: str, *, check: str = "", undo: str = "", timeout_s: float = 50.0,

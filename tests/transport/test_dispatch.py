@@ -176,9 +176,9 @@ def test_lanes_run_everything_in_no_more_threads_than_allowed() -> None:
     lanes, done = Lanes("test", 3), queue.SimpleQueue[str]()
     for _ in range(50):
         lanes.put(lambda: done.put(threading.current_thread().name))
-    names = {done.get(timeout=10) for _ in range(50)}
+    names = {done.get(timeout=30) for _ in range(50)}
     lanes.end()
-    lanes.join(10)
+    lanes.join(30)
     assert 1 <= len(names) <= 3
 
 
@@ -189,7 +189,7 @@ def test_watchdog_bites_the_late_and_nobody_else() -> None:
         pass
     started_s = time.monotonic()
     with dog.limit(60, lambda: bitten.put("slow")), dog.limit(0.05, lambda: bitten.put("late")):
-        assert bitten.get(timeout=10) == "late"
+        assert bitten.get(timeout=30) == "late"
         assert time.monotonic() - started_s >= 0.05
     dog.end()
     assert bitten.empty()

@@ -18,26 +18,29 @@ from fleetctl.transport.protocol import Event, Look, Looked, Lost, Refused
 from fleetctl.transport.session import Patience
 from fleetctl.transport.ssh import SshTransport
 from tests.labfixture import RunningLab, StartLab
-from tests.transport.desk import Desk, run
+from tests.transport.conftest import clear
+from tests.transport.desk import HOLD, Desk, await_that, run
 
 pytestmark = pytest.mark.slow
 _TICKETS = itertools.count(1)
-_HASTE = Patience(open_s=5, grace_s=5, silence_s=1, answer_s=2, lock_s=5)
+_PATIENT = Patience()
+_HASTE = Patience(silence_s=1, answer_s=2)
 OpenDesk = Callable[..., Desk]
 
 
 @pytest.fixture
 def open_desk() -> Iterator[OpenDesk]:
-    """Opens desks at a lab, with changed logins where wanted; closes them."""
+    """Opens desks at a lab, with what is to be otherwise in hosts' logins; closes them."""
     opened: list[SshTransport] = []
 
-    def start(lab: RunningLab, known_hosts: str | None = None, fanout: int = 50, **login: object
-              ) -> Desk:  # fmt: skip
-        hosts = {name: _changed(host, login) for name, host in lab.fleet.hosts.items()}
+    def start(lab: RunningLab, known_hosts: str | None = None, fanout: int = 50,
+              patience: Patience = _PATIENT, **logins: dict[str, object]) -> Desk:  # fmt: skip
+        found = lab.fleet.hosts.items()
+        hosts = {name: _changed(host, **logins.get(name, {})) for name, host in found}
         events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         known = str(lab.known_hosts) if known_hosts is None else known_hosts
         transport = SshTransport(
-            hosts, events.put, known_hosts=known, patience=_HASTE, fanout=fanout
+            hosts, events.put, known_hosts=known, patience=patience, fanout=fanout
         )
         opened.append(transport)
         return Desk(transport, events, _TICKETS)
@@ -47,29 +50,29 @@ def open_desk() -> Iterator[OpenDesk]:
         transport.close()
 
 
-def _changed(host: Host, login: dict[str, object]) -> Host:
-    changed: Login = msgspec.structs.replace(host.login, connect_timeout_s=3.0)
-    return msgspec.structs.replace(host, login=msgspec.structs.replace(changed, **login))
+def _changed(host: Host, **login: object) -> Host:
+    changed: Login = msgspec.structs.replace(host.login, **login)
+    return msgspec.structs.replace(host, login=changed)
 
 
 @pytest.fixture(params=["embedded", pytest.param("openssh", marks=pytest.mark.openssh)])
-def lab(request: pytest.FixtureRequest, lab_fleet: StartLab) -> RunningLab:
-    """Two hosts, by each kind of server."""
+def lab(
+    request: pytest.FixtureRequest, module_lab_fleet: StartLab, labs: dict[str, RunningLab]
+) -> RunningLab:
+    """Two hosts, by each kind of server, in the state of the first day."""
     server: ServerKind = request.param
-    return lab_fleet({"t": ["h1", "h2"]}, server)
+    if server not in labs:
+        labs[server] = module_lab_fleet({"t": ["h1", "h2"]}, server)
+    labs[server].clear("*")
+    for host in ("h1", "h2"):
+        clear(labs[server].home(host))
+    return labs[server]
 
 
 def lost(desk: Desk, ticket: int) -> Lost:
     final = desk.final(ticket)
     assert isinstance(final, Lost), final
     return final
-
-
-def await_file(path: Path) -> None:
-    deadline_s = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline_s, f"{path} never came"
-        time.sleep(0.02)
 
 
 def test_refusing_host_is_lost_with_nothing_sent(lab: RunningLab, open_desk: OpenDesk) -> None:
@@ -83,7 +86,7 @@ def test_refusing_host_is_lost_with_nothing_sent(lab: RunningLab, open_desk: Ope
 def test_host_that_never_greets_is_given_up(lab: RunningLab, open_desk: OpenDesk) -> None:
     """A server that accepts and says nothing costs its own worker a finite time, nobody else."""
     lab.fault("h1", "hang")
-    desk = open_desk(lab, connect_timeout_s=1.0)
+    desk = open_desk(lab, h1={"connect_timeout_s": 0.5})
     started_s = time.monotonic()
     hanging = desk.segment(run("a", "true"))
     desk.do(run("a", "true"), host="h2")
@@ -95,9 +98,9 @@ def test_host_that_never_greets_is_given_up(lab: RunningLab, open_desk: OpenDesk
 
 def test_frozen_host_is_cut_off_and_delays_nobody(lab: RunningLab, open_desk: OpenDesk) -> None:
     """A server that stops answering in mid-step is found by silence; the outcome is not known."""
-    desk = open_desk(lab)
+    desk = open_desk(lab, patience=_HASTE)
     ticket = desk.segment(run("a", 'touch "$HOME/in"; sleep 600', timeout_s=600))
-    await_file(lab.home("h1") / "in")
+    await_that((lab.home("h1") / "in").exists)
     lab.fault("h1", "freeze")
     desk.do(run("a", "true"), host="h2")
     end = lost(desk, ticket)
@@ -109,13 +112,14 @@ def test_frozen_host_is_cut_off_and_delays_nobody(lab: RunningLab, open_desk: Op
 def test_cut_in_mid_step_is_asked_for_and_runs_once(lab: RunningLab, open_desk: OpenDesk) -> None:
     """The server drops the connection; the step goes on, is found done, and is not run again."""
     desk = open_desk(lab)
-    act = 'echo x >>"$HOME/in"; sleep 1; echo done'
+    act = f'echo x >>"$HOME/in"; {HOLD}; echo done'
     ticket = desk.segment(run("a", act))
-    await_file(lab.home("h1") / "in")
+    await_that((lab.home("h1") / "in").exists)
     lab.fault("h1", "cut")
     end = lost(desk, ticket)
     assert (end.sent, end.cause) == (True, "closed")
     lab.clear("h1")
+    (lab.home("h1") / "go").touch()
     (answer,) = desk.ask("a")
     assert (answer.end, answer.stdout.head) == ("acted", b"done\n")
     assert desk.do(run("a", act))[0].replayed
@@ -147,7 +151,7 @@ def test_login_without_its_key_is_told_as_that(
     """No key: not a network trouble, so not tried again."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    desk = open_desk(lab, identity=(str(tmp_path / "missing"),))
+    desk = open_desk(lab, h1={"identity": (str(tmp_path / "missing"),)})
     end = lost(desk, desk.segment(run("a", "true")))
     assert (end.sent, end.cause, end.retryable) == (False, "auth", False)
     assert "does not exist" in end.detail
@@ -180,7 +184,7 @@ def test_flood_on_both_streams_leaves_memory_flat(lab: RunningLab, open_desk: Op
 def test_endless_flood_does_not_fill_the_host(lab: RunningLab, open_desk: OpenDesk) -> None:
     """A step that prints until it is killed keeps no more than its bound on the disk."""
     desk = open_desk(lab)
-    (result,) = desk.do(run("a", "exec cat /dev/zero", timeout_s=3))
+    (result,) = desk.do(run("a", "exec cat /dev/zero", timeout_s=1))
     assert result.end == "timed out"
     kept = lab.home("h1").glob(".fleetctl/runs/run-1=a.*")
     assert sum(path.stat().st_size for path in kept) < 150_000
@@ -204,7 +208,7 @@ def test_crowd_behind_a_bastion_that_drops_starts_loses_nobody(
     names = [f"n{number:03d}" for number in range(size)]
     lab = lab_fleet({"n": names, "b": ["bastion"]}, via={"n": "bastion"})
     lab.fault("bastion", "maxstartups", startups="10:30:100")
-    desk = open_desk(lab, fanout=size, connect_timeout_s=20.0)
+    desk = open_desk(lab, fanout=size)
     tickets = [desk.segment(run("a", "true"), host=name) for name in names]
     assert [type(desk.final(ticket)).__name__ for ticket in tickets] == ["SegmentEnded"] * size
 
@@ -218,7 +222,7 @@ def test_starts_dropped_by_a_crowded_server_are_tried_again(
     host = lab.fleet.hosts["h1"]
     crowd = {f"c{n}": msgspec.structs.replace(host, name=f"c{n}") for n in range(12)}
     crowded = msgspec.structs.replace(lab.fleet, hosts=crowd)
-    desk = open_desk(RunningLab(lab.layout, lab.state, crowded), connect_timeout_s=30.0, fanout=12)
+    desk = open_desk(RunningLab(lab.layout, lab.state, crowded), fanout=12)
     for number, name in enumerate(crowd):
         desk.transport.submit(Look(-1 - number, name, "echo here", 50.0))
     finals = [desk.final(-1 - number) for number in range(len(crowd))]
@@ -231,7 +235,7 @@ def test_hosts_that_leave_do_not_cut_off_others_behind_the_bastion(
     """Connections closed one by one while others are being made leave the bastion's own whole."""
     names = [f"n{number:03d}" for number in range(24)]
     lab = lab_fleet({"n": names, "b": ["bastion"]}, via={"n": "bastion"})
-    desk = open_desk(lab, fanout=12, connect_timeout_s=20.0)
+    desk = open_desk(lab, fanout=12)
     for number, name in enumerate(names):
         desk.transport.submit(Look(-1 - number, name, "echo here", 50.0))
     for number, name in enumerate(names):
@@ -244,8 +248,8 @@ def test_lost_bastion_is_told_as_the_bastion(lab_fleet: StartLab, open_desk: Ope
     """When the way there goes, the hosts behind it are not blamed."""
     lab = lab_fleet({"n": ["n1"], "b": ["bastion"]}, via={"n": "bastion"})
     desk = open_desk(lab)
-    ticket = desk.segment(run("a", 'touch "$HOME/in"; sleep 3'), host="n1")
-    await_file(lab.home("n1") / "in")
+    ticket = desk.segment(run("a", 'touch "$HOME/in"; sleep 60'), host="n1")
+    await_that((lab.home("n1") / "in").exists)
     lab.fault("bastion", "cut")
     end = lost(desk, ticket)
     assert (end.sent, end.cause) == (True, "bastion")

@@ -32,7 +32,7 @@ def test_channel_closed_by_many_while_one_reads() -> None:
     wire = LocalWire(dict(os.environ))
     troubles: list[BaseException] = []
     for _ in range(_ROUNDS):
-        channel = wire.start("cat", merged=True, timeout_s=5)
+        channel = wire.start("cat", merged=True, timeout_s=30)
         start = threading.Barrier(_CLOSERS + 1)
         works: list[Callable[[], None]] = [channel.close] * _CLOSERS
         works.append(lambda channel=channel: _read_to_the_end(channel))  # type: ignore[misc]
@@ -40,7 +40,7 @@ def test_channel_closed_by_many_while_one_reads() -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(10)
+            thread.join(30)
             assert not thread.is_alive()
     assert troubles == []
 
@@ -56,7 +56,7 @@ def _at_once(start: threading.Barrier, work: Callable[[], None], troubles: list[
 
 def _read_to_the_end(channel: LocalChannel) -> None:
     try:
-        while channel.read(5.0) is not None:
+        while channel.read(30.0) is not None:
             pass
     except (Broken, Silent):
         return
@@ -66,4 +66,4 @@ def test_a_home_that_is_not_there_is_named(tmp_path: Path) -> None:
     """The shell is there, so it must not be what is said to be missing."""
     wire = LocalWire({"HOME": str(tmp_path / "gone"), "PATH": "/usr/bin:/bin"})
     with pytest.raises(Broken, match="gone: No such file"):
-        wire.start("true", merged=False, timeout_s=10)
+        wire.start("true", merged=False, timeout_s=30)

@@ -19,7 +19,7 @@ from fleetctl.transport.frames import encode_segment
 from fleetctl.transport.local import LocalTransport
 from fleetctl.transport.protocol import Event, Refused, RunSegment
 from fleetctl.transport.session import RUNNER, program
-from tests.transport.desk import Desk, lay, run
+from tests.transport.desk import Desk, await_that, lay, run
 
 SHELLS = ("dash", "bash", "busybox")
 _TICKETS = itertools.count(1)
@@ -67,8 +67,7 @@ def test_deadline_and_kill(desk: Desk, tmp_path: Path) -> None:
     """The process group is ended, by the host itself and by order."""
     assert desk.do(run("slow", "sleep 60; true", timeout_s=1))[0].end == "timed out"
     ticket = desk.segment(run("long", 'touch "$HOME/in"; sleep 60; true'))
-    while not (tmp_path / "ho me" / "in").exists():
-        time.sleep(0.02)
+    await_that((tmp_path / "ho me" / "in").exists)
     desk.kill()
     desk.final(ticket)
     assert [r.end for r in desk.results(ticket)] == ["killed"]
@@ -88,9 +87,8 @@ def test_a_step_that_is_ended_does_not_go_on_to_its_next_command(
 ) -> None:
     """A shell that outlived what it waits for would do what comes after it: delete, say."""
     ticket = desk.segment(run("long", text, timeout_s=1 if ender == "deadline" else 50))
-    while not (tmp_path / "ho me" / "in").exists():
-        time.sleep(0.02)
     if ender == "order":
+        await_that((tmp_path / "ho me" / "in").exists)
         desk.kill()
     desk.final(ticket)
     assert [r.end for r in desk.results(ticket)] == [
@@ -208,12 +206,9 @@ def test_lock_of_a_killed_holder_is_taken_over(path: str, tmp_path: Path) -> Non
     script = _RACE.format(program=program(*RUNNER), rounds=1000).encode()
     home = {"FLEETCTL_HOME": str(tmp_path), "PATH": path}
     racing = [_start(script, home) for _ in range(4)]
-    deadline_s = time.monotonic() + 60
     for doomed in racing:
-        seen = _count(tmp_path)
-        while _count(tmp_path) < seen + 3:
-            assert time.monotonic() < deadline_s, "nobody got the lock any more"
-            time.sleep(0.005)
+        enough = _count(tmp_path) + 3
+        await_that(lambda: _count(tmp_path) >= enough, "a new holder")  # noqa: B023  at once
         doomed.kill()
         doomed.communicate()
         (tmp_path / "inside").write_text("")

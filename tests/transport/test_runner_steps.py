@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fleetctl.transport.frames import encode_segment
 from fleetctl.transport.protocol import Killed, RunSegment, SegmentEnded
-from tests.transport.desk import Desk, run
+from tests.transport.desk import Desk, await_that, run
 from tests.transport.test_runner import desk, path
 
 __all__ = ["desk", "path"]
@@ -113,8 +112,7 @@ def test_what_an_earlier_step_left_running_outlives_a_later_steps_end(
     home = tmp_path / "ho me"
     ticket = desk.segment(run("a", daemon), run("b", hang, timeout_s=limit_s))
     if ender == "order":
-        while not (home / "in").exists():
-            time.sleep(0.02)
+        await_that((home / "in").exists)
         killed = desk.kill()
         assert isinstance(killed, Killed)
         assert killed.found
@@ -124,10 +122,7 @@ def test_what_an_earlier_step_left_running_outlives_a_later_steps_end(
     try:
         child = int((home / "child").read_text())
         # It was struck before the end was told; dying takes a turn of a processor.
-        until_s = time.monotonic() + 10
-        while _runs(child):
-            assert time.monotonic() < until_s, "the child was spared"
-            time.sleep(0.02)
+        await_that(lambda: not _runs(child), "the child's end")
         assert _runs(left)
     finally:
         os.kill(left, signal.SIGKILL)
@@ -154,7 +149,7 @@ def test_idle_guard_naps_longer_but_a_short_step_gets_one_that_is_awake(
     naps = tmp_path / "ho me" / "naps"
     desk.do(run("a", "true"))
     posted_s = time.monotonic()  # at the latest
-    _await(lambda: len(naps.read_text().split()) > 4)
+    await_that(lambda: len(naps.read_text().split()) > 4)
     assert naps.read_text().split()[:5] == ["2", "4", "6", "6", "6"]
     time.sleep(max(0.0, posted_s + 2.2 - time.monotonic()))
     seen = len(naps.read_text().split())
@@ -169,13 +164,6 @@ def _put_sleep_on_record(tmp_path: Path) -> None:
     program.write_text('#!/bin/sh\necho "$1" >>"$HOME/naps"\nexec /bin/sleep 0.1\n')
     program.chmod(0o755)
     (tmp_path / "ho me" / "naps").touch()
-
-
-def _await(is_so: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline_s, "it never came to that"
-        time.sleep(0.02)
 
 
 def test_fence_survives_a_torn_write_of_the_next(desk: Desk, tmp_path: Path) -> None:
@@ -198,10 +186,7 @@ def test_hosts_ledger_does_not_grow_with_the_number_of_runs(desk: Desk, tmp_path
         desk.do(run("a", "true"), fence=number, run=f"run-{number}")
         desk.release()
     state = tmp_path / "ho me/.fleetctl"
-    deadline_s = time.monotonic() + 20
-    while len(list((state / "ledger").glob("run.*"))) > 41 and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-    assert len(list((state / "ledger").glob("run.*"))) <= 41
+    await_that(lambda: len(list((state / "ledger").glob("run.*"))) <= 41)
     assert len(list(state.glob("lock.*"))) <= 10
     assert sum(file.stat().st_size for file in (state / "ledger").glob("fence.*")) < 100
 
@@ -218,9 +203,7 @@ def test_clock_set_back_does_not_cost_the_newest_run_its_record(desk: Desk, tmp_
     desk.release()
     desk.do(run("a", "true"), fence=50, run="run-new")
     desk.release()
-    deadline_s = time.monotonic() + 20
-    while len(list(ledger.glob("run.*"))) > 32 and time.monotonic() < deadline_s:
-        time.sleep(0.05)
+    await_that(lambda: len(list(ledger.glob("run.*"))) <= 32)
     kept = {file.name for file in ledger.glob("run.*")}
     assert kept == {"run.run-new", *(f"run.run-{number}" for number in range(10, 41))}
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import os
 import queue
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from fleetctl.transport.protocol import (
     StepResult,
 )
 from fleetctl.transport.veil import Vault, VeiledTransport, veiled
-from tests.transport.desk import Desk, run
+from tests.transport.desk import Desk, await_that, run
 
 _TICKETS = itertools.count(1)
 _SOURCE = SecretSource("env", ("PW",), "site.yaml:1:1")
@@ -129,7 +129,7 @@ def test_items_are_handed_them(reach: Reach, home: Path) -> None:
     act = 'cat >"got.$FLEETCTL_ITEM"; cat "got.$FLEETCTL_ITEM"; [ $FLEETCTL_ITEM != c ] || sleep 60'
     uses = (SecretUse("s", _SOURCE),)
     items = tuple(map(ItemOrder, "abc"))
-    found = Round("up", act, "", items, 2, 1.0, 9, secrets=uses)
+    found = Round("up", act, "", items, 2, 1.5, 9, secrets=uses)
     (result,) = desk.do(StepOrder("up", found, 50.0))
     assert {item.name: item.end for item in result.items} == {
         "a": "acted", "b": "acted", "c": "timed out",
@@ -174,18 +174,16 @@ def test_nothing_left_when_timed_out(reach: Reach, home: Path, act: str) -> None
     assert result.end == "timed out"
     desk.transport.close()  # and with it its guard
     assert left_behind(home / ".fleetctl", values) == []
-    commands = [
-        path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if _is_there(path)
-    ]
-    assert not [command for command in commands if bytes(home) in command]
+    assert not [command for command in _commands() if bytes(home) in command]
 
 
-def _is_there(path: Path) -> bool:
-    """Not a process that ended while we looked."""
-    try:
-        return bool(path.read_bytes())
-    except OSError:
-        return False
+def _commands() -> list[bytes]:
+    """The command lines of all processes, but of those that end while we look."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            lines.append(path.read_bytes())
+    return lines
 
 
 def test_nothing_left_when_nothing_was_to_do(reach: Reach, home: Path) -> None:
@@ -208,14 +206,10 @@ def test_step_that_outlives_its_runner_takes_its_files_along(reach: Reach, home:
     act = 'touch there; read -r line </proc/$$/stat; set -- ${line##*) }; kill -9 "$2"; ' \
           'while [ ! -e go ]; do sleep 0.05; done'  # fmt: skip
     reach({"s": PASSWORD}).segment(given("a", act, F="s"))
-    while not (home / "there").exists():
-        time.sleep(0.02)
+    await_that((home / "there").exists)
     assert list(home.rglob("*secret.*"))
     (home / "go").touch()
-    deadline_s = time.monotonic() + 20
-    while list(home.rglob("*secret.*")) and time.monotonic() < deadline_s:
-        time.sleep(0.02)
-    assert not list(home.rglob("*secret.*"))
+    await_that(lambda: not list(home.rglob("*secret.*")), "their end")
 
 
 @pytest.mark.parametrize("dies", ["runner and step", "runner"])
@@ -227,12 +221,10 @@ def test_dead_runner_is_cleaned_up_after(reach: Reach, home: Path, dies: str) ->
     act = 'cat "$F"; touch there; read -r line </proc/$$/stat; set -- ${line##*) }; ' \
           f'kill -9 {whom}; while [ ! -e go ]; do sleep 0.05; done; touch gone'  # fmt: skip
     desk.segment(given("a", act, F="s"))
-    while not (home / "there").exists():
-        time.sleep(0.02)
+    await_that((home / "there").exists)
     assert left_behind(home / ".fleetctl", values)
     (home / "go").touch()
-    while not (home / "gone").exists():
-        time.sleep(0.02)
+    await_that((home / "gone").exists)
     reach(values).ask("a")
     assert left_behind(home / ".fleetctl", values) == []
 
@@ -281,11 +273,10 @@ def test_arguments_and_environment_hold_none(reach: Reach, home: Path) -> None:
     act = 'cat "$F" >/dev/null; touch there; while [ ! -e go ]; do sleep 0.05; done'
     ticket = desk.segment(given("a", act, stdin="s", F="s"))
     desk.until(lambda event: isinstance(event, Connected))
-    while not (home / "there").exists():
-        time.sleep(0.02)
+    await_that((home / "there").exists)
     redactor = Redactor(values.values())
-    seen = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    own = [entry.read_bytes() for entry in _own_environments()]
+    seen = _commands()
+    own = _own_environments()
     scripts = [path.stat().st_size for path in (home / ".fleetctl").rglob("*=script")]
     (home / "go").touch()
     desk.final(ticket)
@@ -295,13 +286,14 @@ def test_arguments_and_environment_hold_none(reach: Reach, home: Path) -> None:
     assert scripts == [0]
 
 
-def _own_environments() -> list[Path]:
-    """Of the processes of this user that run a step."""
-    return [
-        path.with_name("environ")
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if os.access(path.with_name("environ"), os.R_OK) and b".fleetctl" in path.read_bytes()
-    ]
+def _own_environments() -> list[bytes]:
+    """Of the processes of this user that run a step, but of those that end while we look."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if b".fleetctl" in path.read_bytes():
+                found.append(path.with_name("environ").read_bytes())
+    return found
 
 
 def test_plain_steps_keep_their_way(reach: Reach, home: Path) -> None:

@@ -18,7 +18,7 @@ class SlowChannel:
 
     def send(self, data: bytes) -> int:
         self.half.set()
-        assert self.go_on.wait(5)
+        assert self.go_on.wait(30)
         self.sent.append("data")
         return len(data)
 
@@ -44,8 +44,8 @@ def test_the_end_of_the_stream_comes_after_what_is_being_sent() -> None:
     tunnel = Tunnel(channel)
     sender = threading.Thread(target=tunnel.send, args=(b"x",))
     sender.start()
-    assert channel.half.wait(5)
+    assert channel.half.wait(30)
     tunnel.shutdown(2)
     tunnel.close()
-    sender.join(5)
+    sender.join(30)
     assert channel.sent == ["data", "eof", "close"]

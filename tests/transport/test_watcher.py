@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import queue
-import time
 from pathlib import Path
 
 import pytest
 
 from fleetctl.transport.local import LocalTransport
 from fleetctl.transport.protocol import Event, Said
-from tests.transport.desk import Desk, run
+from tests.transport.desk import HOLD, Desk, await_that, run
 
 pytestmark = pytest.mark.slow
 
@@ -24,17 +23,13 @@ def test_long_step_is_heard_while_it_runs_and_leaves_nothing(tmp_path: Path) -> 
     transport = LocalTransport(events.put, environment=lambda host: home, live=True)
     desk = Desk(transport, events, itertools.count(1))
     desk.do(run("short", "echo short"), run("mute", "echo mute; sleep 2", keep_output=False))
-    act = 'echo began; while [ ! -e "$HOME/go" ]; do sleep 0.05; done; echo over'
-    ticket = desk.segment(run("long", act))
+    ticket = desk.segment(run("long", f"echo began; {HOLD}; echo over"))
     heard = desk.until(lambda event: isinstance(event, Said))
     assert heard == Said(ticket, "h1", "long", "began")
     (tmp_path / "go").touch()
     desk.final(ticket)
     transport.close()
-    deadline_s = time.monotonic() + 60
-    while b"tail" in _commands_naming(tmp_path):
-        assert time.monotonic() < deadline_s, "a tail was left behind"
-        time.sleep(0.02)
+    await_that(lambda: b"tail" not in _commands_naming(tmp_path), "the end of a tail")
     assert {e.line for e in desk.said if isinstance(e, Said)} <= {"began", "over"}
 
 
