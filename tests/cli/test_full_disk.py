@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -129,7 +130,7 @@ def test_without_the_reserve_what_is_out_still_ends(program: Program, small: Pat
         ballast = _fill(small)
         (program.lab.home(HOSTS[0]) / "hold").unlink()
         told = _read_until(process, "nothing new starts")
-        assert "letting db[002-003] end what they are at" in told
+        assert re.search(r"letting db\[00[12]-003\] end what they are at", told), told
         assert process.poll() is None
         _let_go(program)
         stderr = told + process.communicate(timeout=40)[1]

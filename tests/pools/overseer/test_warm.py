@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -46,16 +47,25 @@ def _figures(live: Host) -> dict[str, Any]:
 
 
 def _until_warm(live: Host) -> None:
-    live.until(lambda: _figures(live)["zygotes"] == 1)
+    """A zygote is there, and so is what it forks beforehand."""
+    live.until(lambda: _figures(live)["zygotes"] == 1 and sorted(_alike(live).values()) == [0, 1])
+
+
+def _alike(live: Host) -> dict[int, bool]:
+    """Processes called zygote: whether they are one, or were forked from one beforehand."""
+    assert live.process is not None
+    children = Path(f"/proc/{live.process.pid}/task/{live.process.pid}/children").read_text()
+    found = {}
+    for pid in map(int, children.split()):
+        with contextlib.suppress(OSError):
+            if b"fleetctl-zygote:" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found[pid] = os.getpgid(pid) == pid
+    return found
 
 
 def _zygote(live: Host) -> int:
     """The pid of the one there is."""
-    assert live.process is not None
-    children = Path(f"/proc/{live.process.pid}/task/{live.process.pid}/children").read_text()
-    shown = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.split()}
-    alike = [pid for pid, command in shown.items() if b"fleetctl-zygote:" in command]
-    (found,) = [pid for pid in alike if os.getpgid(pid) == pid]  # not what it forked beforehand
+    (found,) = [pid for pid, leads in _alike(live).items() if leads]
     return found
 
 
@@ -133,7 +143,8 @@ def test_code_that_was_replaced_is_not_run_warm(live: Host) -> None:
     live.until(lambda: _awake(live, "i5/warm") > 0)
     assert "newer" in live.ask("log", pools=["i5/warm"])["log"]["i5/warm#0"]
     assert _figures(live)["warm_starts"] == warm
-    live.until(lambda: _figures(live)["zygotes"] == 1 and _zygote(live) != before)
+    _until_warm(live)
+    assert _zygote(live) != before
     _awake(live, "i6/warm")
     assert _figures(live)["warm_starts"] == warm + 1
 
@@ -147,7 +158,8 @@ def test_forked_daemons_are_adopted_log_or_no_log(live: Host) -> None:
     zygote = _zygote(live)
     live.process.send_signal(signal.SIGUSR2)
     live.until(lambda: live.events()[1]["e"] == "kept")
-    live.until(lambda: _figures(live)["zygotes"] == 1 and _zygote(live) != zygote)
+    _until_warm(live)
+    assert _zygote(live) != zygote
     assert live.pids() == before
     os.kill(min(live.pids("i7/warm")), signal.SIGKILL)
     live.until(lambda: any(e.get("p") == "i7/warm" and e.get("sig") == 9 for e in live.events()))
