@@ -35,7 +35,7 @@ def serve(control: socket) -> tuple[CodeType, dict[str, object]]:
     named = {str(getattr(module, "__file__", "")) for module in list(sys.modules.values())}
     paths = set("\0".join(named).split("\0"))  # side by side: what is looked at is copied by a fork
     stamps = _stamps(place, paths)
-    if len(os.listdir("/proc/self/task")) > 1 or not _overwritten(PAD, b""):  # noqa: PTH208  # noqa: PTH208
+    if len(os.listdir("/proc/self/task")) > 1 or not _overwritten(PAD, b""):  # noqa: PTH208
         control.send(CROWDED)
         os._exit(0)
     control.send(READY)
@@ -63,13 +63,13 @@ def serve(control: socket) -> tuple[CodeType, dict[str, object]]:
 def _prepared(mode: str, place: str, modules: list[str]) -> CodeType:
     """The code of the daemon, with what it needs imported."""
     if mode == "script" and not sys.flags.isolated:
-        sys.path[0] = os.path.dirname(os.path.realpath(place))  # noqa: PTH120  # noqa: PTH120
+        sys.path[0] = os.path.dirname(os.path.realpath(place))  # noqa: PTH120
     for name in modules:
         __import__(name)
     if mode == "module":
         text = f"import runpy; runpy.run_module({place!r}, run_name='__main__', alter_sys=True)"
         return compile(text, "<module>", "exec")
-    with open(place, "rb") as opened:  # noqa: PTH123  # noqa: PTH123
+    with open(place, "rb") as opened:  # noqa: PTH123
         return compile(opened.read(), place, "exec")
 
 
@@ -78,7 +78,7 @@ def _stamps(place: str, paths: set[str]) -> dict[str, object]:
     found: dict[str, object] = {"": os.path.realpath(place)}
     for path in paths | {place}:
         try:
-            held = os.stat(path)  # noqa: PTH116  # noqa: PTH116
+            held = os.stat(path)  # noqa: PTH116
             found[path] = (held.st_mtime_ns, held.st_size, held.st_ino)
         except (OSError, ValueError):
             continue
@@ -169,7 +169,7 @@ def _take(words: list[bytes], listeners: list[int]) -> None:
 def _overwritten(before: bytes, words: bytes) -> bool:
     """Put words where the kernel shows this process's environment; False when that cannot be."""
     try:
-        with open("/proc/self/environ", "rb") as opened:  # noqa: PTH123  # noqa: PTH123
+        with open("/proc/self/environ", "rb") as opened:  # noqa: PTH123
             shown = opened.read()
         at = shown.find(before)
         room = shown.find(b"\0", at) - at
@@ -193,7 +193,7 @@ def _rename(arguments: list[bytes]) -> None:
 
 def _bounds(field: int) -> int:
     """An address of this process's memory that the kernel tells."""
-    with open("/proc/self/stat", "rb") as opened:  # noqa: PTH123  # noqa: PTH123
+    with open("/proc/self/stat", "rb") as opened:  # noqa: PTH123
         return int(opened.read().rpartition(b")")[2].split()[field])
 
 
