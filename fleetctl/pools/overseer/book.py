@@ -244,6 +244,13 @@ def _awake(_: Book, pool: Pool, record: Record) -> None:
     pool.hold().awake |= {record["n"]}
 
 
+def _waived(_: Book, pool: Pool, record: Record) -> None:
+    """These places are owed nothing any more."""
+    held = pool.hold()
+    held.awake -= frozenset(record["slots"])
+    _let_go(pool, held)
+
+
 def _release(_: Book, pool: Pool, record: Record) -> None:
     """One hold less."""
     held = pool.hold()
@@ -305,6 +312,7 @@ _APPLY: dict[str, Callable[[Book, Pool, Record], None]] = {
     "target": _target,
     "hold": _hold,
     "awake": _awake,
+    "waived": _waived,
     "release": _release,
     "restart": _restart,
     "finish": _finish,

@@ -61,10 +61,15 @@ def end(core: Core, slot: Slot, now: float) -> None:
 
 
 def go_on(core: Core, pool: Pool, now: float) -> None:
-    """Ask for the starts a pool is owed; a tick asks again for those the memory had no room for."""
-    held = pool.held
-    assert held is not None
-    owed = [number for number in sorted(held.awake) if number < pool.most]
+    """Ask for the starts a pool is owed; a tick asks again for those the memory had no room for.
+
+    Places that are no more are owed nothing, nor when they come back.
+    """
+    owed = sorted(pool.held.awake) if pool.held is not None else []
+    lost = [number for number in owed if number >= pool.most]
+    if lost:
+        core.note({"t": now, "e": "waived", "p": pool.name, "slots": lost})
+        owed = owed[: -len(lost)]
     for number in owed:
         slot = pool.slot(number)
         if slot.state in (states.EMPTY, states.HIBERNATING):

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     Adopt = Callable[[Slot], bool]
 
-_FROM_BOOT_TO_BOOT = frozenset(("intent", "target", "hold", "release", "awake", *standing.APPLY))
+_FROM_BOOT_TO_BOOT = frozenset(
+    ("intent", "target", "hold", "release", "awake", "waived", *standing.APPLY)
+)
 """Records that outlast the host's own restart; processes and times do not."""
 
 

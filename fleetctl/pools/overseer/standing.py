@@ -23,38 +23,62 @@ ALL = ("*",)
 class Standing:
     """What is held under one token, whoever fits it."""
 
-    __slots__ = ("but", "by", "pools", "why")
+    __slots__ = ("by", "rules", "why")
 
     def __init__(self, record: Record) -> None:
-        self.pools: tuple[str, ...] = tuple(record["pools"])
-        """Names and patterns."""
-        self.but: tuple[str, ...] = tuple(record["but"])
-        """Of these, what has been released since."""
+        before = ((True, record["pools"]), (False, record["but"]))
+        rules = record.get("rules") or [[word, held] for held, words in before for word in words]
+        self.rules: dict[str, bool] = dict(rules)
+        """Name or pattern -> whether it is held; of those that fit a pool, the last is right."""
         self.why: str = record["why"]
         self.by: str = record.get("by", "")
 
     def covers(self, name: str) -> bool:
         """Whether a pool of this name is held."""
-        return _fits(name, self.pools) and not _fits(name, self.but)
+        said = (held for word, held in reversed(self.rules.items()) if _fits(name, word))
+        return next(said, False)
+
+    def record(self, token: str, now: float) -> Record:
+        """The record that says all this again."""
+        rules = self.rules.items()
+        return {
+            **{"t": now, "e": "standing", "k": token, "why": self.why, "by": self.by},
+            # An overseer before rules knows these two, and takes the one less the other.
+            "pools": [word for word, held in rules if held],
+            "but": [word for word, held in rules if not held],
+            "rules": [[word, held] for word, held in rules],
+        }
 
 
-def _fits(name: str, words: Iterable[str]) -> bool:
+def _fits(name: str, word: str) -> bool:
     import fnmatch
 
-    return any(word == name or fnmatch.fnmatchcase(name, word) for word in words)
+    return word == name or fnmatch.fnmatchcase(name, word)
+
+
+def _ruled(rules: dict[str, bool], words: Iterable[str], *, held: bool) -> dict[str, bool]:
+    """The rules with some more said last; what that makes pointless is gone."""
+    words = tuple(words) or ALL
+    found = {one: was for one, was in rules.items() if not any(_is_part(one, w) for w in words)}
+    found.update(dict.fromkeys(words, held))
+    return found if any(found.values()) else {}
+
+
+def _is_part(word: str, wider: str) -> bool:
+    """Whether all that fits a word fits a wider one, as far as that is easily known."""
+    return word == wider or (not set("?[") & set(wider) and _fits(word, wider))
 
 
 def stand(
     core: Core, token: str, pools: Iterable[str], now: float, why: str, *, by: str = ""
 ) -> None:
     """From now on hold what fits these words, too; none are all."""
-    before = core.book.standing.get(token)
-    had, waived = (before.pools, before.but) if before is not None else ((), ())
-    words = list(dict.fromkeys((*had, *(pools or ALL))))
-    but = [] if "*" in words else [word for word in waived if word not in words]
-    if (*had,) != (*words,) or (*waived,) != (*but,):
-        record = {"t": now, "e": "standing", "k": token, "why": why, "by": by, "pools": words}
-        core.note({**record, "but": but})
+    record = {"why": why, "by": by, "pools": (), "but": ()}
+    one, before = Standing(record), core.book.standing.get(token)
+    had = before.rules if before is not None else {}
+    one.rules = _ruled(had, pools, held=True)
+    if list(had.items()) != list(one.rules.items()):
+        core.note(one.record(token, now))
 
 
 def lift(core: Core, token: str, pools: Iterable[str], now: float) -> None:
@@ -72,13 +96,7 @@ def cover(core: Core, pool: Pool, now: float) -> None:
 
 def kept(book: Book, now: float) -> list[Record]:
     """What must outlast the overseer, for the beginning of a new log."""
-    return [
-        {
-            **{"t": now, "e": "standing", "k": token, "why": one.why, "by": one.by},
-            **{"pools": list(one.pools), "but": list(one.but)},
-        }
-        for token, one in book.standing.items()
-    ]
+    return [one.record(token, now) for token, one in book.standing.items()]
 
 
 def _stands(book: Book, record: Record) -> None:
@@ -90,8 +108,8 @@ def _lifted(book: Book, record: Record) -> None:
     one = book.standing.get(record["k"])
     if one is None:
         return
-    one.but = tuple(dict.fromkeys((*one.but, *record["pools"])))
-    if "*" in one.but or set(one.pools) <= set(one.but):
+    one.rules = _ruled(one.rules, record["pools"], held=False)
+    if not one.rules:
         del book.standing[record["k"]]
 
 

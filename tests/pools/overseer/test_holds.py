@@ -295,6 +295,28 @@ def test_a_pool_that_was_held_and_sleeps_costs_no_more_than_others() -> None:
     assert not world.core.owing
 
 
+@pytest.mark.parametrize("anew", [False, True])
+def test_places_that_went_while_it_was_held_are_owed_nothing_when_they_come_back(
+    anew: bool,
+) -> None:
+    """Two ran; the pool is made smaller before the release: one is given back, and it stays one."""
+    world = World()
+    pool = world.add("a/task", min=2, max=2)
+    for number in (0, 1):
+        working(world, pool, number)
+    hold(world, pool)
+    obey(world)
+    orders.scale(world.core, pool, world.now, (0, 1))
+    release(world, pool)
+    obey(world)
+    world.succeeded(anew=anew)
+    pool = world.core.book.pools["a/task"]
+    orders.scale(world.core, pool, world.now, (0, 2))
+    obey(world)
+    assert [slot.state for slot in pool.live()] == ["idle"]
+    assert pool.held is None or not pool.held.awake
+
+
 class Held(RuleBasedStateMachine):
     """Four pools that are held and released while daemons, work and overseers come and go."""
 

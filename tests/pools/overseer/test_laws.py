@@ -99,6 +99,11 @@ class Hosts(RuleBasedStateMachine):
         getattr(orders, order)(core, pool, now, *words)
         self.world.settle()
 
+    @rule(name=pools, bounds=st.sampled_from((None, (0, 1), (1, 1), (0, 4), (2, 3))))
+    def an_operator_wants_more_or_less(self, name: str, bounds: tuple[int, int] | None) -> None:
+        orders.scale(self.world.core, self._pool(name), self.world.now, bounds)
+        self.world.settle()
+
     @rule(name=pools)
     def an_operator_has_no_time(self, name: str) -> None:
         orders.hibernate(self.world.core, self._pool(name), self.world.now, interrupt=True)
@@ -147,6 +152,23 @@ class Hosts(RuleBasedStateMachine):
                     queued = slot in self.world.core.starts or not self.world.core.may_start(pool)
                     assert queued or slot.until < NEVER
                     assert queued or slot.timer <= slot.until
+
+    @invariant()
+    def no_pool_is_forgotten(self) -> None:
+        """H3: a pool that may start has a process or a time to be looked at, or is done."""
+        for pool in self.world.core.book.pools.values():
+            queued = any(slot in self.world.core.starts for slot in pool.slots)
+            done = pool.kind.on_clean_exit == "done"
+            owed = pool in self.world.core.owing
+            if self.world.core.may_start(pool) and not (queued or done or owed):
+                assert any(slot.state != states.EMPTY for slot in pool.slots), pool.name
+
+    @invariant()
+    def nothing_is_owed_that_cannot_be_paid(self) -> None:
+        """What a pool had is given back within the places it has now."""
+        for pool in self.world.core.book.pools.values():
+            if pool.held is not None and self.world.core.may_start(pool):
+                assert all(number < pool.most for number in pool.held.awake)
 
     @invariant()
     def work_is_seen_to(self) -> None:

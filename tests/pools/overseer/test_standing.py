@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from fleetctl.pools.overseer import answers, holdanswers
+from fleetctl.pools.overseer.book import Book
 from fleetctl.pools.overseer.kinds import Kind
 from fleetctl.pools.overseer.loop import Overseer
 from tests.pools.overseer.world import World, working
@@ -94,3 +95,49 @@ def test_tokens_hold_what_comes_each_for_itself_and_a_word_said_twice_is_one() -
     assert asked(world, "settled")["held_by"] == {"run2": 1}
     asked(world, "release", "run2")
     assert running(world) == ["acme/task"]
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_of_what_was_said_of_a_pool_the_last_is_right(anew: bool) -> None:
+    """All held, an instance let go, one pool of it held again: its others are free."""
+    world = World()
+    world.add("a/task", at_start="asleep")
+    asked(world, "hold")
+    asked(world, "release", pools=["b/*"])
+    asked(world, "hold", pools=["b/task"])
+    comes = {name: Kind("task", NEEDED) for name in ("a/mail", "b/mail", "b/task")}
+    world.succeeded(anew=anew, more=comes)
+    assert running(world) == ["b/mail"]
+    asked(world, "release")
+    assert running(world) == ["a/mail", "b/mail", "b/task"]
+
+
+def test_a_log_of_before_rules_is_understood_and_understands_ours() -> None:
+    """What an older overseer wrote is held as it was; it is told what it can hold, not less."""
+    old = {"t": 1.0, "e": "standing", "k": "run1", "why": "push", "pools": ["*"], "but": ["b/*"]}
+    book = Book()
+    book.apply(old)
+    one = book.standing["run1"]
+    assert [one.covers(name) for name in ("a/task", "b/task")] == [True, False]
+    told = one.record("run1", 2.0)
+    assert (told["pools"], told["but"]) == (["*"], ["b/*"])
+
+
+@pytest.mark.parametrize(
+    ("held", "released", "left"),
+    [
+        (["b/task"], ["b/*"], False),
+        (["b/t*", "b/[a-c]"], ["b/*"], False),
+        (["b/task", "c/task"], ["b/*"], True),
+        (["b/t*"], ["b/t?"], True),
+    ],
+)
+def test_what_is_wholly_released_stands_no_more(
+    held: list[str], released: list[str], left: bool
+) -> None:
+    """A word within a wider one is gone with it; nothing that still holds somebody is."""
+    world = World()
+    world.add("a/task", at_start="asleep")
+    asked(world, "hold", pools=held)
+    asked(world, "release", pools=released)
+    assert bool(world.core.book.standing) == left
