@@ -45,7 +45,7 @@ test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto || $(BIN)/python -m tests.again $$?
 
 faults: $(VENV)/.dev
 	tests/install-servers
