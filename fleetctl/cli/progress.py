@@ -201,6 +201,8 @@ class RunView:
 
     def _host_began(self, record: r.HostBegan) -> None:
         view = self._host(record.phase, record.host)
+        if not view.attempt or view.settled is not None:  # a resume comes to who was left out
+            view.began_s = self.now_s
         view.attempt, view.settled, view.note = record.attempt, None, ""
 
     def _sent(self, record: r.SegmentSent) -> None:

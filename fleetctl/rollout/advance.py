@@ -236,10 +236,11 @@ def _skip_rest(desk: Desk, phase: PhaseRun, cause: str, *, halted: bool) -> None
         for host in batch:
             run = phase.hosts.get(host)
             if run is None or run.state is HostState.PENDING:
-                outcome = Outcome.SKIPPED
+                outcome, release = Outcome.SKIPPED, ""
                 if run is not None and (run.begun_steps or run.lost_before):
                     outcome = Outcome.UNKNOWN if run.open_steps else Outcome.FAILED
-                record = HostSettled(name, host, outcome, cause=cause, halted=halted)
+                    release = run.release
+                record = HostSettled(name, host, outcome, release, cause=cause, halted=halted)
                 desk.record(record)
 
 

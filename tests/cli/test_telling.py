@@ -56,3 +56,11 @@ def test_a_run_reads_as_a_story() -> None:
         "stop (gate by ann): Go on?; nothing new starts",
         "phase db stopped: 1 changed, 1 failed, 1 unknown",
     ]
+
+
+def test_who_a_resume_comes_to_is_timed_from_then_on() -> None:
+    """A host that was left out when the run stopped has not been at work since."""
+    story = Story().open()
+    story.tell(r.HostSettled("db", "db001", Outcome.SKIPPED, cause="not begun", halted=True))
+    story.after(600).send("db", DB[:1]).after(2).finish("db", DB[:1])
+    assert "db001 changed, runs r2 (db, 2.0 s)" in _lines(story)

@@ -147,6 +147,23 @@ def test_a_kill_stops_what_runs_and_records_it(make_sim: MakeSim) -> None:
     assert sim.resume().accounts.outcomes[Outcome.CHANGED] == 6
 
 
+def test_what_a_host_runs_stays_known_when_a_resume_stops_before_it(make_sim: MakeSim) -> None:
+    """The budget is spent before the resume comes to it: its release was read back all the same."""
+    steps = [a_step("read", reads_release=True, expects="r2"), a_step("two", retry=Retry(2))]
+
+    def verdict(host: str, step: StepOrder) -> Verdict:
+        long = step.key == "two" or host == "web002"
+        return Verdict(duration_s=1000.0 if long else 0.1, stdout=b"r2\n")
+
+    sim = make_sim(a_plan(a_phase([HOSTS[:2]], steps, budget=Budget(0))), Script(verdict=verdict))
+    sim.commands = [(1.0, Command("kill", "ann"))]
+    assert sim.push().host_run("p1", "web001").halted
+    sim.commands = []
+    again = sim.resume().host_run("p1", "web001")
+    assert (again.outcome, again.last and again.last.release) == (Outcome.FAILED, "r2")
+    assert again.settled_cause.startswith("not begun: ")
+
+
 def test_a_host_that_does_not_answer_a_kill_is_unknown_in_time(make_sim: MakeSim) -> None:
     """The bound holds when the order to stop gets lost as well; a resume asks first."""
     script = Script(verdict=lambda host, step: Verdict(duration_s=40.0))
