@@ -33,6 +33,8 @@ class Pen(NamedTuple):
 
     colour: bool = False
     unicode: bool = True
+    width: int = 0
+    """Columns a line may have; 0: as many as it needs."""
 
     def paint(self, text: str, look: Look) -> str:
         """Text in the colour of a state, where there is colour."""
@@ -51,16 +53,46 @@ def picture(rows: Sequence[Row], by: str, pen: Pen) -> list[str]:
 
 
 def _table(rows: Sequence[Row], by: str, pen: Pen) -> list[str]:
-    from tabulate import tabulate
-
     told = [row for row in rows if row.hosts and (row.name or row.rest)]
     heads = [by, *_HEADS, "next wake"]
-    cells = [_cells(row, by, pen) for row in told]
+    cells: list[list[str]] = [_cells(row, by, pen) for row in told]
     cells += [_unknown(row, pen) for row in rows if row.silent]
     keep = [number for number, head in enumerate(heads) if not _useless(head, cells, number)]
+    lines = _laid(heads, cells, keep)
+    if not pen.width or max(map(_columns, lines)) <= pen.width:
+        return lines
+    slots, wakes = heads.index("slots"), heads.index("next wake")
+    keep = [number for number in keep if number not in (slots, wakes)]
+    # Heads as a row like others: tabulate gives those it knows as such more room.
+    folded = [[_FOLDS.get(head, head).upper() for head in heads], *cells]
+    lines = _laid(heads, folded, keep, headless=True)
+    above = len(lines) - len(cells)
+    below = [_folded(line[slots], line[wakes], pen.width) for line in cells]
+    pairs = zip(lines[above:], below, strict=True)
+    return [*lines[:above], *(line for first, rest in pairs for line in (first, *rest))]
+
+
+_FOLDS = {
+    "errors 15m": "errors\n15m",
+    "oldest task": "oldest\ntask",
+    "inst/host": "inst/\nhost",
+}
+"""Heads on a narrow terminal, where slots and next wake stand below their line."""
+
+
+def _laid(
+    heads: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    keep: Sequence[int],
+    *,
+    headless: bool = False,
+) -> list[str]:
+    """Some columns side by side."""
+    from tabulate import tabulate
+
     text = tabulate(
         [[line[number] for number in keep] for line in cells],
-        headers=[heads[number].upper() for number in keep],
+        headers=[] if headless else [heads[number].upper() for number in keep],
         tablefmt="plain",
         disable_numparse=True,
         colalign=["right" if heads[number] in _NUMBERS else "left" for number in keep],
@@ -68,6 +100,27 @@ def _table(rows: Sequence[Row], by: str, pen: Pen) -> list[str]:
     return [line.rstrip() for line in text.splitlines()]
 
 
+def _folded(slots: str, wakes: str, width: int) -> Iterator[str]:
+    """The counts of a row, indented, on as many lines as they need."""
+    line, parts = "", slots.split(_BETWEEN)
+    if wakes not in ("-", "?"):
+        parts.append(f"next wake {wakes}")
+    for part in parts:
+        if line and _columns(line + _BETWEEN + part) + _INDENT > width:
+            yield " " * _INDENT + line
+            line = ""
+        line += (_BETWEEN if line else "") + part
+    yield " " * _INDENT + line
+
+
+def _columns(line: str) -> int:
+    """How much room a line takes, whatever its colours."""
+    import click
+
+    return len(click.unstyle(line))
+
+
+_BETWEEN, _INDENT = "  ", 2
 _NUMBERS = ("hosts", "pools", "errors 15m", "memory", "inst/host", "full")
 
 
@@ -107,7 +160,7 @@ def _unknown(row: Row, pen: Pen) -> list[str]:
         printable(name),
         f"{len(row.silent)}",
         "?",
-        "  ".join(parts),
+        _BETWEEN.join(parts),
         "?",
         "?",
         "?",
@@ -124,7 +177,7 @@ def slots_text(slots: Mapping[str, int], pen: Pen) -> str:
         if slots.get(state):
             look = LOOKS[state]
             parts.append(pen.paint(f"{pen.glyph(look)} {slots[state]:,} {look.label}", look))
-    return "  ".join(parts) or "-"
+    return _BETWEEN.join(parts) or "-"
 
 
 def _errors(count: int, pen: Pen) -> str:

@@ -13,11 +13,12 @@ import click
 from fleetctl.base.errors import ExitCode, UsageError
 from fleetctl.cli.gathering import gather
 from fleetctl.cli.journal import journal_option, journal_path
-from fleetctl.cli.output import colour_wanted, emit, output_option, tell, write
+from fleetctl.cli.output import colour_wanted, emit, output_option, room, tell, write
 from fleetctl.cli.selection import Choice, selection_options
 
 if TYPE_CHECKING:
     from fleetctl.cli.overseers import Overseers, Silent, Told
+    from fleetctl.cli.poolpicture import Pen
     from fleetctl.cli.poolview import Row, Scope
     from fleetctl.inventory.model import Fleet
     from fleetctl.pools.tallies import Tally
@@ -28,6 +29,7 @@ BY = ("kind", "host", "instance", "tier")
 GROUPS_MOST = 5000
 """Instances of one host that are asked for, when all are wanted."""
 EVERY_LEAST_S = 0.5
+WIDTH_MOST = 1000
 
 
 class View(NamedTuple):
@@ -226,26 +228,37 @@ def show(answers: Answers, scope: Scope, output: str) -> ExitCode:
     if output != "table":
         emit([as_data(row, scope.by) for row in rows], (scope.by, *COLUMNS), output)
     else:
-        write("\n".join(drawn(rows, scope)))
+        from fleetctl.cli.poolpicture import picture
+
+        write("\n".join(picture(rows, scope.by, pen())))
     tell_summary(answers, rows)
     return verdict(rows)
 
 
-def drawn(rows: Sequence[Row], scope: Scope) -> list[str]:
-    """The picture, as stdout can show it."""
-    from fleetctl.cli.poolpicture import Pen, picture
+def pen() -> Pen:
+    """What stdout can show; only a terminal has an edge."""
+    from fleetctl.cli.poolpicture import Pen
 
     encoding = (sys.stdout.encoding or "").lower()
-    return picture(rows, scope.by, Pen(colour_wanted(), encoding.startswith("utf")))
+    width = room(WIDTH_MOST) if sys.stdout.isatty() else 0
+    return Pen(colour_wanted(), encoding.startswith("utf"), width)
+
+
+def summed_up(answers: Mapping[str, Tally | Silent], rows: Sequence[Row]) -> str:
+    """What it comes to, in a line."""
+    from fleetctl.cli.overseers import Silent
+    from fleetctl.cli.poolpicture import summary
+
+    silent = {host: one for host, one in answers.items() if isinstance(one, Silent)}
+    return summary(rows, silent, len(answers) - len(silent))
 
 
 def tell_summary(answers: Answers, rows: Sequence[Row]) -> None:
     """What it comes to, and where to look further."""
     from fleetctl.cli.overseers import Silent
-    from fleetctl.cli.poolpicture import summary, versions_note
+    from fleetctl.cli.poolpicture import versions_note
 
-    silent = {host: one for host, one in answers.items() if isinstance(one, Silent)}
-    tell(summary(rows, silent, len(answers) - len(silent)))
+    tell(summed_up(answers, rows))
     told = {host: one.version for host, one in answers.items() if not isinstance(one, Silent)}
     if versions_note(told):
         tell(versions_note(told))

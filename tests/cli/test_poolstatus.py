@@ -162,7 +162,8 @@ def test_watching_goes_on_until_it_is_interrupted(site: Site) -> None:
         "pools", "status", "--host", "repo00[1-2]", "--watch", "--every", "0.5"
     )
     try:
-        terminal.wait_for("1 failed", times=3)
+        terminal.wait_for("✖ 1 failed", times=3)
+        terminal.wait_for("2 hosts told: ")
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.process.wait(WITHIN_S) == 1
     finally:

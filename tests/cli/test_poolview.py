@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import click
 import pytest
 
 from fleetctl.base.errors import ExitCode, UsageError
@@ -156,6 +157,24 @@ def test_sleep_and_restart_after_an_error_are_never_alike() -> None:
     painted = {part.split("m", 1)[0] for part in text.split("\x1b[") if not part.startswith("0m")}
     assert len(painted - {""}) == 3
     assert "\x1b" not in "".join(picture(rows, "kind", Pen()))
+
+
+def test_on_a_narrow_terminal_the_slots_stand_below_their_line() -> None:
+    """Nothing is left out and nothing goes over the edge; where there is room it is one line."""
+    answers: dict[str, Tally | Silent] = {
+        "repo001": _tally(taskmaster=ASLEEP, sick=SICK),
+        "repo002": _tally(70.0, taskmaster=BUSY, sick=SICK),
+        "web001": GONE,
+    }
+    rows = _rows(answers)
+    wide = picture(rows, "kind", PLAIN)
+    edge = max(map(len, wide[:4]))
+    assert picture(rows, "kind", PLAIN._replace(width=edge)) == wide
+    table = picture(rows, "kind", Pen(colour=True, unicode=False, width=80))[:8]
+    assert max(len(click.unstyle(line)) for line in table) <= 80, table
+    for cell in ("taskmaster", "50", "z 48 hibernating", "in 1 min 00 s", "12 s (7)", "80 MB"):
+        assert cell in "\n".join(map(click.unstyle, table))
+    assert "  z 48 hibernating" in picture(rows, "kind", PLAIN._replace(width=30))
 
 
 def test_one_of_those_in_trouble_is_named_with_its_host() -> None:
