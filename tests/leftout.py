@@ -36,6 +36,8 @@ LEFT_OUT = (
     # What takes longest, where another test of its kind stays.
     "bench/test_soak.py::*?local?",
     "bench/test_soak.py::*?over_ssh?",
+    "cli/test_end_to_end.py::*drains?2?",
+    "cli/test_end_to_end.py::*drains?15?",
     "cli/test_leaving.py::*?SIGHUP?",
     "cli/test_leaving.py::*?SIGTERM, Ctrl-C?",
     "cli/test_rehearse.py::*lab_down?15?",

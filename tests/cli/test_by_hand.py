@@ -60,13 +60,13 @@ def test_a_person_does_it_on_a_terminal_and_elsewhere(nowhere: Program) -> None:
         terminal.type("1\n")
         refused = wait_for_refusal(nowhere)
         assert "2: the status page says so" in refused
-        assert nowhere.call("runs", "tick", "last", "--box", "2").returncode == 0
+        assert nowhere.here("runs", "tick", "last", "--box", "2").returncode == 0
         wait_until(lambda: tick(nowhere) == 0, "every box to be ticked")
         terminal.wait_for("TO DO BY HAND  web001: Look at web001")
-        asked = nowhere.call("runs", "tick", "last", "--skip", "no time")
+        asked = nowhere.here("runs", "tick", "last", "--skip", "no time")
         assert asked.returncode == ExitCode.USAGE
         assert "add --host, one of: web001, web002" in asked.stderr
-        assert nowhere.call("runs", "tick", "last", "--host", "web002").returncode == 0
+        assert nowhere.here("runs", "tick", "last", "--host", "web002").returncode == 0
         terminal.type("skip\n")
         terminal.wait_for("say why: skip WHY: ")
         terminal.type("skip not today\n")
@@ -74,7 +74,7 @@ def test_a_person_does_it_on_a_terminal_and_elsewhere(nowhere: Program) -> None:
         assert terminal.process.wait(timeout=30) == ExitCode.OK
     finally:
         end(terminal.process)
-    shown = nowhere.call("runs", "show", "last").stdout
+    shown = nowhere.here("runs", "show", "last").stdout
     assert re.search(r"done by \S+ .*Put up the maintenance page", shown)
     assert re.search(r"skipped by \S+ .*not today.*web001: Look at web001", shown)
 
@@ -84,7 +84,7 @@ def wait_for_refusal(program: Program) -> str:
     said: list[str] = []
 
     def holds() -> bool:
-        said.append(program.call("runs", "tick", "last").stderr)
+        said.append(program.here("runs", "tick", "last").stderr)
         return "1 of 2 boxes are not ticked" in said[-1]
 
     wait_until(holds, "one box ticked")
@@ -92,14 +92,14 @@ def wait_for_refusal(program: Program) -> str:
 
 
 def tick(program: Program) -> int:
-    return program.call("runs", "tick", "last").returncode
+    return program.here("runs", "tick", "last").returncode
 
 
 def test_without_a_terminal_the_question_is_told_and_yes_answers_nothing(nowhere: Program) -> None:
     """`--yes` confirms the start and no more; the line says how to answer, and Ctrl-C leaves."""
     process = nowhere.start("push", "runbook.yaml", "--yes")
     try:
-        wait_until(lambda: nowhere.call("runs", "tick", "last", "--failed", "no page")
+        wait_until(lambda: nowhere.here("runs", "tick", "last", "--failed", "no page")
                    .returncode == 0, "the question")  # fmt: skip
         _, told = process.communicate(timeout=30)
         assert process.returncode == ExitCode.STOPPED
@@ -113,7 +113,7 @@ def test_without_a_terminal_the_question_is_told_and_yes_answers_nothing(nowhere
 @pytest.mark.parametrize("option", ["--skip", "--failed"])
 def test_an_empty_why_is_not_taken_for_done(nowhere: Program, option: str) -> None:
     """A variable that holds nothing must not turn a failure into a success."""
-    told = nowhere.call("runs", "tick", "last", option, "")
+    told = nowhere.here("runs", "tick", "last", option, "")
     assert told.returncode == ExitCode.USAGE
     assert f"{option} says why, and nothing is said" in told.stderr
 
@@ -126,10 +126,10 @@ def test_one_line_edited_makes_a_step_run(tmp_path: Path, lab_fleet: StartLab) -
     program.write("run.yaml", head + "      - run: echo hello > greeting\n")
     process = program.start("push", "hand.yaml", "--yes")
     try:
-        wait_until(lambda: program.call("runs", "tick", "last").returncode == 0, "the question")
+        wait_until(lambda: program.here("runs", "tick", "last").returncode == 0, "the question")
         assert process.wait(timeout=30) == ExitCode.OK
     finally:
         end(process)
     assert program.lines("web001", "greeting") == []
-    assert program.call("push", "run.yaml", "--yes").returncode == ExitCode.OK
+    assert program.here("push", "run.yaml", "--yes").returncode == ExitCode.OK
     assert program.lines("web001", "greeting") == ["hello"]

@@ -53,7 +53,7 @@ def program(tmp_path: Path, lab_fleet: StartLab) -> Program:
 
 def _found(program: Program, *words: str) -> tuple[int, dict[tuple[str, str], list[str]]]:
     """The exit code, and the hosts by check and level."""
-    done = program.call("doctor", "--playbook", "push.yaml", "--output", "json", *words)
+    done = program.here("doctor", "--playbook", "push.yaml", "--output", "json", *words)
     assert done.stdout, done.stderr
     rows: dict[tuple[str, str], list[str]] = {}
     for row in json.loads(done.stdout):
@@ -113,7 +113,7 @@ def test_a_plan_that_would_be_refused_is_a_finding(program: Program) -> None:
     """A playbook's mistake is told with its place, and the hosts are looked at all the same."""
     wrong = PLAYBOOK.replace("hosts: tier=web", "hosts: tier=wbe")
     program.write("push.yaml", wrong)
-    done = program.call("doctor", "--playbook", "push.yaml", "--tier", "db")
+    done = program.here("doctor", "--playbook", "push.yaml", "--tier", "db")
     assert done.returncode == ExitCode.REFUSED
     assert "push.yaml:18:12" in done.stdout
     assert 'did you mean "web"?' in done.stdout

@@ -64,7 +64,7 @@ def test_a_push_accounts_for_every_host(program: Program) -> None:
     rows = json.loads(done.stdout)
     assert [(row["host"], row["outcome"]) for row in rows] == [(h, "changed") for h in HOSTS]
     assert _steps(program) == ONCE
-    shown = program.call("runs", "show", "last")
+    shown = program.here("runs", "show", "last")
     assert shown.returncode == 0
     assert shown.stdout.startswith("4 of 4 accounted for: 4 changed\n")
 
@@ -76,12 +76,12 @@ def test_without_a_confirmation_nothing_is_touched(program: Program) -> None:
     assert "4 hosts" in done.stderr
     assert _steps(program) == NOT_AT_ALL
     assert not any((program.lab.home(host) / ".fleetctl").exists() for host in HOSTS)
-    assert json.loads(program.call("runs", "list", "-o", "json").stdout) == []
+    assert json.loads(program.here("runs", "list", "-o", "json").stdout) == []
 
 
 def test_a_check_changes_nothing(program: Program) -> None:
     """--check asks and does not act."""
-    done = program.call("push", "push.yaml", "--check", "--yes")
+    done = program.here("push", "push.yaml", "--check", "--yes")
     assert done.returncode == 0, done.stderr
     assert _steps(program) == NOT_AT_ALL
 
@@ -95,10 +95,10 @@ def test_a_failure_stops_the_push_and_is_resumed(program: Program) -> None:
     assert "no space on" in done.stdout
     assert _steps(program)["db002"] == []
     (program.lab.home("db001") / "broken").unlink()
-    again = program.call("runs", "resume", "last", "--failed", "--yes")
+    again = program.here("runs", "resume", "last", "--failed", "--yes")
     assert _steps(program) == {**NOT_AT_ALL, "db001": ["one", "three"]}, again.stderr
     assert "1 changed, 3 skipped" in again.stdout
-    rest = program.call("runs", "resume", "last", "--yes")
+    rest = program.here("runs", "resume", "last", "--yes")
     assert rest.returncode == 0, rest.stdout + rest.stderr
     assert _steps(program) == ONCE
 
@@ -114,11 +114,11 @@ def test_killed_with_9_and_resumed_no_step_runs_twice(program: Program) -> None:
         process.communicate(timeout=30)
     finally:
         end(process)
-    (row,) = json.loads(program.call("runs", "list", "-o", "json").stdout)
+    (row,) = json.loads(program.here("runs", "list", "-o", "json").stdout)
     assert row["state"] == "cut off"
-    assert program.call("runs", "show", "last").returncode == ExitCode.UNKNOWN
+    assert program.here("runs", "show", "last").returncode == ExitCode.UNKNOWN
     hold.unlink()
-    done = program.call("runs", "resume", "last", "--yes")
+    done = program.here("runs", "resume", "last", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert _steps(program) == ONCE
 
@@ -139,12 +139,12 @@ def test_a_signal_drains(program: Program, number: signal.Signals) -> None:
         end(process)
     assert process.returncode == ExitCode.INTERRUPTED, stdout + stderr
     assert _steps(program) == {"db001": ["one", "three"], "db002": [], "db003": [], "db004": []}
-    assert program.call("runs", "resume", "last", "--yes").returncode == 0
+    assert program.here("runs", "resume", "last", "--yes").returncode == 0
     assert _steps(program) == ONCE
 
 
 def _told(program: Program) -> str:
-    return program.call("runs", "show", "last").stdout
+    return program.here("runs", "show", "last").stdout
 
 
 def test_two_interrupts_stop_what_runs_on_the_hosts(program: Program) -> None:
@@ -180,7 +180,7 @@ def test_a_reader_that_goes_away_does_not_end_a_run(program: Program) -> None:
 def test_ad_hoc_answers_are_folded(program: Program) -> None:
     """Equal answers once; the host that differs stands alone, and the exit code is truthful."""
     (program.lab.home("db004") / "odd").touch()
-    done = program.call("run", "tier=db", "--yes", "--", "if [ -e odd ]; then exit 3; fi; echo up")
+    done = program.here("run", "tier=db", "--yes", "--", "if [ -e odd ]; then exit 3; fi; echo up")
     assert done.returncode == ExitCode.HOST_FAILED, done.stderr
     assert done.stdout.splitlines() == [
         "---------------",
@@ -197,14 +197,14 @@ def test_status_asks_the_hosts(program: Program) -> None:
     """Live releases, drift from the pin, and unknown for who does not answer."""
     program.write("app/index.html", "hello")
     program.write("deploy.yaml", DEPLOY)
-    assert program.call("releases", "add", "app", "--id", "r1").returncode == 0
-    assert program.call("releases", "pin", "db", "r1").returncode == 0
-    done = program.call("push", "deploy.yaml", "--yes")
+    assert program.here("releases", "add", "app", "--id", "r1").returncode == 0
+    assert program.here("releases", "pin", "db", "r1").returncode == 0
+    done = program.here("push", "deploy.yaml", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     program.lab.inventory.write_text(
         program.lab.inventory.read_text() + f"playbook: {program.folder / 'deploy.yaml'}\n"
     )
-    done = program.call("status", "--output", "json")
+    done = program.here("status", "--output", "json")
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert [(r["live"], r["pin"], r["state"]) for r in rows] == [("r1", "r1", "as pinned")] * 4
@@ -212,7 +212,7 @@ def test_status_asks_the_hosts(program: Program) -> None:
     current.unlink()
     current.symlink_to("releases/r0")
     program.lab.fault("db003", "refuse")
-    done = program.call("status", "--output", "json")
+    done = program.here("status", "--output", "json")
     assert done.returncode == ExitCode.HOST_FAILED
     assert [row["state"] for row in json.loads(done.stdout)] == [
         "as pinned",
@@ -220,21 +220,21 @@ def test_status_asks_the_hosts(program: Program) -> None:
         "unreachable",
         "as pinned",
     ]
-    cached = program.call("status", "--cached", "--output", "json")
+    cached = program.here("status", "--cached", "--output", "json")
     assert [row["live"] for row in json.loads(cached.stdout)] == ["r1"] * 4
-    deployed = program.call("deploy", "--tier", "db", "--host", "db002", "--yes")
+    deployed = program.here("deploy", "--tier", "db", "--host", "db002", "--yes")
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     assert current.readlink().name == "r1"
 
 
 def test_a_stale_plan_is_refused(program: Program) -> None:
     """What is run is what was shown; what changed is named."""
-    assert program.call("plan", "push.yaml", "--save", "push.plan").returncode == 0
+    assert program.here("plan", "push.yaml", "--save", "push.plan").returncode == 0
     program.write("push.yaml", PLAYBOOK + "# one more thought\n")
-    done = program.call("push", "--plan", "push.plan", "--yes")
+    done = program.here("push", "--plan", "push.plan", "--yes")
     assert done.returncode == ExitCode.REFUSED
     assert "push.yaml" in done.stderr
     assert _steps(program) == NOT_AT_ALL
     program.write("push.yaml", PLAYBOOK)
-    assert program.call("push", "--plan", "push.plan", "--yes").returncode == 0
+    assert program.here("push", "--plan", "push.plan", "--yes").returncode == 0
     assert _steps(program) == ONCE

@@ -110,14 +110,14 @@ def test_a_disk_that_fills_up_stops_the_run_in_good_order(program: Program, smal
     assert "stop (journal): the journal cannot be written" in stdout
     assert "next: fleetctl runs resume" in stdout
     assert _steps(program) == {host: ONCE if host in HOSTS[:3] else [] for host in HOSTS}
-    refused = program.call("runs", "resume", "last", "--yes")
+    refused = program.here("runs", "resume", "last", "--yes")
     assert refused.returncode == ExitCode.REFUSED, refused.stderr
     assert "make room" in refused.stderr
     ballast.unlink()
-    done = program.call("runs", "resume", "last", "--yes")
+    done = program.here("runs", "resume", "last", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert _steps(program) == dict.fromkeys(HOSTS, ONCE)
-    assert program.call("runs", "verify").returncode == 0
+    assert program.here("runs", "verify").returncode == 0
 
 
 def test_without_the_reserve_what_is_out_still_ends(program: Program, small: Path) -> None:
@@ -141,7 +141,7 @@ def test_without_the_reserve_what_is_out_still_ends(program: Program, small: Pat
     assert "fleetctl runs resume" in stderr
     assert _steps(program) == {host: ONCE if host in HOSTS[:3] else [] for host in HOSTS}
     ballast.unlink()
-    done = program.call("runs", "resume", "last", "--yes")
+    done = program.here("runs", "resume", "last", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert _steps(program) == dict.fromkeys(HOSTS, ONCE)
 
@@ -156,7 +156,7 @@ def test_a_full_disk_before_the_start_touches_nothing(program: Program, small: P
     assert "make room" in refused.stderr
     assert _steps(program) == {host: [] for host in HOSTS}
     ballast.unlink()
-    assert json.loads(program.call("runs", "list", "-o", "json").stdout) == []
+    assert json.loads(program.here("runs", "list", "-o", "json").stdout) == []
 
 
 LIMITED = """
@@ -177,6 +177,6 @@ def test_a_limit_on_file_sizes_is_a_full_disk_too(program: Program) -> None:
                           text=True, timeout=60, check=False)  # fmt: skip
     assert done.returncode == ExitCode.UNKNOWN, done.stdout + done.stderr
     assert "fleetctl runs resume" in done.stderr
-    resumed = program.call("runs", "resume", "last", "--yes")
+    resumed = program.here("runs", "resume", "last", "--yes")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert _steps(program) == dict.fromkeys(HOSTS, ONCE)

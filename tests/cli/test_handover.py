@@ -122,15 +122,15 @@ def test_a_killed_controller_is_taken_over(desks: Desks) -> None:
         desks.wait_until_carried("db002")
     finally:
         end(process)
-    run = json.loads(desks.ann.call("runs", "list", "-o", "json").stdout)[0]["run"]
+    run = json.loads(desks.ann.here("runs", "list", "-o", "json").stdout)[0]["run"]
     desks.let_go()
     done = _take_over(desks)
     assert done.returncode == 0, done.stdout + done.stderr
     assert desks.steps() == ONCE
     assert f"run {run} is held by " in done.stderr
-    assert json.loads(desks.bob.call("runs", "list", "-o", "json").stdout)[0]["run"] == run
-    assert desks.bob.call("runs", "verify").returncode == 0
-    back = desks.ann.call("resume", run, "--yes")
+    assert json.loads(desks.bob.here("runs", "list", "-o", "json").stdout)[0]["run"] == run
+    assert desks.bob.here("runs", "verify").returncode == 0
+    back = desks.ann.here("resume", run, "--yes")
     assert back.returncode == ExitCode.LOCK_HELD, back.stderr
     assert "went on elsewhere" in back.stderr
 
@@ -166,7 +166,7 @@ def test_a_frozen_controller_that_comes_back_sends_nothing_more(desks: Desks) ->
         desks.wait_until_carried("db002")
         process.send_signal(signal.SIGSTOP)
         desks.forget_news()
-        refused = desks.bob.call("resume", "last", "--yes")
+        refused = desks.bob.here("resume", "last", "--yes")
         assert refused.returncode == ExitCode.USAGE, refused.stderr  # it is no run of this journal
         taken = desks.bob.start("resume", "last", "--take-over", "--yes")
         read_until(taken, "letting db002 end")
@@ -212,7 +212,7 @@ def test_watching_from_another_machine(desks: Desks) -> None:
     leaving = watching = None
     try:
         desks.wait_until_carried("db002")
-        (row,) = json.loads(desks.bob.call("attach", "-o", "json").stdout)
+        (row,) = json.loads(desks.bob.here("attach", "-o", "json").stdout)
         assert (row["state"], row["hosts"], row["exit"]) == ("live", 3, None)
         leaving = desks.bob.start("attach", "last")
         assert leaving.stderr is not None

@@ -34,7 +34,7 @@ def test_a_shell_on_a_host_behind_the_bastion(program: Program) -> None:
 
 def test_a_shell_that_cannot_be_had_is_told(program: Program) -> None:
     """A typo, no terminal, and a host that does not answer each have their own exit code."""
-    typo = program.call("hosts", "shell", "web01")
+    typo = program.here("hosts", "shell", "web01")
     assert typo.returncode == ExitCode.USAGE
     assert 'did you mean "web001"?' in typo.stderr
     assert "a shell needs a terminal" in program.call("hosts", "shell", "web001").stderr

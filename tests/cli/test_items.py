@@ -56,7 +56,7 @@ def test_killed_with_9_no_item_is_done_twice(program: Program) -> None:
     finally:
         end(process)
     hold.unlink()
-    done = program.call("runs", "resume", "last", "--yes")
+    done = program.here("runs", "resume", "last", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     for host in HOSTS:
         assert sorted(program.lines(host, "done")) == sorted([*NAMES, "after"])
@@ -67,22 +67,22 @@ def test_a_lost_item_is_told_and_mended(program: Program) -> None:
     """Within the budget the host goes on, and the run says what was lost, to people and programs;
     `--failed` does that one again and nothing else."""
     (program.lab.home("db001") / "broken").touch()
-    done = program.call("push", "push.yaml", "--yes")
+    done = program.here("push", "push.yaml", "--yes")
     assert done.returncode == ExitCode.HOST_FAILED, done.stdout + done.stderr
     assert "up: 14 of 14 instances accounted for: 13 changed, 1 failed" in done.stdout
     assert "1 instance failed at `upgrade`, on db001\n  db001 shop 3's\n" in done.stdout
     assert "    | no such table\n" in done.stdout
-    said = program.call("runs", "logs", "last", "--item", "shop 3*", "--host", "db001")
+    said = program.here("runs", "logs", "last", "--item", "shop 3*", "--host", "db001")
     assert "db001 shop 3's `upgrade` failed, exit 3" in said.stdout
     assert "    upgrading shop 3's\n" in said.stdout
-    rows = json.loads(program.call("runs", "show", "last", "-o", "json").stdout)
+    rows = json.loads(program.here("runs", "show", "last", "-o", "json").stdout)
     assert rows[0]["items"] == {"listed": 7, "changed": 6, "failed": 1}
     for word in ("db001:shop 3's", "db001:shop 99"):
-        refused = program.call("runs", "resume", "last", "--failed", "--done", word, "--yes")
+        refused = program.here("runs", "resume", "last", "--failed", "--done", word, "--yes")
         assert refused.returncode == ExitCode.USAGE
         assert f"{word} is not unknown" in refused.stderr
     (program.lab.home("db001") / "broken").unlink()
-    again = program.call("runs", "resume", "last", "--failed", "--yes")
+    again = program.here("runs", "resume", "last", "--failed", "--yes")
     assert again.returncode == 0, again.stdout + again.stderr
     lines = program.lines("db001", "done")
     assert lines.count("shop 3's") == 2
@@ -92,7 +92,7 @@ def test_a_lost_item_is_told_and_mended(program: Program) -> None:
 def test_a_list_that_cannot_be_meant_fails_the_host(program: Program) -> None:
     """Nothing is done with a list that names an item twice."""
     program.write(str(program.lab.home("db001") / "list"), "a\nb\na\n")
-    done = program.call("push", "push.yaml", "--yes")
+    done = program.here("push", "push.yaml", "--yes")
     assert done.returncode == ExitCode.STOPPED
     assert "'a' cannot be an item: it is listed twice" in done.stdout
     assert program.lines("db001", "done") == []

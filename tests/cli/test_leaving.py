@@ -55,7 +55,7 @@ def _steps(program: Program) -> dict[str, list[str]]:
 
 
 def _shown(program: Program, text: str) -> None:
-    wait_until(lambda: text in program.call("runs", "show", "last").stdout, text)
+    wait_until(lambda: text in program.here("runs", "show", "last").stdout, text)
 
 
 def _signals(*numbers: signal.Signals) -> Leave:
@@ -70,7 +70,7 @@ def _signals(*numbers: signal.Signals) -> Leave:
 
 def _orders(*words: str) -> Leave:
     def leave(program: Program, process: subprocess.Popen[str]) -> None:
-        assert program.call("runs", "abort", "last", *words).returncode == 0
+        assert program.here("runs", "abort", "last", *words).returncode == 0
         _shown(program, "told to ")
 
     return leave
@@ -121,7 +121,7 @@ def test_leaving_harder(program: Program, way: str) -> None:
     assert process.returncode == ExitCode.INTERRUPTED, stdout + stderr
     assert _steps(program) == CUT
     _see_told(program, "kill", means)
-    shown = json.loads(program.call("runs", "show", "last", "-o", "json").stdout)
+    shown = json.loads(program.here("runs", "show", "last", "-o", "json").stdout)
     assert [row["outcome"] for row in shown] == ["failed", "failed", "skipped"]
 
 
@@ -143,7 +143,7 @@ def test_leaving_at_once(program: Program) -> None:
     assert process.returncode == ExitCode.INTERRUPTED
     assert "leaving at once" in stderr
     _see_told(program, "leave", "SIGINT, the third")
-    assert program.call("runs", "show", "last").returncode == ExitCode.UNKNOWN
+    assert program.here("runs", "show", "last").returncode == ExitCode.UNKNOWN
 
 
 def test_a_closed_terminal_drains(program: Program) -> None:
@@ -162,20 +162,20 @@ def test_a_closed_terminal_drains(program: Program) -> None:
         end(terminal.process)
     assert _steps(program) == DRAINED
     _see_told(program, "drain", "SIGHUP")
-    assert "the live picture dropped: OSError" in program.call("runs", "show", "last").stdout
+    assert "the live picture dropped: OSError" in program.here("runs", "show", "last").stdout
     _resume(program)
 
 
 def _see_told(program: Program, word: str, means: str) -> None:
     """Who told it what by which means stands in the account and in the logs."""
     for command in ("show", "logs"):
-        told = program.call("runs", command, "last").stdout
+        told = program.here("runs", command, "last").stdout
         (line,) = [line for line in told.splitlines() if f"told to {word} by " in line]
         assert line.endswith(f"({means})"), line
         assert "@" in line
 
 
 def _resume(program: Program) -> None:
-    done = program.call("runs", "resume", "last", "--yes")
+    done = program.here("runs", "resume", "last", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert _steps(program) == ONCE

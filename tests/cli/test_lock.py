@@ -54,38 +54,38 @@ def test_second_push_touches_nothing_and_names_the_first(people: tuple[Program, 
     """Exit 7, who, since when, how to go on; afterwards it may."""
     ann, bob = people
     process, run = _begin(ann)
-    refused = bob.call("push", "push.yaml", "--yes")
+    refused = bob.here("push", "push.yaml", "--yes")
     assert refused.returncode == ExitCode.LOCK_HELD, refused.stderr
     assert "somebody else works on tier db" in refused.stderr
     assert f"run {run} by " in refused.stderr
     assert "fleetctl lock steal --tier db" in refused.stderr
-    assert json.loads(bob.call("runs", "list", "-o", "json").stdout) == []
-    shown = json.loads(bob.call("lock", "status", "-o", "json").stdout)
+    assert json.loads(bob.here("runs", "list", "-o", "json").stdout) == []
+    shown = json.loads(bob.here("lock", "status", "-o", "json").stdout)
     assert [(row["tier"], row["run"], row["kept_on"]) for row in shown] == [("db", run, "bastion")]
     assert not (ann.lab.home("db002") / ".fleetctl").exists()
     (ann.lab.home("db001") / "hold").unlink()
     process.communicate(timeout=30)
     assert process.returncode == 0
-    assert bob.call("push", "push.yaml", "--yes").returncode == 0
-    assert json.loads(bob.call("lock", "status", "-o", "json").stdout) == []
+    assert bob.here("push", "push.yaml", "--yes").returncode == 0
+    assert json.loads(bob.here("lock", "status", "-o", "json").stdout) == []
 
 
 def test_whose_lease_is_stolen_starts_nothing_more(people: tuple[Program, Program]) -> None:
     """The running step ends, no further host begins, exit 7 with the reason; a resume goes on."""
     ann, bob = people
     process, run = _begin(ann)
-    stolen = bob.call("lock", "steal", "--tier", "db", "--reason", "Ann's at lunch", "--yes")
+    stolen = bob.here("lock", "steal", "--tier", "db", "--reason", "Ann's at lunch", "--yes")
     assert stolen.returncode == 0, stolen.stderr
     assert run in stolen.stderr
     wait_until(
-        lambda: "Ann's at lunch" in ann.call("runs", "show", run).stdout, "Ann's run was told"
+        lambda: "Ann's at lunch" in ann.here("runs", "show", run).stdout, "Ann's run was told"
     )
     (ann.lab.home("db001") / "hold").unlink()
     said = process.communicate(timeout=30)[1]
     assert process.returncode == ExitCode.LOCK_HELD, said
-    assert "Ann's at lunch" in ann.call("runs", "show", run).stdout
+    assert "Ann's at lunch" in ann.here("runs", "show", run).stdout
     assert ann.lines("db002", "one") == []
-    resumed = ann.call("runs", "resume", run, "--yes")
+    resumed = ann.here("runs", "resume", run, "--yes")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert [len(ann.lines(host, "one")) for host in HOSTS] == [1, 1]
 
@@ -96,11 +96,11 @@ def test_dead_holder_is_told_and_its_own_resume_passes(people: tuple[Program, Pr
     process, run = _begin(ann)
     process.send_signal(signal.SIGKILL)
     end(process)
-    refused = bob.call("run", "tier=db", "--yes", "--", "true")
+    refused = bob.here("run", "tier=db", "--yes", "--", "true")
     assert refused.returncode == ExitCode.LOCK_HELD
     assert "it ends by itself in" in refused.stderr
     (ann.lab.home("db001") / "hold").unlink()
-    resumed = ann.call("runs", "resume", run, "--yes")
+    resumed = ann.here("runs", "resume", run, "--yes")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert [len(ann.lines(host, "one")) for host in HOSTS] == [1, 1]
 
@@ -109,7 +109,7 @@ def test_looking_needs_no_lease(people: tuple[Program, Program]) -> None:
     """A check goes on while somebody pushes."""
     ann, bob = people
     process, _ = _begin(ann)
-    assert bob.call("push", "push.yaml", "--check", "--yes").returncode == 0
+    assert bob.here("push", "push.yaml", "--check", "--yes").returncode == 0
     (ann.lab.home("db001") / "hold").unlink()
     process.communicate(timeout=30)
     assert process.returncode == 0
@@ -118,11 +118,11 @@ def test_looking_needs_no_lease(people: tuple[Program, Program]) -> None:
 def test_steal_needs_a_reason_a_tier_and_somebody(people: tuple[Program, Program]) -> None:
     """Mistakes are told before any host is asked; with nobody there it says so."""
     _, bob = people
-    assert bob.call("lock", "steal", "--tier", "db").returncode == ExitCode.USAGE
-    wrong = bob.call("lock", "steal", "--tier", "bd", "--reason", "x", "--yes")
+    assert bob.here("lock", "steal", "--tier", "db").returncode == ExitCode.USAGE
+    wrong = bob.here("lock", "steal", "--tier", "bd", "--reason", "x", "--yes")
     assert wrong.returncode == ExitCode.USAGE
     assert "known: bastion, db" in wrong.stderr
-    nobody = bob.call("lock", "steal", "--tier", "db", "--reason", "x", "--yes")
+    nobody = bob.here("lock", "steal", "--tier", "db", "--reason", "x", "--yes")
     assert nobody.returncode == 0
     assert "nobody holds db" in nobody.stderr
 

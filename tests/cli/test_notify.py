@@ -56,9 +56,9 @@ def test_a_push_is_told_from_its_beginning_to_its_end(program: Program) -> None:
     """Who is in the chat knows as much as who is at the terminal; the address stays a secret."""
     with hook() as chat:
         program.environ["CHAT_WEBHOOK"] = chat.url
-        shown = program.call("plan", "push.yaml")
+        shown = program.here("plan", "push.yaml")
         done = program.call("push", "push.yaml", "--yes")
-        report = program.call("runs", "report", "last", "-o", "-")
+        report = program.here("runs", "report", "last", "-o", "-")
         wait_until(lambda: len(_told(chat)) == 2, "the message of the end")
     assert done.returncode == 0, done.stderr
     run = done.stderr.partition("run ")[2].partition(" ")[0]
@@ -117,13 +117,13 @@ def test_channels_are_tried_before_saturday(program: Program) -> None:
     """`notify test` sends a message to each and says which did not arrive, and why."""
     with hook() as chat:
         program.environ["CHAT_WEBHOOK"] = chat.url
-        well = program.call("notify", "test", "push.yaml", "--output", "json")
+        well = program.here("notify", "test", "push.yaml", "--output", "json")
     assert well.returncode == 0, well.stderr
     assert json.loads(well.stdout)[0]["arrived"] is True
     assert _told(chat) == ["Saturday push: a test message of fleetctl; runs will be told of here"]
     with hook(404) as chat:
         program.environ["CHAT_WEBHOOK"] = chat.url
-        ill = program.call("notify", "test", "push.yaml")
+        ill = program.here("notify", "test", "push.yaml")
     assert ill.returncode == 1
     assert "HTTP 404" in ill.stdout
     assert "s3cr3tt0k3n" not in ill.stdout + ill.stderr

@@ -148,7 +148,7 @@ def test_a_controller_that_goes_leaves_pools_as_they_were(
             process.wait(20)
             assert not overseer.pids()
             (_home(program) / "hold").unlink()
-            resumed = program.call("runs", "resume", "last", "--yes")
+            resumed = program.here("runs", "resume", "last", "--yes")
             assert resumed.returncode == 0, resumed.stdout + resumed.stderr
         else:
             process.send_signal(signal.SIGINT)
@@ -170,7 +170,7 @@ def test_what_a_run_that_is_over_holds_is_told_and_can_be_taken_away(
     before = overseer.pids()
     overseer.ask("hold", token="gone-1", why="run gone-1", by="fleetctl")
     overseer.until(lambda: not overseer.pids())
-    done = program.call("push", "push.yaml", "--yes")
+    done = program.here("push", "push.yaml", "--yes")
     assert done.returncode == ExitCode.HOST_FAILED, done.stdout + done.stderr
     assert (
         "3 pools held back by run gone-1: repo001 (1); "
@@ -179,7 +179,7 @@ def test_what_a_run_that_is_over_holds_is_told_and_can_be_taken_away(
     assert "exit 1: daemons are held back by another run" in done.stdout
     assert "next: " not in done.stdout
     words = ("release", "gone-1", "tier=repo", "--why", "its machine burnt", "--yes")
-    done = program.call("pools", *words)
+    done = program.here("pools", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "held: 3 pools; 1 host" in done.stderr
     assert done.stdout == "1 host, 1 running, 1 held back by others\n"
@@ -198,28 +198,28 @@ def test_by_hand_the_busy_finish_first_unless_one_says_now(
     overseer.until(lambda: _slots(overseer, "runs/task") == ["busy"])
     before = overseer.pids("runs/task")
     words = ("pools", "hibernate", "task", "--tier", "repo", "--why", "quiet please", "--yes")
-    done = program.call(*words)
+    done = program.here(*words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == "1 host, 1 busy: sleep when done, 1 paused\n"
     assert overseer.pids("runs/task") == before
-    done = program.call(*words, "--now")
+    done = program.here(*words, "--now")
     assert "interrupts on repo001: runs/task" in done.stderr
     assert done.stdout == "1 host, 1 pool asleep, 1 paused\n"
-    told = program.call("runs", "list", "--output", "json")
+    told = program.here("runs", "list", "--output", "json")
     assert "pools hibernate */task: quiet please" in json.dumps(json.loads(told.stdout)[0])
 
 
 def test_commands_that_restart_drain_and_resume(program: Program, overseer: Host) -> None:
     """Each is read back from the overseers; nothing that sleeps is roused."""
     before = overseer.pids("runs/task")
-    done = program.call("pools", "restart", "--yes", "--output", "json")
+    done = program.here("pools", "restart", "--yes", "--output", "json")
     assert done.returncode == 0, done.stderr
     row = json.loads(done.stdout)[0]
     assert (row["host"], row["up"]) == ("repo001", 1)
     assert overseer.pids("runs/task").isdisjoint(before)
-    drained = program.call("pools", "drain", "--instance", "runs", "--why", "x", "--yes")
+    drained = program.here("pools", "drain", "--instance", "runs", "--why", "x", "--yes")
     assert drained.stdout == "1 host, 1 drained\n", drained.stderr
-    resumed = program.call("pools", "resume", "--instance", "runs", "--yes")
+    resumed = program.here("pools", "resume", "--instance", "runs", "--yes")
     assert resumed.stdout == "1 host, 1 running\n", resumed.stderr
     assert _states(overseer) == BEFORE
 
@@ -228,18 +228,18 @@ def test_a_second_time_is_nothing_to_do(program: Program, overseer: Host) -> Non
     """The host ends ok and not changed, and both the plan and the sum say so; whose pause would be
     replaced is said before."""
     words = ("pools", "resume", "task", "--instance", "runs", "--yes")
-    done = program.call(*words)
+    done = program.here(*words)
     assert done.stdout == "1 host, 1 running; nothing to do\n", done.stderr
     assert "all is so already" in done.stderr
     assert "1 ok" in done.stderr
     assert "changed" not in done.stderr.splitlines()[-1]
-    done = program.call("pools", "restart", "nap", "--yes")
+    done = program.here("pools", "restart", "nap", "--yes")
     assert done.stdout == "1 host, 1 pool asleep; nothing to do\n", done.stderr
-    done = program.call("pools", "pause", "stopped/task", "--why", "x", "--for", "20", "--yes")
+    done = program.here("pools", "pause", "stopped/task", "--why", "x", "--for", "20", "--yes")
     assert 'replaces the pause by bob "keys change", which has no end' in done.stderr
     assert "in 20 s" in done.stderr
     assert "nothing to do" not in done.stdout
-    done = program.call("pools", "scale", "--reset", "runs/task", "--yes")
+    done = program.here("pools", "scale", "--reset", "runs/task", "--yes")
     assert done.stdout == "1 host, 1 running; nothing to do\n", done.stderr
 
 

@@ -56,7 +56,7 @@ def prepared(folder: Path, start: StartLab) -> Program:
 
 
 def push(program: Program, *words: str) -> None:
-    done = program.call("push", "push.yaml", "--yes", *words)
+    done = program.here("push", "push.yaml", "--yes", *words)
     assert done.returncode == 0, done.stderr
 
 
@@ -70,7 +70,7 @@ def test_a_run_is_taken_back_in_reverse_order(tmp_path: Path, lab_fleet: StartLa
     program = prepared(tmp_path, lab_fleet)
     push(program, "--exclude", "web002")
     assert running(program) == ["r2", "r2", "r2", ""]
-    done = program.call("rollback", "last", "--yes")
+    done = program.here("rollback", "last", "--yes")
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert running(program) == ["r1", "r1", "r1", ""]
@@ -83,7 +83,7 @@ def test_a_run_is_taken_back_in_reverse_order(tmp_path: Path, lab_fleet: StartLa
     assert program.lines("repo001", "log") == ["stop", "r1", "start", "stop", "r2", "start",
                                                "stop", "r1", "start"]  # fmt: skip
     assert program.lines("web001", "log") == ["migrate", "r1", "migrate", "r2", "r1"]
-    listed = program.call("runs", "list")
+    listed = program.here("runs", "list")
     assert "Roll back" in listed.stdout
 
 
@@ -91,19 +91,19 @@ def test_what_cannot_be_known_is_refused(tmp_path: Path, lab_fleet: StartLab) ->
     """A host without an earlier release, a changed playbook; the rest goes back when told so."""
     program = prepared(tmp_path, lab_fleet)
     push(program)
-    done = program.call("rollback", "last", "--yes")
+    done = program.here("rollback", "last", "--yes")
     assert done.returncode == ExitCode.REFUSED, done.stderr
     assert "nobody knows what web002 ran" in done.stderr
     program.write("push.yaml", PLAYBOOK + "# changed\n")
-    done = program.call("rollback", "last", "--yes", "--exclude", "web002")
+    done = program.here("rollback", "last", "--yes", "--exclude", "web002")
     assert done.returncode == ExitCode.REFUSED, done.stderr
     assert "the playbook was changed since" in done.stderr
     assert running(program) == ["r2"] * 4
-    done = program.call("rollback", "--tier", "web", "--to", "r1", "--yes", "--pin",
+    done = program.here("rollback", "--tier", "web", "--to", "r1", "--yes", "--pin",
                         "--playbook", "push.yaml")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "pinned: web to r1" in done.stdout + done.stderr
     assert running(program) == ["r2", "r2", "r1", "r1"]
-    done = program.call("rollback", "--tier", "repo", "--yes", "--playbook", "push.yaml")
+    done = program.here("rollback", "--tier", "repo", "--yes", "--playbook", "push.yaml")
     assert done.returncode == 0, done.stderr
     assert running(program) == ["r1"] * 4

@@ -22,8 +22,8 @@ phases:
     on_failure: { host: rollback, batch: rollback }
     gates:
       - command: grep -q good app/current/version
-        timeout: 2s
-        interval: 1s
+        timeout: 30s
+        interval: 30s
     steps:
       - run: touch stopped
         restore: rm -f stopped
@@ -38,12 +38,12 @@ def test_a_batch_its_gate_refuses_goes_back(tmp_path: Path, lab_fleet: StartLab)
     for release, word in (("r1", "good"), ("r2", "bad")):
         (tmp_path / release).mkdir()
         (tmp_path / release / "version").write_text(f"{word}\n")
-        assert program.call("releases", "add", release, "--id", release).returncode == 0
-    assert program.call("releases", "pin", "web", "r1").returncode == 0
-    done = program.call("push", "deploy.yaml", "--yes")
+        assert program.here("releases", "add", release, "--id", release).returncode == 0
+    assert program.here("releases", "pin", "web", "r1").returncode == 0
+    done = program.here("push", "deploy.yaml", "--yes")
     assert done.returncode == 0, done.stderr
-    assert program.call("releases", "pin", "web", "r2").returncode == 0
-    done = program.call("push", "deploy.yaml", "--yes")
+    assert program.here("releases", "pin", "web", "r2").returncode == 0
+    done = program.here("push", "deploy.yaml", "--yes")
     assert done.returncode == ExitCode.STOPPED, done.stderr
     said = done.stdout + done.stderr
     assert "rolled back with its batch" in said

@@ -49,7 +49,7 @@ def test_leaving_before_the_start_leaves_nothing(nowhere: Program) -> None:
         assert terminal.process.wait(timeout=30) == ExitCode.INTERRUPTED
     finally:
         end(terminal.process)
-    assert "no runs yet" in nowhere.call("runs", "list").stderr
+    assert "no runs yet" in nowhere.here("runs", "list").stderr
 
 
 def test_what_changed_meanwhile_is_not_run(nowhere: Program) -> None:
@@ -67,12 +67,12 @@ def test_what_changed_meanwhile_is_not_run(nowhere: Program) -> None:
 
 def test_it_starts_and_its_window_ends_it(nowhere: Program) -> None:
     """It waits, runs, and stops when the window is over: exit 6; a resume has its own window."""
-    done = nowhere.call("push", "runbook.yaml", "--yes", "--at", "in 1s", "--window", "2s")
+    done = nowhere.here("push", "runbook.yaml", "--yes", "--at", "in 1s", "--window", "2s")
     assert done.returncode == ExitCode.STOPPED
     assert "stop (window): its window is over" in done.stderr + done.stdout
     process = nowhere.start("resume", "last", "--yes", "--window", "1h")
     try:
-        wait_until(lambda: nowhere.call("runs", "tick", "last").returncode == 0, "the question")
+        wait_until(lambda: nowhere.here("runs", "tick", "last").returncode == 0, "the question")
         _, told = process.communicate(timeout=30)
     finally:
         end(process)
@@ -82,9 +82,9 @@ def test_it_starts_and_its_window_ends_it(nowhere: Program) -> None:
 
 def test_flags_that_mean_nothing_are_told(nowhere: Program) -> None:
     """A time that is over says which is next."""
-    told = nowhere.call("push", "runbook.yaml", "--yes", "--at", "2020-01-01 06:00")
+    told = nowhere.here("push", "runbook.yaml", "--yes", "--at", "2020-01-01 06:00")
     assert told.returncode == ExitCode.USAGE
     assert "the next: --at '" in told.stderr
-    told = nowhere.call("push", "runbook.yaml", "--yes", "--window", "3")
+    told = nowhere.here("push", "runbook.yaml", "--yes", "--window", "3")
     assert told.returncode == ExitCode.USAGE
     assert "write 3h or 3m" in told.stderr

@@ -70,7 +70,7 @@ def version(database: Path) -> int:
 
 def status(program: Program, code: int) -> dict[str, dict[str, Any]]:
     """What `schema status` tells, by host."""
-    done = program.call("schema", "status", "--playbook", "book.yaml", "-o", "json")
+    done = program.here("schema", "status", "--playbook", "book.yaml", "-o", "json")
     assert done.returncode == code, done.stderr
     return {row["host"]: row for row in json.loads(done.stdout)}
 
@@ -97,12 +97,12 @@ def test_status_goes_by_the_pinned_release_where_the_step_does(program: Program)
     program.write("app/file", "1")
     for host in ("db001", "db002"):
         shard_on(program, host, "a")
-    assert program.call("releases", "add", "app", "--id", "r1", "--schema", "1").returncode == 0
+    assert program.here("releases", "add", "app", "--id", "r1", "--schema", "1").returncode == 0
     program.write("app/file", "3")
-    assert program.call("releases", "add", "app", "--id", "r3", "--schema", "3").returncode == 0
+    assert program.here("releases", "add", "app", "--id", "r3", "--schema", "3").returncode == 0
     for pinned, number in (("", 2), ("r1", 1), ("r3", 3)):  # nobody has 003 before r3 is pushed
         if pinned:
-            assert program.call("releases", "pin", "db", pinned).returncode == 0
+            assert program.here("releases", "pin", "db", pinned).returncode == 0
         row = status(program, 1)["db001"]
         assert (row["to"], row["pending"]) == (number, 1)
 
@@ -155,7 +155,7 @@ phases:
 
 def push(program: Program, *words: str) -> tuple[int, str]:
     """A push of the playbook: its exit code and what it told."""
-    done = program.call("push", "book.yaml", "--yes", *words)
+    done = program.here("push", "book.yaml", "--yes", *words)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -191,7 +191,7 @@ def test_a_broken_instance_is_told_marked_and_upgraded(program: Program) -> None
     )
     with closing(sqlite3.connect(shard / "bad.db")) as database:
         database.executescript(rows_sql)
-    assert program.call(
+    assert program.here(
         "schema", "mark", "bad", "1", "--playbook", "book.yaml", "--yes"
     ).returncode == 0  # fmt: skip
     code, told = push(program)
@@ -202,11 +202,11 @@ def test_a_broken_instance_is_told_marked_and_upgraded(program: Program) -> None
     assert "003_way.sql failed before, at statement 1" in rows["db001"]["detail"]
     with closing(sqlite3.connect(shard / "bad.db")) as database:
         database.execute("DROP TABLE in_the_way")
-    mark = program.call("schema", "mark", "bad", "2", "--playbook", "book.yaml", "--yes")
+    mark = program.here("schema", "mark", "bad", "2", "--playbook", "book.yaml", "--yes")
     assert mark.returncode == 0, mark.stderr
     run = re.search(r"^run (\S+) took", told, re.MULTILINE)
     assert run is not None
-    resumed = program.call("runs", "resume", run[1], "--failed", "--yes")
+    resumed = program.here("runs", "resume", run[1], "--failed", "--yes")
     assert resumed.returncode == 0, resumed.stderr
     assert version(shard / "bad.db") == 3
 
@@ -220,10 +220,10 @@ def test_one_instance_is_upgraded_when_it_comes_back(program: Program) -> None:
     assert (shard / "sleepy.db").stat().st_size == 0
     (shard / "instances").write_text("a\nsleepy\n")
     words = ("schema", "upgrade", "--playbook", "book.yaml", "--yes")
-    done = program.call(*words, "sleepy")
+    done = program.here(*words, "sleepy")
     assert done.returncode == 0, done.stderr
     assert version(shard / "sleepy.db") == 2
     assert (shard / "sleepy.bak").exists()
-    nobody = program.call(*words, "nobody")
+    nobody = program.here(*words, "nobody")
     assert nobody.returncode == 2
     assert "no host lists an instance nobody" in nobody.stderr

@@ -23,7 +23,7 @@ HOSTS = ("db001", "db002")
 PASSWORD = f"canary {os.getpid()}" + "'s 'yellow' & $small\\\\bird\""
 TOKEN = "canary-Token-0123456789abcdefABCDEF"
 KEY = "".join(f"{line * 7}canary\n" for line in ("qwErty12", "asDfgh34", "zxCvbn56"))
-CANARIES = (PASSWORD.encode(), TOKEN.encode(), KEY.encode())
+CANARIES = Redactor((PASSWORD.encode(), TOKEN.encode(), KEY.encode()))
 PLAYBOOK = """\
 title: Secretive
 secrets:
@@ -51,6 +51,9 @@ phases:
         name: shout
         secrets: {files: {PW: db_password, KEY: tls_key}}
 """
+AT_ONCE = PLAYBOOK.replace("sleep 2; ", "")
+ONE_ROUND = "".join(f"\n        {key}: 30s" for key in ("timeout", "interval"))
+"""A gate that is asked once."""
 
 
 @pytest.fixture
@@ -69,18 +72,18 @@ def test_the_canary_is_nowhere(program: Program) -> None:
     homes = [program.lab.home(host) for host in HOSTS]
     for home in homes:
         (home / "hold").touch()
-    saved = program.call("plan", "push.yaml", "--save", "saved.plan")
+    saved = program.here("plan", "push.yaml", "--save", "saved.plan")
     push = program.start("push", "--plan", "saved.plan", "--yes", "--output", "jsonl")
     wait_until(lambda: all((home / "there").exists() for home in homes), "the shouting")
     seen = processes(push.pid)
     for home in homes:
         (home / "hold").unlink()
-    out, err = push.communicate(timeout=30)
+    out, err = push.communicate(timeout=40)
     assert push.returncode == ExitCode.HOST_FAILED, err
     assert (homes[0] / "got.password").read_bytes() == PASSWORD.encode()
     assert (homes[0] / "got.key").read_bytes() == KEY.encode()
     assert (homes[0] / "got.token").read_bytes() == TOKEN.encode()
-    told = [program.call("runs", word, "last", *more) for word, *more in VIEWS]
+    told = [program.here("runs", word, "last", *more) for word, *more in VIEWS]
     texts = [saved.stdout, saved.stderr, out, err]
     texts += [text for each in told for text in (each.stdout, each.stderr)]
     assert sum("***" in text for text in texts) >= 5
@@ -112,6 +115,7 @@ def test_the_live_picture_shows_no_canary(program: Program) -> None:
 
 def test_a_dead_controller_leaves_none_on_hosts(program: Program) -> None:
     """Killed while steps hold secrets: the hosts clean up after them all the same."""
+    program.write("push.yaml", AT_ONCE)
     homes = [program.lab.home(host) for host in HOSTS]
     for home in homes:
         (home / "hold").touch()
@@ -122,7 +126,7 @@ def test_a_dead_controller_leaves_none_on_hosts(program: Program) -> None:
     for home in homes:
         (home / "hold").unlink()
     wait_until(lambda: not any(found_on(home) for home in homes), "the cleaning up")
-    again = program.call("runs", "resume", "last", "--yes")
+    again = program.here("runs", "resume", "last", "--yes")
     assert again.returncode == ExitCode.HOST_FAILED
     assert "exit 3" in again.stdout + again.stderr
     assert leaks(again.stdout + again.stderr) == []
@@ -132,8 +136,8 @@ def test_a_dead_controller_leaves_none_on_hosts(program: Program) -> None:
 def test_a_gate_tells_none(program: Program) -> None:
     """A gate on this machine that fails and prints a secret stops the push, and tells none."""
     gated = PLAYBOOK.replace("[cat, keys/key.pem]", "[sh, -c, cat keys/key.pem; exit 1]")
-    program.write("gated.yaml", gated.replace("when: before", "when: before\n        timeout: 1s"))
-    push = program.call("push", "gated.yaml", "--yes")
+    program.write("gated.yaml", gated.replace("when: before", f"when: before{ONE_ROUND}"))
+    push = program.here("push", "gated.yaml", "--yes")
     assert push.returncode == ExitCode.STOPPED
     assert "***" in push.stdout + push.stderr
     assert leaks(push.stdout + push.stderr) == []
@@ -152,13 +156,14 @@ def found_on(home: Path) -> list[Path]:
 
 def test_resume_fetches_them_again(program: Program) -> None:
     """A resumed run has its secrets from where the plan says, and is refused without them."""
-    assert program.call("push", "push.yaml", "--yes").returncode == ExitCode.HOST_FAILED
-    again = program.call("runs", "resume", "last", "--failed", "--yes")
+    program.write("push.yaml", AT_ONCE)
+    assert program.here("push", "push.yaml", "--yes").returncode == ExitCode.HOST_FAILED
+    again = program.here("runs", "resume", "last", "--failed", "--yes")
     assert again.returncode == ExitCode.HOST_FAILED
     assert "exit 3" in again.stdout + again.stderr
     assert leaks(again.stdout + again.stderr) == []
     del program.environ["DB_PASSWORD"]
-    refused = program.call("runs", "resume", "last", "--failed", "--yes")
+    refused = program.here("runs", "resume", "last", "--failed", "--yes")
     assert refused.returncode == ExitCode.REFUSED
     assert "secret db_password: the environment has no variable DB_PASSWORD" in refused.stderr
     assert "push.yaml:3:16" in refused.stderr
@@ -182,14 +187,14 @@ def test_without_a_secret_nothing_is_touched(
 ) -> None:
     """A secret that cannot be had is told with its place; plans and checks do without it."""
     spoil(program)
-    push = program.call("push", "push.yaml", "--yes")
+    push = program.here("push", "push.yaml", "--yes")
     assert push.returncode == ExitCode.REFUSED
     assert told in push.stderr
     assert "where: push.yaml:" in push.stderr
     assert leaks(push.stdout + push.stderr) == []
     assert not (program.lab.home("db001") / "got.password").exists()
-    assert program.call("plan", "push.yaml").returncode == ExitCode.OK
-    assert program.call("push", "push.yaml", "--check").returncode == ExitCode.OK
+    assert program.here("plan", "push.yaml").returncode == ExitCode.OK
+    assert program.here("push", "push.yaml", "--check").returncode == ExitCode.OK
 
 
 VIEWS = tuple((word, "-o", form) for word in ("show", "logs") for form in FORMATS)
@@ -198,7 +203,7 @@ VIEWS = tuple((word, "-o", form) for word in ("show", "logs") for form in FORMAT
 def leaks(text: str | bytes) -> list[str]:
     """What of `text` is a canary, in whatever form; with what stands around it."""
     data = text.encode() if isinstance(text, str) else text
-    spans = Redactor(CANARIES).spans(data)
+    spans = CANARIES.spans(data)
     return [data[max(0, start - 20) : end + 20].decode("utf-8", "replace") for start, end in spans]
 
 

@@ -81,7 +81,7 @@ def test_an_approval_comes_from_another_terminal(program: Program, terminal: Ter
     """Whoever is elsewhere can answer, and the one who sits here sees it."""
     _release(program)
     terminal.wait_for("yes or no: ")
-    assert program.call("runs", "approve", "last").returncode == 0
+    assert program.here("runs", "approve", "last").returncode == 0
     terminal.wait_for("exit 0: all verified")
     assert terminal.process.wait(timeout=30) == ExitCode.OK
 
@@ -91,8 +91,8 @@ def test_a_closed_window_drains(program: Program, terminal: Terminal) -> None:
     terminal.wait_for("1 host mid `schema upgrade`")
     terminal.close()
     terminal.process.send_signal(1)  # what the kernel does when the window was the login's
-    wait_until(lambda: "SIGHUP" in program.call("runs", "show", "last").stdout, "the drain")
+    wait_until(lambda: "SIGHUP" in program.here("runs", "show", "last").stdout, "the drain")
     _release(program)
     assert terminal.process.wait(timeout=30) == ExitCode.INTERRUPTED
-    rows = json.loads(program.call("runs", "show", "last", "-o", "json").stdout)
+    rows = json.loads(program.here("runs", "show", "last", "-o", "json").stdout)
     assert [row["outcome"] for row in rows] == ["changed", "skipped"]

@@ -109,11 +109,11 @@ def test_backup_and_verify_while_a_push_writes(tmp_path: Path, lab_fleet: StartL
     try:
         for host, hold in zip(HOSTS, holds, strict=True):
             wait_until(lambda host=host: bool(program.lines(host, "steps")), host)  # type: ignore[misc]
-            done = program.call("runs", "backup", f"{host}.backup")
+            done = program.here("runs", "backup", f"{host}.backup")
             assert done.returncode == 0, done.stderr
             assert "1 runs" in done.stderr
-            assert program.call("runs", "verify").returncode == 0
-            second = program.call("runs", "resume", "last", "--yes")
+            assert program.here("runs", "verify").returncode == 0
+            second = program.here("runs", "resume", "last", "--yes")
             assert second.returncode == ExitCode.LOCK_HELD
             assert f" {process.pid}" in second.stderr
             hold.unlink()
@@ -122,7 +122,7 @@ def test_backup_and_verify_while_a_push_writes(tmp_path: Path, lab_fleet: StartL
         end(process)
     assert process.returncode == 0
     for host in HOSTS:
-        copy = program.call("runs", "verify", "--journal", f"{host}.backup", "-o", "json")
+        copy = program.here("runs", "verify", "--journal", f"{host}.backup", "-o", "json")
         assert copy.returncode == 0
         assert json.loads(copy.stdout)[0]["chain"] == "whole"
         assert program.lines(host, "steps") == ["one", "two"]

@@ -69,7 +69,7 @@ def _start(
 
 def _dropped(program: Program) -> str:
     """Which view was dropped, by the journal's account."""
-    told = program.call("runs", "show", "last").stdout.splitlines()
+    told = program.here("runs", "show", "last").stdout.splitlines()
     return "\n".join(line for line in told if " dropped: " in line)
 
 
@@ -82,7 +82,7 @@ def _finish(program: Program, process: subprocess.Popen[str]) -> int:
 
 def _see_done(program: Program) -> None:
     assert {host: program.lines(host, "steps") for host in HOSTS} == ONCE
-    (row,) = json.loads(program.call("runs", "list", "-o", "json").stdout)
+    (row,) = json.loads(program.here("runs", "list", "-o", "json").stdout)
     assert (row["state"], row["exit"]) == ("ended", 0)
 
 

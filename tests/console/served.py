@@ -171,9 +171,10 @@ class Served:
         trace: TracebackType | None,
     ) -> None:
         self.server.should_exit = True
-        self._thread.join(10)
+        self._thread.join(30)
         self._socket.close()
         self.shelf.close()
+        assert not self._thread.is_alive()
 
     def ask(self, path: str, form: Mapping[str, str] | None = None, **headers: str) -> Answer:
         """As the function `ask`."""
@@ -190,7 +191,7 @@ class Answer(NamedTuple):
 
 def ask(port: int, path: str, form: Mapping[str, str] | None = None, **headers: str) -> Answer:
     """One request on a connection of its own; `form` makes it a POST."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
         if form is None:

@@ -111,7 +111,7 @@ def test_only_looking_has_no_forms_and_takes_none(served: Served) -> None:
     assert "/act/" not in served.ask(f"/runs/{LIVE}").text
     assert served.ask(f"/act/drain?run={LIVE}").status == 404
     assert served.ask("/act/drain", {"run": LIVE, "number": "44"}).status == 404
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=30)
     connection.request("DELETE", "/")
     assert connection.getresponse().status == 405
     connection.close()
@@ -258,13 +258,12 @@ def test_open_streams_do_not_hold_up_the_server(world: World) -> None:
         assert all(answer.status == 200 for answer in answers)
         assert all(b"hello" in answer.readline() + answer.readline() for answer in answers)
         assert served.ask("/runs").status == 200
-        began_s = time.monotonic()
-    assert time.monotonic() - began_s < 2
+        served.server.config.timeout_graceful_shutdown = 600  # it is not that which ends them
     for one in listening:
         one.close()
 
 
-def _within(holds: object, seconds: float = 10.0) -> bool:
+def _within(holds: object, seconds: float = 30.0) -> bool:
     assert callable(holds)
     end_s = time.monotonic() + seconds
     while not holds():

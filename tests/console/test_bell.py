@@ -25,7 +25,7 @@ def test_a_reader_that_does_not_read_is_let_go() -> None:
 
     async def play() -> None:
         bell = Bell(lambda: 0)
-        await asyncio.wait_for(Stream(bell, send_s=0.05)({}, _never, stuck), 5)
+        await asyncio.wait_for(Stream(bell, send_s=0.05)({}, _never, stuck), 30)
         assert bell.streams == 0
 
     asyncio.run(play())
@@ -46,7 +46,7 @@ def test_a_change_rings_and_closing_ends_the_stream() -> None:
             if b"news" in heard[-1]:
                 bell.close()
 
-        await asyncio.wait_for(Stream(bell)({}, _never, take), 5)
+        await asyncio.wait_for(Stream(bell)({}, _never, take), 30)
 
     asyncio.run(play())
     assert sum(b"event: news" in one for one in heard) == 1
@@ -65,7 +65,7 @@ def test_a_reader_that_left_frees_its_place() -> None:
         async def take(message: Message) -> None:
             await asyncio.sleep(0)
 
-        await asyncio.wait_for(Stream(bell)({}, left, take), 5)
+        await asyncio.wait_for(Stream(bell)({}, left, take), 30)
         assert bell.streams == 0
 
     asyncio.run(play())
@@ -108,7 +108,7 @@ def test_what_is_written_right_after_the_hello_rings() -> None:
             if b"news" in heard[-1]:
                 bell.close()
 
-        await asyncio.wait_for(Stream(bell)({}, _never, take), 5)
+        await asyncio.wait_for(Stream(bell)({}, _never, take), 30)
 
     asyncio.run(play())
     assert any(b"event: news" in one for one in heard)

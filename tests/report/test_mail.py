@@ -47,17 +47,24 @@ class Box:
         return AuthResult(success=data.password == VALUES["mail"], handled=False)
 
 
-def _free_port() -> int:
-    """The server's library cannot take any port there is by itself."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+class Server(Controller):
+    """On whichever port is free, which nobody else can take meanwhile."""
+
+    def __init__(self, box: Box, **how: Any) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        port = self._listening.getsockname()[1]
+        super().__init__(box, hostname="127.0.0.1", port=port, ready_timeout=30.0, **how)
+
+    def _create_server(self) -> Any:
+        return self.loop.create_server(
+            self._factory_invoker, sock=self._listening, ssl=self.ssl_context
+        )
 
 
 def _mail(port: int, **how: Any) -> Channel:
     way = Mail(("ops@example.com", "ann@example.com"), "fleetctl@example.com", "localhost", port,
                **{"security": "none", **how})  # fmt: skip
-    return Channel("mail", ("finish",), way, 5.0)
+    return Channel("mail", ("finish",), way, 30.0)
 
 
 def _certificate(folder: Path) -> ssl.SSLContext:
@@ -88,11 +95,10 @@ def _certificate(folder: Path) -> ssl.SSLContext:
 def test_mail_has_the_first_line_as_its_subject() -> None:
     """Everybody named gets one mail with the whole text."""
     box = Box()
-    port = _free_port()
-    server = Controller(box, hostname="127.0.0.1", port=port)
+    server = Server(box)
     server.start()
     try:
-        deliver(_mail(port), "All verified: 44 hosts\n44 of 44", VALUES.__getitem__)
+        deliver(_mail(server.port), "All verified: 44 hosts\n44 of 44", VALUES.__getitem__)
     finally:
         server.stop()
     ((to, subject, text),) = box.mails
@@ -107,14 +113,13 @@ def test_a_password_goes_through_starttls_alone(
 ) -> None:
     """Logged in after the handshake; a certificate nobody trusts ends it before."""
     box = Box()
-    port = _free_port()
-    server = Controller(
-        box, hostname="127.0.0.1", port=port, tls_context=_certificate(tmp_path),
-        require_starttls=True, authenticator=box.admit, auth_required=True,
+    server = Server(
+        box, tls_context=_certificate(tmp_path), require_starttls=True, authenticator=box.admit,
+        auth_required=True,
     )  # fmt: skip
     server.start()
     try:
-        channel = _mail(port, security="starttls", user="fleet", password=PASSWORD)
+        channel = _mail(server.port, security="starttls", user="fleet", password=PASSWORD)
         with pytest.raises(DeliveryFailed, match="certificate verify failed"):
             deliver(channel, "hello", VALUES.__getitem__)
         assert box.users == []
@@ -135,5 +140,5 @@ def test_a_server_that_never_answers_is_left_to_itself() -> None:
         channel = Channel("mail", ("finish",), _mail(port).way, 0.1)
         told = Notifier(channel, VALUES.__getitem__, delays_s=(0.01,))
         told.send(Message("finish", ("done",)))
-        assert told.close(5)
+        assert told.close(30)
     assert told.failed[0].why == "no answer within 0.1 s"
