@@ -201,9 +201,7 @@ class RunView:
 
     def _host_began(self, record: r.HostBegan) -> None:
         view = self._host(record.phase, record.host)
-        if not view.attempt or view.settled is not None:  # a resume comes to who was left out
-            view.began_s = self.now_s
-        view.attempt, view.settled, view.note = record.attempt, None, ""
+        view.attempt, view.settled, view.note, view.began_s = record.attempt, None, "", self.now_s
 
     def _sent(self, record: r.SegmentSent) -> None:
         view = self._host(record.phase, record.host)
