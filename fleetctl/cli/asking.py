@@ -78,11 +78,15 @@ class Line:
 
 
 def ask_hosts(
-    scripts: Mapping[str, str], open_transport: Callable[[Sink], Transport], timeout_s: float
+    scripts: Mapping[str, str],
+    open_transport: Callable[[Sink], Transport],
+    timeout_s: float,
+    *,
+    within_s: float = math.inf,
 ) -> dict[str, Answer | None]:
     """As `Line.ask`, over connections made for this alone."""
     line = Line(open_transport)
     try:
-        return line.ask(scripts, timeout_s, last=True)
+        return line.ask(scripts, timeout_s, within_s=within_s, last=True)
     finally:
         line.close()

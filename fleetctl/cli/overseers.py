@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,9 @@ from fleetctl.cli.output import printable
 from fleetctl.inventory.model import Fleet
 
 ASK_TIMEOUT_S = 30.0
+WITHIN_S = 30.0
+"""Who has not answered by then, connecting included, is unknown: one host that hangs does not keep
+a person from what the others say."""
 UNPACKED_MOST = 16 << 20
 
 
@@ -67,11 +69,11 @@ class Overseers:
         do: str,
         timeout_s: float = ASK_TIMEOUT_S,
         *,
-        within_s: float = math.inf,
+        within_s: float | None = None,
         last: bool = False,
         **request: Any,
     ) -> dict[str, Told]:
-        """As `ask_overseers`; `within_s`, `last`: see `Line.ask`."""
+        """As `ask_overseers`; `within_s` (if not said, WITHIN_S), `last`: see `Line.ask`."""
         from fleetctl.cli.reach import reach
         from fleetctl.plan.adhoc import adhoc_plan
         from fleetctl.plan.render import render_step
@@ -86,6 +88,7 @@ class Overseers:
             assert isinstance(operation, Exec)
             scripts[host] = operation.act
         self._line = self._line or Line(reach(plan))
+        within_s = WITHIN_S if within_s is None else within_s
         answers = self._line.ask(scripts, timeout_s, within_s=within_s, last=last)
         return {host: told_by(answer) for host, answer in answers.items()}
 

@@ -29,6 +29,7 @@ from fleetctl.pools.specfiles import INSTANCES, SpecFiles, in_lines, safe
 from fleetctl.transport.protocol import Looked, Lost
 
 LOOK_TIMEOUT_S = 30.0
+CONNECT_MORE_S = 10.0
 NAMED_MOST = 3
 """Instances that are new or gone are named up to this many."""
 LINES_MOST = 40
@@ -109,7 +110,8 @@ class Looker:
             scripts[host] = operation.act
         from fleetctl.cli.reach import reach
 
-        answers = ask_hosts(scripts, reach(plan), LOOK_TIMEOUT_S)
+        within_s = LOOK_TIMEOUT_S + CONNECT_MORE_S
+        answers = ask_hosts(scripts, reach(plan), LOOK_TIMEOUT_S, within_s=within_s)
         return self._whole({host: _read(answer) for host, answer in answers.items()})
 
     def _whole(self, found: Mapping[str, Found | str]) -> dict[str, Found]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fleetctl.cli import poolnews, reach
+from fleetctl.cli import overseers, poolnews, reach
 from fleetctl.cli.overseers import Silent, told_by
 from fleetctl.cli.poolnews import PoolNews
 from fleetctl.cli.poolstatus import read
@@ -66,6 +66,15 @@ def test_a_host_that_hangs_does_not_make_the_others_old_news(
     assert time.monotonic() - began_s < 5
     told = read_cache(tmp_path, FLEET.name).hosts
     assert [told[host].silent for host in sorted(told)] == ["", "unknown", ""]
+
+
+def test_who_asks_for_once_is_told_what_the_others_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events, explanations and orders are not kept back by one host that hangs."""
+    _answering(monkeypatch, {"repo001": {"pools": 2}, "repo003": {"pools": 0}})
+    monkeypatch.setattr(overseers, "WITHIN_S", 0.2)
+    told = overseers.ask_overseers(FLEET, list(FLEET.hosts), "settled")
+    assert told["repo002"] == Silent("unknown", "no answer within its deadline")
+    assert [told["repo001"], told["repo003"]] == [{"pools": 2}, {"pools": 0}]
 
 
 def test_hosts_are_counted_as_they_are_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
