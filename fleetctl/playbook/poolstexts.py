@@ -132,7 +132,12 @@ def acting(request: Mapping[str, Any], settle_s: float = 0.0) -> str:
     return _joined(ASK, _THIS_RUN, f"ask {_sh_word(whole)}")
 
 
-FORESEEN = frozenset(("hibernate", "wake", "pause", "drain", "resume", "retry", "scale", "restart"))
+FORESEEN = frozenset(
+    (
+        *("hibernate", "wake", "pause", "drain", "resume", "retry", "scale", "restart"),
+        "reload",
+    )
+)
 """Requests of which an overseer can tell beforehand whether they would change something."""
 
 

@@ -241,6 +241,8 @@ def test_a_second_time_is_nothing_to_do(program: Program, overseer: Host) -> Non
     assert "nothing to do" not in done.stdout
     done = program.here("pools", "scale", "--reset", "runs/task", "--yes")
     assert done.stdout == "1 host, 1 running; nothing to do\n", done.stderr
+    done = program.here("pools", "reload", "--yes")
+    assert done.stdout.endswith("; nothing to do\n"), done.stdout
 
 
 def _asked(program: Program, *words: str) -> Result:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from fleetctl.pools.overseer import foresight, headway, holds, orders, standing
+from fleetctl.pools.overseer import foresight, headway, holds, orders, specs, standing
+from fleetctl.pools.overseer.pools import GONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +68,31 @@ def settled(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> dict
         if asked.get("until_s"):  # by the clock on the wall
             asked = {**asked, "until_in_s": float(asked["until_s"]) - time.time()}
         told["foreseen"] = foresight.foreseen(overseer.core, pools, asked, time.monotonic())
+        if asked.get("do") == "reload":
+            told["foreseen"].update(_unread(overseer))
     return told
+
+
+def _unread(overseer: Overseer) -> dict[str, int]:
+    """How many pools and sources of work the specs on the disk would change; a mistake in them is
+    for the reload itself to tell."""
+    try:
+        found = specs.read(overseer.specs_folder)
+    except specs.SpecError:
+        return {}
+    known = {
+        p.name: p.kind.generation for p in overseer.core.book.pools.values() if p.intent != GONE
+    }
+    wanted = {name: kind.generation for name, kind in found.pools.items()}
+    count = sum(known.get(name) != wanted.get(name) for name in {*known, *wanted})
+    sources = {*overseer.lookouts, *found.attention}
+    return {"needed": count + sum(not _same(overseer, found, name) for name in sources)}
+
+
+def _same(overseer: Overseer, found: specs.Specs, name: str) -> bool:
+    """Whether a source of work is watched already as it is to be."""
+    lookout, wanted = overseer.lookouts.get(name), found.attention.get(name)
+    return lookout is not None and wanted is not None and lookout.watches(wanted)
 
 
 def _wanted(overseer: Overseer, request: dict[str, Any], chosen: Chosen) -> list[Pool]:

@@ -262,7 +262,13 @@ def test_specs_with_a_mistake_change_nothing(live: Host) -> None:
     ):
         live.ask("reload")
     assert live.pids() == kept | changed
+    assert "needed" not in live.ask("settled", of={"do": "reload"})["foreseen"]
+    more = [*groups, {"names": ["i2"], "kinds": ["task"]}]
+    for made, needed in ((groups, 0), (more, 1), ([], 2)):
+        live.write(kind=kinds, instances=made)
+        assert live.ask("settled", of={"do": "reload"})["foreseen"]["needed"] == needed
     live.write(kind={**kinds, "other": {**kinds["other"], "max": 2}}, instances=groups)
+    assert live.ask("settled", of={"do": "reload"})["foreseen"]["needed"] == 1
     assert live.ask("reload") == {"added": 0, "changed": 1, "removed": 0, "same": 1}
     live.until(lambda: len(live.pids("i1/other") - changed) == 1)
     assert live.pids("i1/task") == kept
