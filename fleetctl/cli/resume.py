@@ -17,6 +17,7 @@ from fleetctl.cli.gathering import gather
 from fleetctl.cli.journal import journal_option, open_journal
 from fleetctl.cli.lock import carry_option, lease_option
 from fleetctl.cli.output import output_option, tell
+from fleetctl.cli.overtaken import heed
 from fleetctl.cli.picture import hosts_word
 from fleetctl.cli.recap import accounted
 from fleetctl.cli.schedule import read_slot, window_option
@@ -102,6 +103,7 @@ def resume(run: str, yes: bool, how: Resuming) -> ExitCode:
         tell(accounted(account.view))
         if hosts:
             tell(f"to do: {hosts_word(len(hosts))}: {fold(hosts)}")
+            heed(account.view, opened.live(account.view.plan.fleet), hosts, yes)
             confirm(len(hosts), yes)
         else:
             tell("to do: gates not answered yet, and its end")

@@ -161,10 +161,12 @@ def unaccounted_lines(accounting: Accounting) -> Iterator[str]:
             "ask them: fleetctl status"
         )  # fmt: skip
     for run, held in accounting.held_back.items():
+        # Who deployed here since is not to be undone by a run that was before it.
+        resume = "" if accounting.read else f"fleetctl runs resume {run}, or "
         yield (
             f"{held.pools:,} {'pool' if held.pools == 1 else 'pools'} held back by run {run}: "
             f"{fold(held.hosts)} ({len(held.hosts)}); "
-            f"fleetctl runs resume {run}, or fleetctl pools release {run}"
+            f"{resume}fleetctl pools release {run}"
         )
 
 
