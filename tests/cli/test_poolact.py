@@ -205,6 +205,7 @@ def test_by_hand_the_busy_finish_first_unless_one_says_now(
     done = program.here(*words, "--now")
     assert "interrupts on repo001: runs/task" in done.stderr
     assert done.stdout == "1 host, 1 pool asleep, 1 paused\n"
+    overseer.rows("DELETE FROM task")
     told = program.here("runs", "list", "--output", "json")
     assert "pools hibernate */task: quiet please" in json.dumps(json.loads(told.stdout)[0])
 

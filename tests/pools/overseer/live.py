@@ -18,7 +18,15 @@ from fleetctl.pools.local import Overseer
 from fleetctl.pools.packing import pack
 
 TASKMASTER = Path(__file__).parent / "daemons" / "taskmaster.py"
-WITHIN_S = 20.0
+WITHIN_S = 60.0
+PATCHED = """
+import sys
+sys.path.insert(0, {program!r})
+from fleetctl.pools.overseer import loop
+from fleetctl.pools.overseer.entry import main
+{patch}
+sys.exit(main())
+"""
 SCHEMA = """
 PRAGMA journal_mode = WAL;
 CREATE TABLE task (id INTEGER PRIMARY KEY, instance TEXT, what TEXT, tries INTEGER DEFAULT 0,
@@ -47,9 +55,10 @@ class Host:
         """The specs, as JSON."""
         (self.specs / "all.json").write_text(json.dumps(tables))
 
-    def start(self, *, env: dict[str, str] | None = None) -> None:
-        """Start the overseer and see it answer."""
-        command = [self.python, "-I", "-S", str(self.program)]
+    def start(self, *, env: dict[str, str] | None = None, patch: str = "") -> None:
+        """Start the overseer, with a line that changes what it is, and see it answer."""
+        begin = ["-c", PATCHED.format(program=str(self.program), patch=patch)]
+        command = [self.python, "-I", "-S", *(begin if patch else [str(self.program)])]
         command += ["--home", str(self.home), "--specs", str(self.specs)]
         with (self.home.parent / "overseer.err").open("ab") as errors:
             self.process = subprocess.Popen(
@@ -104,9 +113,11 @@ class Host:
         return errors
 
     def events(self) -> list[dict[str, Any]]:
-        """Every event of the log."""
-        lines = (self.home / "events.jsonl").read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        """Every event of the log, as far as it is written; none while it is begun anew."""
+        with contextlib.suppress(FileNotFoundError):
+            lines = (self.home / "events.jsonl").read_text().splitlines(keepends=True)
+            return [json.loads(line) for line in lines if line.endswith("\n")]
+        return []
 
     def kill(self) -> None:
         """kill -9 of the overseer alone."""
@@ -119,7 +130,7 @@ class Host:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(25)
+                self.process.wait(40)
             except subprocess.TimeoutExpired:
                 self.kill()
         mark = f"FLEETCTL_OVERSEER={self.home}".encode()
@@ -133,7 +144,7 @@ class Host:
     def open_queue(self) -> sqlite3.Connection:
         """The queue's database, made on first use."""
         new = not self.database.exists()
-        connection = sqlite3.connect(self.database, timeout=20.0, isolation_level=None)
+        connection = sqlite3.connect(self.database, timeout=60.0, isolation_level=None)
         if new:
             connection.executescript(SCHEMA)
         return connection
@@ -153,9 +164,10 @@ class Host:
         with contextlib.closing(self.open_queue()) as database:
             return list(database.execute(query))
 
-    def taskmaster(self, **more: Any) -> dict[str, Any]:
-        """A kind that takes tasks from the queue."""
+    def taskmaster(self, lease_s: float = 60.0, **more: Any) -> dict[str, Any]:
+        """A kind that takes tasks from the queue; nobody else gets one before its lease is over."""
         command = [sys.executable, "-I", "-S", str(TASKMASTER), str(self.database), "{instance}"]
+        command.append(str(lease_s))
         return {"command": command, "down_after": 0.3, "stop_grace": 2, **more}
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import getpass
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from bench.mariadb import Server
 from fleetctl.pools.overseer import specs
 from tests.pools.overseer.live import TASKMASTER, Host, host
 
@@ -86,69 +84,48 @@ def test_a_daemon_in_another_language_works_and_sleeps(live: Host, program: str,
     assert "died" not in moves
 
 
-@contextlib.contextmanager
-def _mariadb(folder: Path) -> Iterator[list[str]]:
-    """A server on a socket of its own; the client's words to reach it."""
-    data, sock = folder / "data", folder / "sock"
-    user = getpass.getuser()
-    words = ["--no-defaults", f"--datadir={data}", f"--user={user}"]
-    install = ["mariadb-install-db", *words, "--auth-root-authentication-method=normal"]
-    subprocess.run(install, check=True, capture_output=True)
-    server = subprocess.Popen(
-        ["mariadbd", *words, f"--socket={sock}", "--skip-networking", f"--pid-file={folder}/pid"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    client = ["mariadb", "--no-defaults", f"--socket={sock}", "--user=root"]
-    try:
-        end = time.monotonic() + 30
-        while subprocess.run(
-            [*client, "-e", "SELECT 1"], capture_output=True, check=False
-        ).returncode:
-            assert time.monotonic() < end
-            time.sleep(0.1)
-        yield client
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-@pytest.mark.skipif(
-    shutil.which("mariadbd") is None or shutil.which("mariadb-install-db") is None,
-    reason="MariaDB's server is not installed",
-)
 def test_the_shared_list_in_mariadb_wakes_a_pool_within_its_second(
-    live: Host, tmp_path_factory: pytest.TempPathFactory
+    live: Host, mariadb_server: Server
 ) -> None:
     """One client and one connection for the whole host; a row is enough, and so is its next number.
     When the server is gone the sleepers sleep, and wake again with it."""
-    folder = tmp_path_factory.mktemp("m")
-    with _mariadb(folder) as client:
-        table = "CREATE TABLE x.attention (instance VARCHAR(64), kind VARCHAR(64),"
-        table += " seq BIGINT, claimable INT, PRIMARY KEY (instance, kind))"
-        subprocess.run([*client, "-e", f"CREATE DATABASE x; {table}"], check=True)
-        wrapper = folder / "bin" / "mariadb"
-        wrapper.parent.mkdir()
-        wrapper.write_text(f'#!/bin/sh\nexec /usr/bin/{" ".join(client)} "$@"\n')
-        wrapper.chmod(0o755)
-        command = ["env", f"PATH={wrapper.parent}:/usr/bin:/bin"]
-        command += [str(KINDS / "watch-mariadb.sh"), "x", "0.3"]
-        live.write(
-            kind={"task": live.taskmaster(at_start="asleep", queue="q")},
-            instances=[{"names": ["i[1-50]"], "kinds": ["task"]}],
-            attention={"q": {"command": command}},
+    table = "CREATE TABLE looked_at.attention (instance VARCHAR(64), kind VARCHAR(64),"
+    table += " seq BIGINT, claimable INT, PRIMARY KEY (instance, kind))"
+    mariadb_server.do("DROP DATABASE IF EXISTS looked_at", "CREATE DATABASE looked_at", table)
+    wrapper = live.specs.parent / "bin" / "mariadb"
+    wrapper.parent.mkdir()
+    reach = f"--no-defaults --socket={mariadb_server.socket} --user=root"
+    wrapper.write_text(f'#!/bin/sh\nexec /usr/bin/mariadb {reach} "$@"\n')
+    wrapper.chmod(0o755)
+    command = ["env", f"PATH={wrapper.parent}:/usr/bin:/bin"]
+    command += [str(KINDS / "watch-mariadb.sh"), "looked_at", "0.3"]
+    live.write(
+        kind={"task": live.taskmaster(at_start="asleep", queue="q")},
+        instances=[{"names": ["i[1-50]"], "kinds": ["task"]}],
+        attention={"q": {"command": command}},
+    )
+    live.start()
+    for seq, name in ((1, "i7"), (2, "i7"), (1, "i9")):
+        live.put(name)
+        mariadb_server.do(
+            f"REPLACE INTO looked_at.attention VALUES ('{name}', 'task', {seq}, NULL)"
         )
-        live.start()
-        for seq, name in ((1, "i7"), (2, "i7"), (1, "i9")):
-            live.put(name)
-            row = f"REPLACE INTO x.attention VALUES ('{name}', 'task', {seq}, NULL)"
-            subprocess.run([*client, "-e", row], check=True)
-            live.until(lambda: not live.open_tasks())
-            live.until_state(f"{name}/task", "HIBERNATING")
-        starts = [e["p"] for e in live.events() if e.get("to") == "starting"]
-        assert starts == ["i7/task", "i7/task", "i9/task"]
+        live.until(lambda: not live.open_tasks())
+        live.until_state(f"{name}/task", "HIBERNATING")
+    starts = [e["p"] for e in live.events() if e.get("to") == "starting"]
+    assert starts == ["i7/task", "i7/task", "i9/task"]
+    clients = "SELECT id FROM information_schema.processlist WHERE db = 'looked_at'"
+    ((client,),) = mariadb_server.do(clients)
+    reachable = wrapper.read_text()
+    wrapper.write_text("#!/bin/sh\nexit 1\n")  # as if the server were gone
+    mariadb_server.do(f"KILL {client}")
     live.until(lambda: live.ask("status")["overseer"]["lookouts_failing"] == 1)
     assert live.ask("status")["counts"] == {"HIBERNATING": 50}
+    live.put("i8")
+    mariadb_server.do("REPLACE INTO looked_at.attention VALUES ('i8', 'task', 1, NULL)")
+    wrapper.write_text(reachable)
+    live.until(lambda: not live.open_tasks())
+    mariadb_server.do("DROP DATABASE looked_at")
 
 
 def test_the_shipped_specs_are_good(tmp_path: Path) -> None:

@@ -161,7 +161,14 @@ def test_when_the_new_one_does_not_come_up_the_old_one_works_again(
     broken.write_text("import sys\nsys.exit('it is broken')\n")
     monkeypatch.setattr(laying, "_OWN", str(broken))
     monkeypatch.setattr(laying, "VERSION", "another")
-    monkeypatch.setattr(laying, "SETTLED_S", 1.0)
+    settled = laying._settled
+
+    def hastily(home: str, specs: str) -> dict[str, Any]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(laying, "SETTLED_S", 0.5)
+            return settled(home, specs)
+
+    monkeypatch.setattr(laying, "_settled", hastily)
     with pytest.raises(Trouble, match=r"(?s)overseer .*; the overseer that was there works again$"):
         place.lay(**unit, specs="2", reserve=20.0)
     monkeypatch.setattr(laying, "VERSION", version())

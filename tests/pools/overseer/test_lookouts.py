@@ -36,7 +36,7 @@ def _started(command: list[str], folder: Path) -> Lookout:
 
 def _said(lookout: Lookout, enough: int) -> list[Notice]:
     notices: list[Notice] = []
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while len(notices) < enough and time.monotonic() < end:
         notices += lookout.read(time.monotonic())
         time.sleep(0.005)
@@ -65,7 +65,7 @@ def test_one_that_ends_is_started_later_and_later(tmp_path: Path) -> None:
     lookout = _started(["sh", "-c", "exit 1"], tmp_path)
     rests = []
     for _ in range(3):
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         while lookout.pipe >= 0 and time.monotonic() < end:
             lookout.read(100.0)
         rests.append(round(lookout.start_at - 100.0))

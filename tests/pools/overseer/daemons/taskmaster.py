@@ -1,6 +1,6 @@
 """A daemon that really takes tasks from a queue in SQLite, and sleeps when it is empty.
 
-    taskmaster.py DATABASE INSTANCE
+    taskmaster.py DATABASE INSTANCE LEASE_S
 
 A task says what is to be done: `ok`, `slow`, `throw`, `poison` (throws at every try), `hang`.
 """
@@ -17,17 +17,15 @@ sys.path.insert(0, str(Path(__file__).parents[4] / "fleetctl" / "pools" / "snipp
 
 from overseen import Overseen  # type: ignore[import-not-found,unused-ignore]
 
-LEASE_S = 5.0
 
-
-def take(database: sqlite3.Connection, instance: str) -> tuple[int, str] | None:
+def take(database: sqlite3.Connection, instance: str, lease_s: float) -> tuple[int, str] | None:
     """Lease one task, as one step."""
     now = time.time()
     row: tuple[int, str] | None = database.execute(
         "UPDATE task SET leased_until = ?, tries = tries + 1 WHERE id = ("
         " SELECT id FROM task WHERE instance = ? AND done_at IS NULL AND leased_until <= ?"
         " ORDER BY tries, id LIMIT 1) RETURNING id, what",
-        (now + LEASE_S, instance, now),
+        (now + lease_s, instance, now),
     ).fetchone()
     return row
 
@@ -49,9 +47,9 @@ def work(database: sqlite3.Connection, task: int, what: str) -> None:
     database.execute("UPDATE task SET done_at = ? WHERE id = ?", (time.time(), task))
 
 
-def main(path: str, instance: str) -> None:
+def main(path: str, instance: str, lease_s: str) -> None:
     """Take tasks for ever, or until there are none for a while."""
-    database = sqlite3.connect(path, timeout=20.0, isolation_level=None)
+    database = sqlite3.connect(path, timeout=60.0, isolation_level=None)
     overseer = Overseen()
     overseer.ready()
 
@@ -60,7 +58,7 @@ def main(path: str, instance: str) -> None:
         return database.execute(query, (instance, time.time())).fetchone() is not None
 
     while True:
-        task = take(database, instance)
+        task = take(database, instance, float(lease_s))
         if task is not None:
             overseer.busy(str(task[0]))
             work(database, *task)
@@ -72,4 +70,4 @@ def main(path: str, instance: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:4])
