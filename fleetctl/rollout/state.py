@@ -64,9 +64,9 @@ class RunState:
         self.chosen: set[tuple[str, str]] = set()
         """With `only_failed`: the (phase, host) that are tried again."""
         self.told: Mapping[str, str] = {}
+        """Host -> what a person says of its unknown step, in this leg."""
         self.told_items: dict[str, dict[str, str]] = {}
         """Host -> item, or empty for all of them -> what a person says of the unknown ones."""
-        """Host -> what a person says of its unknown step, in this leg."""
         self.owing: dict[tuple[str, str], None] = {}
         """The (phase, host) settled that are owed something; nothing begins before it is done."""
         self.stop: r.StopOrdered | None = None
