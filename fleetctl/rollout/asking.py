@@ -54,11 +54,11 @@ def _ask_later(desk: Desk, run: HostRun, detail: str) -> None:
     after_s = backoff_s(
         patience.ask_delay_s, 2.0, patience.ask_delay_max_s, asking.lost, luck
     )  # fmt: skip
-    _plan(desk, run, after_s)
+    _plan(desk, run, after_s, asking.lost + 1)
 
 
-def _plan(desk: Desk, run: HostRun, after_s: float) -> None:
-    desk.record(RetryPlanned(run.phase, run.host, after_s, "ask"))
+def _plan(desk: Desk, run: HostRun, after_s: float, try_no: int = 1) -> None:
+    desk.record(RetryPlanned(run.phase, run.host, after_s, "ask", try_no=try_no))
     desk.set_timer(("ask", run.phase, run.host), after_s)
 
 

@@ -180,6 +180,17 @@ def test_a_host_that_does_not_answer_a_kill_is_unknown_in_time(make_sim: MakeSim
     assert sim.world.hosts["web001"].acts == {"one": 1}
 
 
+def test_asks_that_are_lost_are_counted(make_sim: MakeSim) -> None:
+    """A person sees how often a silent host was asked: the tries go up to the last but one."""
+    script = Script()
+    script.mishap = lambda order: "cut after" if isinstance(order, RunSegment) else "unsent"
+    sim = make_sim(a_plan(a_phase([HOSTS[:1]], [a_step("one")])), script)
+    assert sim.push().accounts.outcomes[Outcome.UNKNOWN] == 1
+    asked = [one.try_no for one in sim.records() if isinstance(one, r.RetryPlanned)]
+    assert asked == list(range(2, len(asked) + 2))
+    assert len(asked) > 3
+
+
 def test_a_newer_run_fences_this_one_off(make_sim: MakeSim) -> None:
     """A host that obeys a newer run is not touched, and the whole run ends with 7."""
     sim = make_sim(one_by_one(Budget(0)))
