@@ -30,9 +30,11 @@ take() {
   export FLEETCTL_DAEMON
 }
 now() { date +%s; }
+# Whole seconds: what began at the end of one has one more, so that it gets as long as was promised.
+until_s() { printf '%s\n' "$(($(now) + $1 + 1))"; }
 nap() { sleep 0.3 2>/dev/null || sleep 1; }
 gone() {
-  deadline=$(($(now) + $within))
+  deadline=$(until_s "$within")
   while running; do
     [ "$(now)" -lt "$deadline" ] || fail "$daemon still runs $within s after it was told to stop"
     nap
@@ -44,7 +46,7 @@ stop_it() {
 }
 begin_it() { start_daemon || fail "$daemon: the command to start it ended with exit status $?"; }
 await_up() {
-  deadline=$(($(now) + $within + $stable)) since=
+  deadline=$(until_s "$(($within + $stable))") since=
   while :; do
     asked=$(now) # before looking: on a busy host it may have ended since it was seen
     if running && is_up; then
@@ -56,7 +58,7 @@ await_up() {
       given_up && fail "$daemon has failed" "$(last_words)"
       [ "$(now)" -lt "$deadline" ] || fail "$daemon is not up after $within s" "$(last_words)"
     fi
-    [ -z "$since" ] || [ "$(now)" -lt "$(($deadline + $stable + 1))" ] \
+    [ -z "$since" ] || [ "$(now)" -lt "$(($deadline + $stable))" ] \
       || fail "$daemon does not stay up for $stable s" "$(last_words)"
     nap
   done
@@ -168,7 +170,7 @@ done
 """
 
 REPORT = r"""
-deadline=$(($(now) + $within))
+deadline=$(until_s "$within")
 said() {
   answer=$(running_release) || :
   answer=${answer##*"
