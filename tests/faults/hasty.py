@@ -9,11 +9,11 @@ import functools
 
 from fleetctl.cli.main import main
 from fleetctl.rollout import patience, reducer
-from fleetctl.transport import dispatch, roads, session, sshlogin
+from fleetctl.transport import dispatch, roads, session
 
 if __name__ == "__main__":
     shorter = functools.partial(
-        session.Patience, open_s=4.0, grace_s=4.0, silence_s=1.0, answer_s=1.0, lock_s=5.0
+        session.Patience, open_s=10.0, grace_s=10.0, silence_s=1.0, answer_s=4.0
     )
     vars(dispatch)["Patience"] = shorter
     fewer = functools.partial(
@@ -23,5 +23,4 @@ if __name__ == "__main__":
     )  # fmt: skip
     vars(reducer)["Patience"] = fewer
     vars(roads)["_CONNECT_TRIES"] = 2
-    vars(sshlogin)["_LOGIN_FACTOR"] = 2.0
     main()

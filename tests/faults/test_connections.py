@@ -6,7 +6,6 @@ the budget is spent, the exit code says which, and once it is mended each effect
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,6 @@ from tests.faults.sick import BEGUN, HOSTS, ONCE, SICK, Ward
 from tests.labfixture import StartLab
 
 pytestmark = pytest.mark.slow
-SOON_S = 12.0
-"""An undisturbed push takes about one second, on a busy machine a few."""
 
 
 @pytest.fixture(params=["embedded", pytest.param("openssh", marks=pytest.mark.openssh)])
@@ -38,9 +35,10 @@ BEFORE = {
 def test_a_host_that_cannot_be_reached(ward: Ward, fault: str) -> None:
     """Unreachable with the reason; nothing was sent to it, so the mended host begins anew."""
     ward.lab.fault(SICK, fault)
-    began_s = time.monotonic()
+    if fault == "hang":
+        ward.give_up_soon()
     process = ward.start("push", "push.yaml")
-    ward.sound_is_done_within(SOON_S, began_s)
+    ward.sound_is_done()
     code, told = ward.finish(process)
     assert code == ExitCode.STOPPED, told
     assert ward.rows()[SICK]["outcome"] == "unreachable"
@@ -55,7 +53,7 @@ def test_a_connection_cut_in_mid_step_is_no_loss(ward: Ward) -> None:
     process = ward.start("push", "push.yaml")
     ward.at_work()
     ward.lab.fault(SICK, "cut")
-    ward.sound_is_done_within(SOON_S, time.monotonic())
+    ward.sound_is_done()
     ward.hold.unlink()
     code, told = ward.finish(process)
     assert code == 0, told
@@ -66,10 +64,11 @@ def test_a_connection_cut_in_mid_step_is_no_loss(ward: Ward) -> None:
 
 def test_a_host_frozen_in_mid_step_is_unknown(ward: Ward) -> None:
     """Its sshd is stopped: nobody knows, the code is 3; thawed, its own record tells the truth."""
+    ward.give_up_soon()
     process = ward.start("push", "push.yaml")
     ward.at_work()
     ward.lab.fault(SICK, "freeze")
-    ward.sound_is_done_within(SOON_S, time.monotonic())
+    ward.sound_is_done()
     code, told = ward.finish(process)
     assert code == ExitCode.UNKNOWN, told
     assert ward.outcomes()[SICK] == "unknown"

@@ -13,7 +13,9 @@ import asyncssh
 from tests.labfixture import RunningLab
 
 T = TypeVar("T")
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
+UNTIL_GO = "while [ ! -e go ]; do sleep 0.05; done"
+"""A command's text that lasts until a file `go` is in the home."""
 
 
 async def connect(lab: RunningLab, host: str, **options: object) -> asyncssh.SSHClientConnection:
@@ -63,7 +65,7 @@ def run(
     return within_deadline(work)
 
 
-def banner(lab: RunningLab, host: str, timeout_s: float = 5.0) -> bytes:
+def banner(lab: RunningLab, host: str, timeout_s: float = 30.0) -> bytes:
     """The first line the host says; raises OSError (refused, TimeoutError)."""
     with socket.create_connection((lab.address(host), lab.port), timeout=timeout_s) as sock:
         return sock.recv(256)

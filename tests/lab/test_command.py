@@ -20,7 +20,7 @@ def _fleetctl(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k != "FLEETCTL_INVENTORY"}
     return subprocess.run(
         [sys.executable, "-c", "from fleetctl.cli.main import main; main()", *words],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False,
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
 

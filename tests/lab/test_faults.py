@@ -10,7 +10,7 @@ import pytest
 
 from fleetctl.base.errors import UsageError
 from fleetctl.lab.openssh import find_sshd
-from tests.lab.clients import banner, connect, connected, run, within_deadline
+from tests.lab.clients import UNTIL_GO, banner, connect, connected, run, within_deadline
 from tests.labfixture import RunningLab, StartLab
 
 SERVERS = [
@@ -33,14 +33,19 @@ def any_lab(module_lab_fleet: StartLab, request: pytest.FixtureRequest) -> Runni
 
 @pytest.fixture
 def lab(any_lab: RunningLab) -> RunningLab:
-    """Both servers; every fault is taken back before each test."""
+    """Both servers; every fault is taken back before each test, and so is the word to go on."""
     any_lab.clear("*")
+    (any_lab.home("db001") / "go").unlink(missing_ok=True)
     return any_lab
 
 
 @pytest.fixture(scope="module")
 def embedded(module_lab_fleet: StartLab) -> RunningLab:
     return module_lab_fleet({"db": ["db001"]})
+
+
+def _let_go(lab: RunningLab) -> None:
+    (lab.home("db001") / "go").touch()
 
 
 def _is_silent(lab: RunningLab) -> bool:
@@ -82,14 +87,14 @@ def test_freeze_stops_the_answers_and_not_the_command(lab: RunningLab) -> None:
     async def work() -> None:
         async with connected(lab, "db001") as connection:
             process = await connection.create_process("read go; touch reached; echo done")
-            await asyncio.sleep(0.2)
             process.stdin.write("go\n")
             while not (lab.home("db001") / "reached").exists():
                 await asyncio.sleep(0.01)
             assert await process.stdout.readline() == "done\n"
-            slow = await connection.create_process("sleep 0.3; touch later; echo thawed")
-            await asyncio.sleep(0.1)
+            slow = await connection.create_process(f"echo up; {UNTIL_GO}; touch later; echo thawed")
+            assert await slow.stdout.readline() == "up\n"
             lab.fault("db001", "freeze")
+            _let_go(lab)
             while not (lab.home("db001") / "later").exists():
                 await asyncio.sleep(0.01)
             with pytest.raises(TimeoutError):
@@ -106,13 +111,12 @@ def test_cut_drops_the_connection_and_not_the_command(lab: RunningLab) -> None:
 
     async def work() -> None:
         connection = await connect(lab, "db001")
-        process = await connection.create_process("echo go; sleep 0.5; touch outlived")
-        assert await process.stdout.readline() == "go\n"
-        began = time.monotonic()
+        process = await connection.create_process(f"echo up; {UNTIL_GO}; touch outlived")
+        assert await process.stdout.readline() == "up\n"
         lab.fault("db001", "cut")
         await connection.wait_closed()
-        assert time.monotonic() - began < 3
         assert not (lab.home("db001") / "outlived").exists()
+        _let_go(lab)
         while not (lab.home("db001") / "outlived").exists():
             await asyncio.sleep(0.01)
 
@@ -125,8 +129,9 @@ def test_a_full_disk_fails_writes_and_kills_nobody(lab: RunningLab) -> None:
 
     async def work() -> None:
         async with connected(lab, "db001") as connection:
-            running = await connection.create_process("read go; cat /etc/passwd > full; echo $?")
-            await asyncio.sleep(0.2)
+            text = "echo up; read go; cat /etc/passwd > full; echo $?"
+            running = await connection.create_process(text)
+            assert await running.stdout.readline() == "up\n"
             lab.fault("db001", "full-disk")
             running.stdin.write("go\n")
             assert await running.stdout.readline() == "1\n"
@@ -199,8 +204,8 @@ def test_slow_adds_latency_and_bounds_the_rate(embedded: RunningLab) -> None:
             return trip, time.monotonic() - began
 
     trip, transfer = within_deadline(work)
-    assert 0.4 <= trip < 2.0
-    assert 1.0 <= transfer < 4.0
+    assert trip >= 0.4
+    assert transfer >= 1.0
 
 
 def test_cut_after_login_hits_every_connection(embedded: RunningLab) -> None:
@@ -209,12 +214,12 @@ def test_cut_after_login_hits_every_connection(embedded: RunningLab) -> None:
     embedded.fault("db001", "cut", after="300ms")
 
     async def work() -> float:
+        began = time.monotonic()  # before the login, however late we are told of that
         connection = await connect(embedded, "db001")
-        began = time.monotonic()
         await connection.wait_closed()
         return time.monotonic() - began
 
-    assert 0.2 < within_deadline(work) < 2.0
+    assert within_deadline(work) >= 0.3
     embedded.clear("*")
 
 

@@ -21,7 +21,11 @@ from tests.labfixture import StartLab, a_fleet, start_lab
 
 pytestmark = pytest.mark.slow
 
-_RUNAWAYS = "(setsid sleep 300 >/dev/null 2>&1 &) ; env -i setsid -f sleep 301 >/dev/null 2>&1"
+# Lengths nobody else on this machine sleeps for.
+_LEFT, _WIPED, _LATE = (f"{seconds}.{os.getpid():07d}" for seconds in (300, 301, 302))
+_RUNAWAYS = (
+    f"(setsid sleep {_LEFT} >/dev/null 2>&1 &) ; env -i setsid -f sleep {_WIPED} >/dev/null 2>&1"
+)
 
 
 def _runs(command: str) -> bool:
@@ -38,12 +42,12 @@ def test_down_ends_every_process(lab_fleet: StartLab) -> None:
     """Processes that left their session, or wiped their environment, end with the lab too."""
     lab = lab_fleet({"db": ["db001"]})
     run(lab, "db001", _RUNAWAYS)
-    assert _runs("sleep\x00300\x00")
-    assert _runs("sleep\x00301\x00")
+    assert _runs(f"sleep\0{_LEFT}\0")
+    assert _runs(f"sleep\0{_WIPED}\0")
     down(lab.layout)
     assert find_marked(lab.state.id) == {}
-    assert not _runs("sleep\x00300\x00")
-    assert not _runs("sleep\x00301\x00")
+    assert not _runs(f"sleep\0{_LEFT}\0")
+    assert not _runs(f"sleep\0{_WIPED}\0")
 
 
 def test_addresses_another_lab_took_meanwhile_are_left_to_it(
@@ -67,11 +71,11 @@ def test_addresses_another_lab_took_meanwhile_are_left_to_it(
 def test_down_cleans_up_after_a_killed_keeper(lab_fleet: StartLab) -> None:
     """When the keeper itself was killed, `down` still finds what it left."""
     lab = lab_fleet({"db": ["db001"]})
-    run(lab, "db001", "setsid -f sleep 302 >/dev/null 2>&1")
+    run(lab, "db001", f"setsid -f sleep {_LATE} >/dev/null 2>&1")
     os.kill(int(lab.layout.pid.read_text()), signal.SIGKILL)
     assert down(lab.layout) >= 1
     assert find_marked(lab.state.id) == {}
-    assert not _runs("sleep\x00302\x00")
+    assert not _runs(f"sleep\0{_LATE}\0")
     with pytest.raises(NotRunning):
         describe(lab.layout)
 

@@ -17,7 +17,7 @@ from fleetctl.releases.store import ReleaseStore
 
 SHELLS = {"dash": ["dash"], "busybox": ["busybox", "sh"], "bash": ["bash", "--posix"]}
 OF_AUTHORS = ["cat"]
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 @dataclass

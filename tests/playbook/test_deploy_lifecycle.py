@@ -283,7 +283,7 @@ def test_a_reader_never_finds_current_missing(host: DeployHost, tmp_path: Path) 
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        for number in range(60):
+        for number in range(20):
             assert host.step(switches[number % 2]) == "acted"
     finally:
         stop.set()

@@ -49,7 +49,7 @@ class Desk:
         done = subprocess.run(
             [*self.shell, "-c", filled],
             env={"PATH": "/usr/bin:/bin", "FLEETCTL_RUN": under, "FLEETCTL_RUN_ID": run},
-            capture_output=True, text=True, timeout=20, check=False,
+            capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         return done.returncode, done.stderr
 

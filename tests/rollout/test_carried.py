@@ -71,7 +71,7 @@ def test_the_later_leg_has_the_word_once_it_got_to_its_own_records() -> None:
 def _say(home: Path, text: str) -> bytes:
     environ = {**os.environ, "HOME": str(home), "FLEETCTL_HOME": str(home / "f")}
     done = subprocess.run(["sh"], input=text.encode(), env=environ, capture_output=True,
-                          timeout=20, check=False)  # fmt: skip
+                          timeout=60, check=False)  # fmt: skip
     return done.stdout
 
 

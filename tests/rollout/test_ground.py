@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fleetctl.base.errors import LockHeld, Unreachable
 from fleetctl.playbook.operations import Exec
 from fleetctl.rollout.controls import Command
-from fleetctl.rollout.ground import Ground
+from fleetctl.rollout.ground import _LOOK_S, Ground
 from fleetctl.rollout.verdict import judge, tiers_of
 from fleetctl.transport.lease import Answer, Claimant, Tenure, show_text, steal_text
 from fleetctl.transport.local import LocalTransport
@@ -167,16 +167,17 @@ def test_one_keeper_of_three_may_be_down_but_no_tier_is_unknown(
 
 
 def test_a_hung_keeper_delays_neither_the_start_nor_the_end(stand: Open, deaf: set[str]) -> None:
-    """A host that never answers costs a run about a second, not the time of all our patience."""
+    """A host that never answers costs a run about a second, not the time of one whole look."""
     deaf.add("k3")
     ground = stand(ALICE)
     started_s = time.monotonic()
     ground.take()
-    assert time.monotonic() - started_s < 5
+    taken_s = time.monotonic()
+    assert taken_s - started_s < _LOOK_S
     ground.listen(lambda event: None)
     ground._wake.set()
     ground.close()
-    assert time.monotonic() - started_s < 12
+    assert time.monotonic() - taken_s < _LOOK_S
 
 
 def test_order_of_a_holder_that_comes_back_late_is_not_sent(

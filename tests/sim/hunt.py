@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 from fleetctl.base.machine import Machine
@@ -16,6 +17,12 @@ MACHINES: tuple[Machine[Any, Any], ...] = (
     tables.STEP, duties.DUTY, tables.HOST, tables.PHASE, tables.BATCH, tables.GATE, tables.LEG,
     tables.ITEM,
 )  # fmt: skip
+EAGER = (
+    "seed 9", "seed 10", "seed 44", "seed 80", "seed 124", "failure-told-before-a-success",
+    "phase-needs-a-later-one", "rebooted-before-a-round", "restored-before-what-is-undone-last",
+    "seed-37", "seed-10742", "undo-of-what-restored-cut-off", "undo-unknown-asked-again",
+)  # fmt: skip
+"""Scenarios that take every arrow between them; played first, they spare the others."""
 
 
 class Catch(NamedTuple):
@@ -25,17 +32,17 @@ class Catch(NamedTuple):
     said: str
 
 
-def scenarios(count: int) -> Iterable[tuple[str, Case]]:
-    """What broke once, then so many seeds."""
-    for path in sorted(REGRESSIONS.glob("*.json")):
-        yield path.stem, load(path)
-    for seed in range(count):
-        yield f"seed {seed}", make_case(seed)
+def scenarios(count: int, first: Collection[str] = ()) -> Iterable[tuple[str, Case]]:
+    """What broke once, then so many seeds; those named in `first` before all others."""
+    makers = {path.stem: partial(load, path) for path in sorted(REGRESSIONS.glob("*.json"))}
+    makers |= {f"seed {seed}": partial(make_case, seed) for seed in range(count)}
+    for name in sorted(makers, key=lambda name: name not in first):
+        yield name, makers[name]()
 
 
-def first_catch(count: int, wanted: str = "") -> Catch | None:
-    """The first scenario that breaks with a message that begins so."""
-    for name, case in scenarios(count):
+def first_catch(count: int, wanted: str = "", likely: str = "") -> Catch | None:
+    """The first scenario that breaks with a message that begins so, after the likely one."""
+    for name, case in scenarios(count, (likely,)):
         said = objection(case)
         if said is not None and said.startswith(wanted):
             return Catch(name, said)
@@ -68,7 +75,7 @@ def users_of_arrows(count: int) -> dict[tuple[str, Any], Case]:
     """(table, arrow) -> the first scenario that takes it; arrows nobody takes are missing."""
     found: dict[tuple[str, Any], Case] = {}
     most = sum(len(machine.arrows) for machine in MACHINES)
-    for _, case in scenarios(count):
+    for _, case in scenarios(count, EAGER):
         noted = {machine.name: _Noted(machine.arrows) for machine in MACHINES}
         before = _replace(noted)
         try:

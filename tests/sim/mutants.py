@@ -200,3 +200,63 @@ MUTANTS = (
            property(lambda self: [])),
     Mutant("a step put back is taken for done", "", HostRun, "_take_restored", lambda self: None),
 )  # fmt: skip
+
+CATCHERS = {
+    "clock-set-back-before-a-resume": (
+        "hosts obey anybody",
+        "a resume forgets what questions did to the fence",
+        "a connection shut out is kept",
+    ),
+    "earlier-phase-overtaken-16": (
+        "the limit is not kept",
+        "earlier phases are passed over after a resume",
+    ),
+    "failed-with-an-effect": (
+        "gates are not asked",
+        "hosts are not put back",
+        "a step that failed had no effect",
+    ),
+    "failure-told-after-an-absence": (
+        "a spent budget does not stop, nor is asked",
+        "lost pairs and hosts are gone on with",
+        "what was cut off is repeated",
+        "unknown and failed are as good as done",
+    ),
+    "failure-told-before-a-success": ("a failure forgets what came before it",),
+    "item-that-may-not-run-again": (
+        "hosts in doubt are not counted",
+        "pairs go together",
+        "an item cut off is begun again",
+    ),
+    "killed-behind-an-older-run": (
+        "a shut gate does not stop the run",
+        "a person is not heard",
+        "a resume forgets what is owed",
+        "others begin before hosts are put back",
+        "what a later step did is done once more",
+        "a step put back is taken for done",
+    ),
+    "late-first-order-1647": ("a question raises no fence",),
+    "put-back-before-others-begin": (
+        "what stays stopped is not told",
+        "undoing what started it ends nothing",
+    ),
+    "rebooted-before-a-round": (
+        "what a host runs matters neither when read nor at its end",
+        "a named limit is exceeded",
+    ),
+    "seed-10742": (
+        "items of a round without an end are sent as new tries",
+        "hosts keep no record of items",
+        "lost items are as good as done",
+    ),
+    "seed-37": ("the budget for items is not asked",),
+    "seed-5033": ("what is in doubt uses nothing",),
+    "window-that-ends": ("the window does not end",),
+}
+"""Scenario -> the mutants it is known to catch: played first, it spares the others."""
+
+
+def catcher_of(mutant: Mutant) -> str:
+    """The scenario that likely catches it; empty where that is not known."""
+    return next((name for name, caught in CATCHERS.items() if mutant.name in caught), "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.sim.hunt import MACHINES, first_catch, objection_without, users_of_arrows
-from tests.sim.mutants import MUTANTS, Mutant, alive
+from tests.sim.mutants import CATCHERS, MUTANTS, Mutant, alive, catcher_of
 
 SEEDS = 400
 
@@ -15,8 +15,14 @@ SEEDS = 400
 def test_every_guard_is_missed(mutant: Mutant) -> None:
     """Some scenario objects, and names the promise that is broken."""
     with alive(mutant):
-        caught = first_catch(SEEDS, mutant.promise)
+        caught = first_catch(SEEDS, mutant.promise, catcher_of(mutant))
     assert caught is not None, f"nobody noticed that {mutant.name}"
+
+
+def test_catchers_are_known_of_mutants_that_are() -> None:
+    """A name misspelt would only cost time, and nobody would see it."""
+    known = {name for names in CATCHERS.values() for name in names}
+    assert known <= {mutant.name for mutant in MUTANTS}
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from tests.sim.scenarios import make_case
 from tests.sim.seeds import commit_seeds
 
 ROOT = Path(__file__).parents[2]
-QUICK, BLOCK, BLOCK_S = 60, 400, 8.0
+QUICK, BLOCK = 60, 60
 
 
 def test_the_promises_hold_in_random_runs() -> None:
@@ -28,11 +28,11 @@ def test_the_promises_hold_in_random_runs() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(2))
 def test_the_promises_hold_in_fixed_seeds(block: int) -> None:
-    """As many of the fixed seeds as fit into the time."""
+    """Seeds that were the same yesterday."""
     first = 1000 + block * BLOCK
-    summary = play_all(range(first, first + BLOCK), seconds=BLOCK_S)
+    summary = play_all(range(first, first + BLOCK))
     assert not summary.failures, describe(summary)
-    assert summary.played > 20
+    assert summary.played == BLOCK
 
 
 @pytest.mark.slow
@@ -42,7 +42,7 @@ def test_the_promises_hold_in_seeds_of_the_commit(block: int) -> None:
     seeds = commit_seeds(2 * BLOCK, ROOT)
     if not seeds:
         pytest.skip("git does not tell which commit this is")
-    summary = play_all(seeds[block * BLOCK : (block + 1) * BLOCK], seconds=BLOCK_S)
+    summary = play_all(seeds[block * BLOCK : (block + 1) * BLOCK])
     assert not summary.failures, describe(summary)
 
 
@@ -72,9 +72,9 @@ def test_same_seed_gives_same_trace_under_another_hash_seed() -> None:
     told = []
     for hash_seed in ("1", "2"):
         done = subprocess.run(
-            [sys.executable, "-m", "tests.sim.digests", "30"], cwd=ROOT, text=True, check=True,
-            capture_output=True, timeout=120.0, env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            [sys.executable, "-m", "tests.sim.digests", "15"], cwd=ROOT, text=True, check=True,
+            capture_output=True, timeout=300.0, env={**os.environ, "PYTHONHASHSEED": hash_seed},
         )  # fmt: skip
         told.append(done.stdout.split())
     assert told[0] == told[1]
-    assert len(set(told[0])) == 30
+    assert len(set(told[0])) == 15
