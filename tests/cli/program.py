@@ -20,7 +20,7 @@ from fleetctl.cli.main import fleetctl
 from tests.labfixture import RunningLab
 
 CALL = "from fleetctl.cli.main import main; main()"
-PATIENCE_S = 40.0
+PATIENCE_S = 90.0
 
 
 class Program:

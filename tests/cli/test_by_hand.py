@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.base.errors import ExitCode
-from tests.cli.program import Program, end, wait_until
+from tests.cli.program import PATIENCE_S, Program, end, wait_until
 from tests.labfixture import StartLab
 
 pytestmark = pytest.mark.slow
@@ -71,7 +71,7 @@ def test_a_person_does_it_on_a_terminal_and_elsewhere(nowhere: Program) -> None:
         terminal.wait_for("say why: skip WHY: ")
         terminal.type("skip not today\n")
         terminal.wait_for("exit 0: all verified")
-        assert terminal.process.wait(timeout=30) == ExitCode.OK
+        assert terminal.process.wait(timeout=PATIENCE_S) == ExitCode.OK
     finally:
         end(terminal.process)
     shown = nowhere.here("runs", "show", "last").stdout
@@ -101,7 +101,7 @@ def test_without_a_terminal_the_question_is_told_and_yes_answers_nothing(nowhere
     try:
         wait_until(lambda: nowhere.here("runs", "tick", "last", "--failed", "no page")
                    .returncode == 0, "the question")  # fmt: skip
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == ExitCode.STOPPED
     finally:
         end(process)
@@ -127,7 +127,7 @@ def test_one_line_edited_makes_a_step_run(tmp_path: Path, lab_fleet: StartLab) -
     process = program.start("push", "hand.yaml", "--yes")
     try:
         wait_until(lambda: program.here("runs", "tick", "last").returncode == 0, "the question")
-        assert process.wait(timeout=30) == ExitCode.OK
+        assert process.wait(timeout=PATIENCE_S) == ExitCode.OK
     finally:
         end(process)
     assert program.lines("web001", "greeting") == []

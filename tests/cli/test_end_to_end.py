@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.base.errors import ExitCode
-from tests.cli.program import Program, end, wait_until
+from tests.cli.program import PATIENCE_S, Program, end, wait_until
 from tests.labfixture import StartLab
 
 pytestmark = pytest.mark.slow
@@ -111,7 +111,7 @@ def test_killed_with_9_and_resumed_no_step_runs_twice(program: Program) -> None:
     try:
         wait_until(lambda: bool(program.lines("db002", "steps")), "db002 at its third step")
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE_S)
     finally:
         end(process)
     (row,) = json.loads(program.here("runs", "list", "-o", "json").stdout)
@@ -134,7 +134,7 @@ def test_a_signal_drains(program: Program, number: signal.Signals) -> None:
         process.send_signal(number)
         wait_until(lambda: "stop" in _told(program), "the stop in the journal")
         hold.unlink()
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=PATIENCE_S)
     finally:
         end(process)
     assert process.returncode == ExitCode.INTERRUPTED, stdout + stderr
@@ -156,7 +156,7 @@ def test_two_interrupts_stop_what_runs_on_the_hosts(program: Program) -> None:
         process.send_signal(signal.SIGINT)
         wait_until(lambda: "stop" in _told(program), "the drain in the journal")
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=PATIENCE_S)
     finally:
         end(process)
     assert process.returncode not in (0, None), stdout + stderr
@@ -170,7 +170,7 @@ def test_a_reader_that_goes_away_does_not_end_a_run(program: Program) -> None:
         assert process.stdout is not None
         process.stdout.close()
         process.stdout = None
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=PATIENCE_S)
     finally:
         end(process)
     assert process.returncode == 0, stderr

@@ -14,7 +14,7 @@ import pytest
 
 from fleetctl.base.errors import ExitCode
 from fleetctl.journal.reserve import RESERVE_BYTES
-from tests.cli.program import Program, end, wait_until
+from tests.cli.program import PATIENCE_S, Program, end, wait_until
 from tests.labfixture import StartLab
 
 pytestmark = pytest.mark.slow
@@ -103,7 +103,7 @@ def test_a_disk_that_fills_up_stops_the_run_in_good_order(program: Program, smal
         wait_until(lambda: all(program.lines(host, "steps") for host in HOSTS[:3]), "at work")
         ballast = _fill(small)
         _let_go(program)
-        stdout, stderr = process.communicate(timeout=40)
+        stdout, stderr = process.communicate(timeout=PATIENCE_S)
     finally:
         end(process)
     assert process.returncode == ExitCode.INTERRUPTED, stdout + stderr
@@ -133,7 +133,7 @@ def test_without_the_reserve_what_is_out_still_ends(program: Program, small: Pat
         assert re.search(r"letting db\[00[12]-003\] end what they are at", told), told
         assert process.poll() is None
         _let_go(program)
-        stderr = told + process.communicate(timeout=40)[1]
+        stderr = told + process.communicate(timeout=PATIENCE_S)[1]
     finally:
         end(process)
     assert process.returncode == ExitCode.UNKNOWN, stderr
@@ -174,7 +174,7 @@ def test_a_limit_on_file_sizes_is_a_full_disk_too(program: Program) -> None:
     _let_go(program)
     words = [sys.executable, "-c", LIMITED, "push", "push.yaml", "--yes"]
     done = subprocess.run(words, cwd=program.folder, env=program.environ, capture_output=True,
-                          text=True, timeout=60, check=False)  # fmt: skip
+                          text=True, timeout=PATIENCE_S, check=False)  # fmt: skip
     assert done.returncode == ExitCode.UNKNOWN, done.stdout + done.stderr
     assert "fleetctl runs resume" in done.stderr
     resumed = program.here("runs", "resume", "last", "--yes")

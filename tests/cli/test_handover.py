@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.base.errors import ExitCode
-from tests.cli.program import Program, end, wait_until
+from tests.cli.program import PATIENCE_S, Program, end, wait_until
 from tests.labfixture import StartLab
 
 pytestmark = pytest.mark.slow
@@ -151,7 +151,7 @@ def test_hosts_answer_for_what_was_not_carried(desks: Desks) -> None:
     try:
         read_until(resuming, "letting db003 end")
         desks.let_go()
-        _, stderr = resuming.communicate(timeout=40)
+        _, stderr = resuming.communicate(timeout=PATIENCE_S)
     finally:
         end(resuming)
     assert resuming.returncode == 0, stderr
@@ -171,11 +171,11 @@ def test_a_frozen_controller_that_comes_back_sends_nothing_more(desks: Desks) ->
         taken = desks.bob.start("resume", "last", "--take-over", "--yes")
         read_until(taken, "letting db002 end")
         desks.let_go()
-        _, told = taken.communicate(timeout=40)
+        _, told = taken.communicate(timeout=PATIENCE_S)
         assert taken.returncode == 0, told
         assert desks.steps() == ONCE
         process.send_signal(signal.SIGCONT)
-        _, stderr = process.communicate(timeout=40)
+        _, stderr = process.communicate(timeout=PATIENCE_S)
     finally:
         end(process)
     assert process.returncode == ExitCode.LOCK_HELD, stderr
@@ -193,10 +193,10 @@ def test_the_old_controller_is_told_who_goes_on(desks: Desks) -> None:
         read_until(taken, "letting db001 end")
         told = read_until(process, "goes on with this run")  # it drains: what it has out may end
         desks.let_go()
-        _, stderr = process.communicate(timeout=40)
+        _, stderr = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == ExitCode.LOCK_HELD, stderr
         assert re.search(rf"@\S+ {taken.pid} goes on with this run", told)
-        _, told = taken.communicate(timeout=40)
+        _, told = taken.communicate(timeout=PATIENCE_S)
         assert taken.returncode == 0, told
     finally:
         end(process)
@@ -218,14 +218,14 @@ def test_watching_from_another_machine(desks: Desks) -> None:
         assert leaving.stderr is not None
         assert re.search(r"last heard \d+ s ago", leaving.stderr.readline())
         leaving.send_signal(signal.SIGINT)
-        assert leaving.wait(timeout=20) == ExitCode.INTERRUPTED
+        assert leaving.wait(timeout=PATIENCE_S) == ExitCode.INTERRUPTED
         watching = desks.bob.start("attach", "last", "-o", "jsonl")
         assert watching.stdout is not None
         assert json.loads(watching.stdout.readline())["type"] == "run-opened"
         desks.let_go()
         stdout = watching.stdout.read()
-        watching.wait(timeout=40)
-        process.communicate(timeout=40)
+        watching.wait(timeout=PATIENCE_S)
+        process.communicate(timeout=PATIENCE_S)
     finally:
         for each in (process, leaving, watching):
             if each is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.base.errors import ExitCode
-from tests.cli.program import Program, end, wait_until
+from tests.cli.program import PATIENCE_S, Program, end, wait_until
 from tests.labfixture import StartLab
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ def test_a_shell_on_a_host_behind_the_bastion(program: Program) -> None:
         terminal.type("echo here is $HOME\r")
         terminal.wait_for(f"here is {program.lab.home('web001')}")
         terminal.type("exit 3\r")
-        assert terminal.process.wait(timeout=30) == 3
+        assert terminal.process.wait(timeout=PATIENCE_S) == 3
     finally:
         end(terminal.process)
 
@@ -42,6 +42,6 @@ def test_a_shell_that_cannot_be_had_is_told(program: Program) -> None:
     terminal = program.start_on_terminal("hosts", "shell", "web001")
     try:
         terminal.wait_for("error: web001: ")
-        assert terminal.process.wait(timeout=30) == ExitCode.UNREACHABLE
+        assert terminal.process.wait(timeout=PATIENCE_S) == ExitCode.UNREACHABLE
     finally:
         end(terminal.process)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.base.errors import ExitCode
-from tests.cli.program import Program, end, wait_until
+from tests.cli.program import PATIENCE_S, Program, end, wait_until
 from tests.labfixture import StartLab
 
 pytestmark = pytest.mark.slow
@@ -52,7 +52,7 @@ def test_killed_with_9_no_item_is_done_twice(program: Program) -> None:
     try:
         wait_until(lambda: len(program.lines("db001", "done")) == 2, "db001 in its first round")
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE_S)
     finally:
         end(process)
     hold.unlink()

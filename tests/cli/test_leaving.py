@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.base.errors import ExitCode
-from tests.cli.program import Program, end, wait_until
+from tests.cli.program import PATIENCE_S, Program, end, wait_until
 from tests.labfixture import StartLab
 
 pytestmark = pytest.mark.slow
@@ -98,7 +98,7 @@ def test_leaving_in_good_order(program: Program, way: str) -> None:
         wait_until(lambda: all(program.lines(host, "steps") for host in HOSTS[:2]), "at work")
         leave(program, process)
         _let_go(program)
-        stdout, stderr = process.communicate(timeout=40)
+        stdout, stderr = process.communicate(timeout=PATIENCE_S)
     finally:
         end(process)
     assert process.returncode == ExitCode.INTERRUPTED, stdout + stderr
@@ -115,7 +115,7 @@ def test_leaving_harder(program: Program, way: str) -> None:
     try:
         wait_until(lambda: all(program.lines(host, "steps") for host in HOSTS[:2]), "at work")
         leave(program, process)
-        stdout, stderr = process.communicate(timeout=40)
+        stdout, stderr = process.communicate(timeout=PATIENCE_S)
     finally:
         end(process)
     assert process.returncode == ExitCode.INTERRUPTED, stdout + stderr
@@ -137,7 +137,7 @@ def test_leaving_at_once(program: Program) -> None:
         process.send_signal(signal.SIGINT)
         _shown(program, "told to kill")
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=10)
+        _, stderr = process.communicate(timeout=PATIENCE_S)
     finally:
         end(process)
     assert process.returncode == ExitCode.INTERRUPTED
@@ -157,7 +157,7 @@ def test_a_closed_terminal_drains(program: Program) -> None:
         _shown(program, "told to drain")
         _shown(program, "the live picture dropped")
         _let_go(program)
-        assert terminal.process.wait(timeout=40) == ExitCode.INTERRUPTED
+        assert terminal.process.wait(timeout=PATIENCE_S) == ExitCode.INTERRUPTED
     finally:
         end(terminal.process)
     assert _steps(program) == DRAINED

@@ -33,7 +33,7 @@ phases:
 
 def _said(text: str, home: Path) -> str:
     done = subprocess.run(["sh", "-c", text], env={"HOME": str(home), "PATH": "/usr/bin:/bin"},
-                          capture_output=True, text=True, timeout=10, check=True)  # fmt: skip
+                          capture_output=True, text=True, timeout=90, check=True)  # fmt: skip
     return done.stdout.strip()
 
 

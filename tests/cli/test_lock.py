@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.base.errors import ExitCode
-from tests.cli.program import CALL, Program, end, wait_until
+from tests.cli.program import CALL, PATIENCE_S, Program, end, wait_until
 from tests.labfixture import StartLab
 
 pytestmark = pytest.mark.slow
@@ -64,7 +64,7 @@ def test_second_push_touches_nothing_and_names_the_first(people: tuple[Program, 
     assert [(row["tier"], row["run"], row["kept_on"]) for row in shown] == [("db", run, "bastion")]
     assert not (ann.lab.home("db002") / ".fleetctl").exists()
     (ann.lab.home("db001") / "hold").unlink()
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert bob.here("push", "push.yaml", "--yes").returncode == 0
     assert json.loads(bob.here("lock", "status", "-o", "json").stdout) == []
@@ -81,7 +81,7 @@ def test_whose_lease_is_stolen_starts_nothing_more(people: tuple[Program, Progra
         lambda: "Ann's at lunch" in ann.here("runs", "show", run).stdout, "Ann's run was told"
     )
     (ann.lab.home("db001") / "hold").unlink()
-    said = process.communicate(timeout=30)[1]
+    said = process.communicate(timeout=PATIENCE_S)[1]
     assert process.returncode == ExitCode.LOCK_HELD, said
     assert "Ann's at lunch" in ann.here("runs", "show", run).stdout
     assert ann.lines("db002", "one") == []
@@ -111,7 +111,7 @@ def test_looking_needs_no_lease(people: tuple[Program, Program]) -> None:
     process, _ = _begin(ann)
     assert bob.here("push", "push.yaml", "--check", "--yes").returncode == 0
     (ann.lab.home("db001") / "hold").unlink()
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
 
 

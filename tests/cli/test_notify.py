@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Program, wait_until
+from tests.cli.program import PATIENCE_S, Program, wait_until
 from tests.report.servers import Hook, hook, silent
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,7 @@ secrets: { chat: { env: CHAT_WEBHOOK } }
 notify:
   - webhook: chat
     on: [begin, stop, finish]
-    timeout: 20s
+    timeout: 60s
 phases:
   - name: all
     hosts: all
@@ -89,8 +89,8 @@ def test_a_push_does_not_last_longer_for_a_webhook_that_never_answers(program: P
     assert "message to chat: 2 not there yet, still tried by another process" in said["silent"]
     with sqlite3.connect(program.folder / "journal.db") as database:
         runs = list(database.execute("SELECT ended_s - opened_s FROM runs ORDER BY number"))
-    deadline_s = 20.0  # of one try: who stayed for one would show it
-    assert runs[1][0] - runs[0][0] < deadline_s / 4
+    deadline_s = 60.0  # of one try: who stayed for one would show it
+    assert runs[1][0] - runs[0][0] < deadline_s / 2
     assert lasted["silent"] - lasted["well"] < deadline_s / 2
 
 
@@ -103,14 +103,15 @@ def test_what_cannot_be_told_is_told_to_who_asked(program: Program) -> None:
 
 
 def test_a_slow_chat_is_told_after_the_push_has_gone(program: Program) -> None:
-    """It takes three seconds: nobody stays for it, and it arrives."""
-    with hook(delay_s=3.0) as chat:
+    """It answers when all is over: nobody stays for it, and it arrives."""
+    with hook(answers=False) as chat:
         program.environ["CHAT_WEBHOOK"] = chat.url
         done = program.call("push", "push.yaml", "--yes")
         assert done.returncode == 0
         assert "still tried by another process" in done.stderr
+        chat.answers.set()
         wait_until(lambda: any("All verified" in text for text in _told(chat)), "the end")
-        assert chat.arrived.wait(10)
+        assert chat.arrived.wait(PATIENCE_S)
 
 
 def test_channels_are_tried_before_saturday(program: Program) -> None:

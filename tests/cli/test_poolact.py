@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from fleetctl.base.errors import ExitCode
 from fleetctl.cli.main import fleetctl
 from fleetctl.inventory.model import Pools
-from tests.cli.program import Program, end, wait_until
+from tests.cli.program import PATIENCE_S, Program, end, wait_until
 from tests.labfixture import StartLab, a_fleet
 from tests.pools.overseer.live import Host, host
 
@@ -126,7 +126,7 @@ def test_a_push_that_fails_between_leaves_pools_as_they_were(
         assert not overseer.pids()
         assert overseer.pool("runs/task")["state"] == "HELD"
         (_home(program) / "hold").unlink()
-        out, err = process.communicate(timeout=40)
+        out, err = process.communicate(timeout=PATIENCE_S)
     finally:
         end(process)
     assert process.returncode == 6, out + err
@@ -145,7 +145,7 @@ def test_a_controller_that_goes_leaves_pools_as_they_were(
         _deploying(program)
         if way == "kill":
             process.kill()
-            process.wait(20)
+            process.wait(PATIENCE_S)
             assert not overseer.pids()
             (_home(program) / "hold").unlink()
             resumed = program.here("runs", "resume", "last", "--yes")
@@ -155,7 +155,7 @@ def test_a_controller_that_goes_leaves_pools_as_they_were(
             assert process.stderr is not None
             assert any("nothing new starts" in line for line in process.stderr)
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=40)
+            out, err = process.communicate(timeout=PATIENCE_S)
             assert process.returncode == 130, out + err
     finally:
         end(process)

@@ -63,7 +63,7 @@ def test_a_host_that_hangs_does_not_make_the_others_old_news(
     began_s = time.monotonic()
     assert set(news.ask(True)) == {"repo001", "repo003"}
     news.close()
-    assert time.monotonic() - began_s < 5
+    assert time.monotonic() - began_s < 30  # of a minute it would have
     told = read_cache(tmp_path, FLEET.name).hosts
     assert [told[host].silent for host in sorted(told)] == ["", "unknown", ""]
 

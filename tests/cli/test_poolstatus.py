@@ -21,7 +21,7 @@ from fleetctl.cli.main import fleetctl
 from fleetctl.inventory.model import Pools
 from fleetctl.pools.cache import read_cache
 from fleetctl.pools.packing import pack
-from tests.cli.program import Program, end
+from tests.cli.program import PATIENCE_S, Program, end
 from tests.labfixture import RunningLab, StartLab, a_fleet
 
 pytestmark = pytest.mark.slow
@@ -78,7 +78,7 @@ def site(module_lab_fleet: StartLab, tmp_path_factory: pytest.TempPathFactory) -
         for process in running:
             process.send_signal(signal.SIGINT)
         for process in running:
-            process.wait(WITHIN_S)
+            process.wait(PATIENCE_S)
 
 
 def _overseer(login: Path, program: Path, specs: object) -> subprocess.Popen[bytes]:
@@ -165,7 +165,7 @@ def test_watching_goes_on_until_it_is_interrupted(site: Site) -> None:
         terminal.wait_for("✖ 1 failed", times=3)
         terminal.wait_for("2 hosts told: ")
         terminal.process.send_signal(signal.SIGINT)
-        assert terminal.process.wait(WITHIN_S) == 1
+        assert terminal.process.wait(PATIENCE_S) == 1
     finally:
         end(terminal.process)
         terminal.close()

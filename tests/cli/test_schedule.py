@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.base.errors import ExitCode
-from tests.cli.program import Program, end, wait_until
+from tests.cli.program import PATIENCE_S, Program, end, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,7 @@ def test_leaving_before_the_start_leaves_nothing(nowhere: Program) -> None:
         terminal.wait_for("Ctrl-C leaves, nothing has been done yet")
         terminal.process.send_signal(signal.SIGTERM)
         terminal.wait_for("left before the start")
-        assert terminal.process.wait(timeout=30) == ExitCode.INTERRUPTED
+        assert terminal.process.wait(timeout=PATIENCE_S) == ExitCode.INTERRUPTED
     finally:
         end(terminal.process)
     assert "no runs yet" in nowhere.here("runs", "list").stderr
@@ -59,7 +59,7 @@ def test_what_changed_meanwhile_is_not_run(nowhere: Program) -> None:
         terminal.wait_for("nothing has been done yet")
         nowhere.write("runbook.yaml", RUNBOOK + "      - manual: Another\n")
         terminal.wait_for("stale")
-        assert terminal.process.wait(timeout=30) == ExitCode.REFUSED
+        assert terminal.process.wait(timeout=PATIENCE_S) == ExitCode.REFUSED
     finally:
         end(terminal.process)
     assert "changed: playbook" in terminal.read()
@@ -73,7 +73,7 @@ def test_it_starts_and_its_window_ends_it(nowhere: Program) -> None:
     process = nowhere.start("resume", "last", "--yes", "--window", "1h")
     try:
         wait_until(lambda: nowhere.here("runs", "tick", "last").returncode == 0, "the question")
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=PATIENCE_S)
     finally:
         end(process)
     assert process.returncode == ExitCode.OK

@@ -13,7 +13,7 @@ import pytest
 from fleetctl.base.errors import ExitCode
 from fleetctl.base.redaction import Redactor
 from fleetctl.cli.output import FORMATS
-from tests.cli.program import Program, end, wait_until
+from tests.cli.program import PATIENCE_S, Program, end, wait_until
 from tests.labfixture import StartLab
 
 pytestmark = pytest.mark.slow
@@ -78,7 +78,7 @@ def test_the_canary_is_nowhere(program: Program) -> None:
     seen = processes(push.pid)
     for home in homes:
         (home / "hold").unlink()
-    out, err = push.communicate(timeout=40)
+    out, err = push.communicate(timeout=PATIENCE_S)
     assert push.returncode == ExitCode.HOST_FAILED, err
     assert (homes[0] / "got.password").read_bytes() == PASSWORD.encode()
     assert (homes[0] / "got.key").read_bytes() == KEY.encode()

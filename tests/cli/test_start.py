@@ -24,7 +24,7 @@ finally:
 
 def _loaded(*words: str) -> set[str]:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *words], capture_output=True, text=True, timeout=30,
+        [sys.executable, "-c", PROGRAM, *words], capture_output=True, text=True, timeout=90,
         check=True,
     )  # fmt: skip
     return set(done.stderr.split("loaded:")[1].split())

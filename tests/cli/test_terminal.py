@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.base.errors import ExitCode
-from tests.cli.program import Program, Terminal, end, wait_until
+from tests.cli.program import PATIENCE_S, Program, Terminal, end, wait_until
 from tests.labfixture import StartLab
 
 pytestmark = pytest.mark.slow
@@ -64,7 +64,7 @@ def test_a_push_on_a_terminal(program: Program, terminal: Terminal) -> None:
     terminal.type("yes\n")
     terminal.wait_for("exit 0: all verified")
     assert "2 of 2 accounted for: 2 changed" in terminal.shown
-    assert terminal.process.wait(timeout=30) == ExitCode.OK
+    assert terminal.process.wait(timeout=PATIENCE_S) == ExitCode.OK
 
 
 def test_a_no_stops_the_push(program: Program, terminal: Terminal) -> None:
@@ -73,7 +73,7 @@ def test_a_no_stops_the_push(program: Program, terminal: Terminal) -> None:
     terminal.wait_for("yes or no: ")
     terminal.type("no\n")
     terminal.wait_for("exit 6: stopped by gate or budget")
-    assert terminal.process.wait(timeout=30) == ExitCode.STOPPED
+    assert terminal.process.wait(timeout=PATIENCE_S) == ExitCode.STOPPED
     assert program.lines("db002", "steps") == []
 
 
@@ -83,7 +83,7 @@ def test_an_approval_comes_from_another_terminal(program: Program, terminal: Ter
     terminal.wait_for("yes or no: ")
     assert program.here("runs", "approve", "last").returncode == 0
     terminal.wait_for("exit 0: all verified")
-    assert terminal.process.wait(timeout=30) == ExitCode.OK
+    assert terminal.process.wait(timeout=PATIENCE_S) == ExitCode.OK
 
 
 def test_a_closed_window_drains(program: Program, terminal: Terminal) -> None:
@@ -93,6 +93,6 @@ def test_a_closed_window_drains(program: Program, terminal: Terminal) -> None:
     terminal.process.send_signal(1)  # what the kernel does when the window was the login's
     wait_until(lambda: "SIGHUP" in program.here("runs", "show", "last").stdout, "the drain")
     _release(program)
-    assert terminal.process.wait(timeout=30) == ExitCode.INTERRUPTED
+    assert terminal.process.wait(timeout=PATIENCE_S) == ExitCode.INTERRUPTED
     rows = json.loads(program.here("runs", "show", "last", "-o", "json").stdout)
     assert [row["outcome"] for row in rows] == ["changed", "skipped"]

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from fleetctl.base.errors import ExitCode
 from fleetctl.cli.main import fleetctl
-from tests.cli.program import Program, end, wait_until
+from tests.cli.program import PATIENCE_S, Program, end, wait_until
 from tests.journal.keep import CUT, STOPPED
 from tests.labfixture import StartLab
 
@@ -117,7 +117,7 @@ def test_backup_and_verify_while_a_push_writes(tmp_path: Path, lab_fleet: StartL
             assert second.returncode == ExitCode.LOCK_HELD
             assert f" {process.pid}" in second.stderr
             hold.unlink()
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE_S)
     finally:
         end(process)
     assert process.returncode == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Program, end, wait_until
+from tests.cli.program import PATIENCE_S, Program, end, wait_until
 from tests.labfixture import StartLab
 
 pytestmark = pytest.mark.slow
@@ -77,7 +77,7 @@ def _finish(program: Program, process: subprocess.Popen[str]) -> int:
     """Let the last host end once the drop is in the journal; the exit code."""
     wait_until(lambda: bool(_dropped(program)), "the drop in the journal")
     (program.lab.home(HOSTS[-1]) / "hold").unlink()
-    return process.wait(timeout=40)
+    return process.wait(timeout=PATIENCE_S)
 
 
 def _see_done(program: Program) -> None:
@@ -139,7 +139,7 @@ def test_a_push_nobody_listens_to_is_a_push_all_the_same(program: Program) -> No
     process = _start(program, (), {"stdout": subprocess.DEVNULL, "stderr": theirs})
     os.close(theirs)
     try:
-        assert process.wait(timeout=40) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
     finally:
         end(process)
     _see_done(program)

@@ -14,16 +14,18 @@ from typing import Any
 class Hook:
     """An HTTP server that remembers what was posted."""
 
-    def __init__(self, status: int = 200, delay_s: float = 0.0) -> None:
+    def __init__(self, status: int = 200) -> None:
         self.posted: list[tuple[str, dict[str, Any]]] = []
         self.arrived = threading.Event()
+        self.answers = threading.Event()
+        """Until then who posted hears nothing."""
         hook = self
 
         class Taker(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 hook.posted.append((self.path, json.loads(body)))
-                threading.Event().wait(delay_s)
+                hook.answers.wait(60)
                 hook.arrived.set()
                 self.send_response(status)
                 self.end_headers()
@@ -43,9 +45,11 @@ class Hook:
 
 
 @contextmanager
-def hook(status: int = 200, delay_s: float = 0.0) -> Iterator[Hook]:
-    """A webhook that answers with that status, after a while."""
-    taken = Hook(status, delay_s)
+def hook(status: int = 200, *, answers: bool = True) -> Iterator[Hook]:
+    """A webhook that answers with that status, at once or when it is let."""
+    taken = Hook(status)
+    if answers:
+        taken.answers.set()
     thread = threading.Thread(target=taken.server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
