@@ -18,7 +18,7 @@ def pooling(wish: Wish) -> StepDraft:
 def _holding(texts: PoolTexts) -> StepDraft:
     """Nothing of them runs; owed until they are woken."""
     return StepDraft(
-        Exec(texts.hold(), restore=texts.release()),
+        Exec(texts.hold(), restore=texts.give_back()),
         f"{texts.wish.do} pools: {texts.words}",
         timeout_s=texts.wish.within + ASKING_S, retry=Retry(attempts=1),
         leaves="its daemon pools may still be held",

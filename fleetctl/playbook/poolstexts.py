@@ -57,6 +57,11 @@ class PoolTexts:
         """Give back what this run holds, and wait until what ran before is up again."""
         return self._text("release", _BROKEN)
 
+    def give_back(self) -> str:
+        """As `release`, for a run that owes no more than to let go: what does not come up then is
+        told, and fails nothing."""
+        return self._text("release", _GIVEN_BACK)
+
     def restart(self) -> str:
         """Replace what runs, one process of a pool after the other, and wait until all are up."""
         return self._text("restart", _BROKEN)
@@ -114,7 +119,15 @@ exit $status
 _BROKEN = (
     _END.strip("\n")
     + r"""
-  *) echo "hint: fleetctl pools explain POOL says why; fleetctl pools log POOL what it said" >&2 ;;
+  *) echo "hint: fleetctl pools explain POOL says why; see pools log POOL --host HOST" >&2 ;;
+esac
+exit $status
+"""
+)
+_GIVEN_BACK = (
+    _END.strip("\n")
+    + r"""
+  3|4) exit 0 ;;
 esac
 exit $status
 """

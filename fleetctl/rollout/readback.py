@@ -33,3 +33,12 @@ def last_line(text: bytes) -> str:
     """The last line of an output that says anything; where a host's live release is read."""
     lines = text.decode(errors="replace").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def last_words(text: bytes) -> str:
+    """As `last_line`, of what explains a failure: a hint that stands behind it is none."""
+    lines = [line.strip() for line in text.decode(errors="replace").split("\n")]
+    words = [line for line in lines if line]
+    return next(
+        (line for line in reversed(words) if not line.startswith("hint: ")), "".join(words[-1:])
+    )

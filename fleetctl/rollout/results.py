@@ -9,7 +9,7 @@ from fleetctl.playbook.operations import Listing
 from fleetctl.rollout import items, rounds
 from fleetctl.rollout.desk import Desk
 from fleetctl.rollout.hostrun import HostRun
-from fleetctl.rollout.readback import last_line
+from fleetctl.rollout.readback import last_line, last_words
 from fleetctl.rollout.records import StepSettled
 from fleetctl.transport.protocol import Output, StepResult
 
@@ -66,7 +66,7 @@ def _read_release(
 
 
 def _failure(result: StepResult) -> str:
-    said = last_line(result.stderr.tail or result.stderr.head)
+    said = last_words(result.stderr.tail or result.stderr.head)
     said = said or last_line(result.stdout.tail or result.stdout.head)
     exited = f"exit {result.exit_status}" if result.exit_status is not None else "failed"
     return f"{exited}: {said[:300]}" if said else exited

@@ -108,6 +108,17 @@ def test_a_failure_keeps_its_status_and_says_what_next(desk: Desk, status: int, 
     assert hint in told
 
 
+@pytest.mark.parametrize(("status", "ends"), [(0, 0), (3, 0), (4, 0), (1, 1), (69, 69)])
+def test_to_give_back_is_to_let_go_whatever_comes_up_then(
+    desk: Desk, status: int, ends: int
+) -> None:
+    """Pools a release has broken are held by nobody once they were let go: told so to the step that
+    wakes them, not to what puts back. Who did not answer may hold them still."""
+    (desk.home / "status").write_text(str(status))
+    assert desk.sh(texts().give_back())[0] == ends
+    assert desk.asked["do"] == "release"
+
+
 def test_a_host_without_an_overseer_fails_unless_that_is_fine(desk: Desk) -> None:
     """68 with the folder; `missing: ok` takes it for a host without pools."""
     (desk.home / "overseer.pyz").unlink()
@@ -177,7 +188,8 @@ def test_what_a_hibernate_holds_is_owed_until_the_wake() -> None:
     assert first.restored_by == third.key
     assert isinstance(first.operation, Exec)
     assert isinstance(third.operation, Exec)
-    assert first.operation.restore == third.operation.act
+    assert first.operation.restore == texts().give_back()
+    assert third.operation.act == texts().release()
     assert third.operation.undo == first.operation.act
     assert second.timeout_s == 180
     assert second.undo_last

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fleetctl.base.outcome import Outcome
 from fleetctl.rollout import records as r
+from fleetctl.rollout.readback import last_words
 from fleetctl.rollout.state import RunState
 from tests.rollout.builders import a_phase, a_plan, a_step
 
@@ -58,3 +61,17 @@ def test_an_undone_switch_takes_what_was_read_with_it() -> None:
     """The host would else be told to run, read back, what was just taken from it."""
     state = state_after(SWITCHED, READ, FAILED, undone=("switch",))
     assert state.host_run("web", "web001").release == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b"first\n2 failed: a/task\nhint: look there\n\n", "2 failed: a/task"),
+        (b"hint: look there\n", "hint: look there"),
+        (b"disk full", "disk full"),
+        (b"\n", ""),
+    ],
+)
+def test_why_a_step_failed_is_not_told_by_its_hint(said: bytes, words: str) -> None:
+    """The cause is what hosts are grouped by and what a person reads first."""
+    assert last_words(said) == words

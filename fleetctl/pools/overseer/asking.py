@@ -22,6 +22,8 @@ LOOK_FIRST_S, LOOK_MOST_S = 0.05, 1.0
 TELL_AFTER_S = 0.5
 """Who takes longer is named, on stderr, for whoever watches."""
 NAMED_MOST = 5
+NOBODY_S = 60.0
+"""An overseer that is replaced, or started again, is back sooner."""
 
 
 def ask(home: str, text: str) -> int:
@@ -52,18 +54,20 @@ def ask(home: str, text: str) -> int:
 
 
 def _settle(home: str, request: dict[str, Any], within_s: float) -> dict[str, Any]:
-    """Look until nothing is left under way. An overseer that is being replaced is asked again.
+    """Look until nothing is left under way. An overseer that is being replaced is asked again, one
+    that stays away for `NOBODY_S` is gone: OSError, ValueError.
 
     Says on stderr whose tasks or starts it takes so long for, a line whenever that changes.
     """
     wanted: dict[str, Any] = {key: request[key] for key in _SETTLED if key in request}
     begun, rest_s, said = time.monotonic(), LOOK_FIRST_S, ""
-    end, wall = begun + within_s, time.time() + within_s
+    end, wall, heard = begun + within_s, time.time() + within_s, begun
     while True:
         try:
             told = exchange(home, {**wanted, "do": "settled"})
+            heard = time.monotonic()
         except (OSError, ValueError):
-            if time.monotonic() >= end:
+            if time.monotonic() >= min(end, heard + NOBODY_S):
                 raise
             told = {"ok": True, "left": 1}
         if not told.get("ok") or not told["left"] or time.monotonic() >= end:

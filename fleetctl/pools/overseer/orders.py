@@ -159,10 +159,16 @@ def resume(core: Core, pool: Pool, now: float, why: str, *, by: str = "") -> Non
 
 
 def release(core: Core, pool: Pool, token: str, now: float) -> None:
-    """Take one hold away; with the last, what had a process gets one again."""
+    """Take one hold away; with the last, what had a process gets one again.
+
+    What had FAILED is tried at once: a run has changed the host since, maybe for its sake.
+    """
     if token in pool.holds:
         core.note({"t": now, "e": "release", "p": pool.name, "k": token})
         give_back(core, pool, now)
+        for slot in pool.slots:
+            if slot.state == states.FAILED:
+                core.want(slot, states.RETRY, slot.cause, now)
 
 
 def give_back(core: Core, pool: Pool, now: float) -> None:

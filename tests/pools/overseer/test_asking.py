@@ -14,7 +14,9 @@ import pytest
 
 from fleetctl.cli.overseers import Silent, told_by
 from fleetctl.playbook.overseers import asking
+from fleetctl.pools.overseer import asking as program
 from fleetctl.pools.overseer.asking import patient
+from fleetctl.pools.overseer.relay import EXIT_NOBODY
 from fleetctl.transport.protocol import Looked, Output
 from tests.pools.overseer.live import Host
 
@@ -182,3 +184,22 @@ def test_of_many_the_first_are_named_for_who_watches() -> None:
         " patient until 10:10:05 UTC"
     )
     assert patient({"left": 1}, 0.0) == ""
+
+
+def test_an_overseer_that_is_gone_is_not_looked_for_to_the_last(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Busy daemons may take hours; that nobody keeps them any more is told within a minute."""
+    answers: list[dict[str, object]] = [{"ok": True, "left": 1}] * 3
+
+    def exchange(_home: str, _request: object) -> dict[str, object]:
+        if not answers:
+            raise ConnectionRefusedError(111, "Connection refused")
+        return dict(answers.pop())
+
+    monkeypatch.setattr(program, "exchange", exchange)
+    monkeypatch.setattr(program, "NOBODY_S", 0.2)
+    asked = '{"do": "hold", "token": "r", "settle_s": 20}'
+    assert program.ask("/nowhere", asked) == EXIT_NOBODY
+    assert not answers
+    assert capsys.readouterr().err.startswith("no overseer answers in /nowhere: ")

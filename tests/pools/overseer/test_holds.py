@@ -56,6 +56,27 @@ def asleep(world: World, name: str = "acme/task") -> Pool:
     return pool
 
 
+def test_what_had_failed_is_tried_when_a_run_lets_go() -> None:
+    """A push may have brought the mend, a rollback the release that worked; a probe that is an hour
+    away would leave it down. It had no process, so none is owed: failing again fails no run."""
+    world = World()
+    pool = world.add()
+    slot = working(world, pool)
+    world.exited(slot, 78)
+    world.pass_s(1)
+    assert slot.state == states.FAILED
+    hold(world, pool, "one")
+    hold(world, pool, "two")
+    release(world, pool, "one")
+    assert slot.state == states.FAILED
+    release(world, pool, "two")
+    assert slot.state == states.STARTING
+    world.exited(slot, 78)
+    world.pass_s(1)
+    assert slot.state == states.FAILED
+    assert "failed" not in headway.progress(world.core, "two")
+
+
 def test_what_ran_is_ended_and_started_again() -> None:
     """An idle daemon ends at once, a busy one when it rests; both run again after the release."""
     world = World()
@@ -163,13 +184,26 @@ def test_what_somebody_else_had_stopped_stays_so(order: str) -> None:
 
 
 def test_a_hold_does_not_wake_what_rests_from_an_error_any_sooner() -> None:
-    """It is tried again when its rest is over; what it ran before and fails now is named."""
+    """It is tried again when its rest is over, which is short."""
+    world = World()
+    pool = world.add()
+    slot = working(world, pool, busy=True)
+    world.exited(slot, 1)
+    hold(world, pool)
+    release(world, pool)
+    assert slot.state == states.BACKOFF
+
+
+def test_what_ran_before_and_fails_after_is_named() -> None:
+    """It failed while it was held, is tried as the run lets go, and fails on the new release."""
     world = World()
     pool = world.add()
     slot = working(world, pool, busy=True)
     hold(world, pool)
     world.exited(slot, 78)
     release(world, pool)
+    assert slot.state == states.STARTING
+    world.exited(slot, 78)
     world.pass_s(5)
     assert slot.state == "failed"
     told = headway.progress(world.core, "run1")
