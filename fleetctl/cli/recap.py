@@ -30,8 +30,8 @@ from fleetctl.report.accounting import (
     unaccounted_lines,
 )
 from fleetctl.report.causes import LAST_LINES, Loss, fold_losses
-from fleetctl.report.heldback import held_back_in
 from fleetctl.report.slowness import slow_steps, timed_step
+from fleetctl.rollout.heldback import held_back_in
 
 SLOW_MAX = 5
 

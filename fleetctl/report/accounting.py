@@ -10,6 +10,7 @@ from fleetctl.base.errors import EXIT_CODE_WORDS, ExitCode
 from fleetctl.base.hostrange import fold
 from fleetctl.base.outcome import LOST, Outcome
 from fleetctl.plan.model import Plan
+from fleetctl.rollout.heldback import HELD_BACK
 from fleetctl.rollout.records import HostSettled, RunEnded
 
 OUTCOME_ORDER = (
@@ -115,14 +116,16 @@ def code_of(ended: RunEnded | None, accounting: Accounting) -> ExitCode:
 
 def only_held(ended: RunEnded | None, accounting: Accounting) -> bool:
     """Whether all went well but for daemons that another run keeps down."""
-    well = ended is not None and ended.exit_code == ExitCode.OK and accounting.complete
-    return well and bool(accounting.held_back)
+    if ended is None or not accounting.complete or not accounting.held_back:
+        return False
+    # Runs of before did not tell themselves.
+    return ended.cause == HELD_BACK or ended.exit_code == ExitCode.OK
 
 
 def code_words(ended: RunEnded | None, accounting: Accounting) -> str:
     """What the exit code says, for people."""
     if only_held(ended, accounting):
-        return "daemons are held back by another run"
+        return HELD_BACK
     return EXIT_CODE_WORDS[code_of(ended, accounting)]
 
 

@@ -21,9 +21,9 @@ from fleetctl.report.accounting import (
     only_held,
 )
 from fleetctl.report.causes import LAST_LINES, Loss, fold_losses
-from fleetctl.report.heldback import held_back_in
 from fleetctl.report.pieces import HostStory
 from fleetctl.report.story import RunStory
+from fleetctl.rollout.heldback import held_back_in
 
 
 class Failure(NamedTuple):

@@ -6,7 +6,9 @@ from collections import Counter
 
 from fleetctl.base.outcome import Outcome
 from fleetctl.plan.model import Plan, TierGuard
+from fleetctl.rollout.heldback import held_back_in
 from fleetctl.rollout.hostrun import HostRun
+from fleetctl.rollout.records import StepSettled
 
 
 class GuardSums:
@@ -40,6 +42,8 @@ class Accounts:
         """Phase -> items lost in it, on all hosts."""
         self.unknown_items = 0
         self._items: dict[tuple[str, str], tuple[int, int]] = {}
+        self.held_back: dict[str, dict[str, int]] = {}
+        """Host -> other runs that kept daemon pools down when this one let go of them last."""
         self.halted = 0
         self.used: Counter[str] = Counter()
         """Named limit -> how much of it is in use, by steps whose end is not known."""
@@ -64,6 +68,11 @@ class Accounts:
     def pair_of(self, host: str) -> str:
         known = self._hosts.get(host)
         return "" if known is None else known.pair
+
+    def hear(self, record: StepSettled, under: str) -> None:
+        """What a step that asked for daemon pools was told of other runs."""
+        if (held := held_back_in([record], under)) is not None:
+            self.held_back[record.host] = held
 
     def take_off(self, run: HostRun) -> None:
         """The host begins: it is in flight."""

@@ -7,6 +7,7 @@ from fleetctl.base.outcome import Outcome, exit_code_of
 from fleetctl.rollout import budget, gatekeeping, hosts, limits, mending, pacing
 from fleetctl.rollout.accounts import Accounts
 from fleetctl.rollout.desk import BatchWork, Desk
+from fleetctl.rollout.heldback import HELD_BACK
 from fleetctl.rollout.pacing import Admission
 from fleetctl.rollout.records import (
     BatchBegan,
@@ -271,6 +272,8 @@ def ending(desk: Desk) -> tuple[ExitCode, str]:
         return ExitCode.STOPPED, f"{', '.join(undone)} is not done; `resume` goes on with it"
     if code is ExitCode.OK and accounts.halted:
         return ExitCode.STOPPED, f"{accounts.halted} hosts are not done; `resume` goes on with them"
+    if code is ExitCode.OK and any(accounts.held_back.values()):
+        return ExitCode.HOST_FAILED, HELD_BACK
     return code, ""
 
 

@@ -271,6 +271,7 @@ class RunState:
         step = run.recipe.steps[index]
         way_on = not record.undo and not record.restore
         read_release(run, index, record)
+        self.accounts.hear(record, self.under)
         if step.once and way_on and run.steps[index] is not StepState.PASSED:
             self.elections[self.scope_of(run, index)] = Election(run.host, run.steps[index])
 

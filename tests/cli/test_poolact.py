@@ -178,6 +178,7 @@ def test_what_a_run_that_is_over_holds_is_told_and_can_be_taken_away(
     )
     assert "exit 1: daemons are held back by another run" in done.stdout
     assert "next: " not in done.stdout
+    assert json.loads(program.here("runs", "list", "-o", "json").stdout)[0]["exit"] == 1
     words = ("release", "gone-1", "tier=repo", "--why", "its machine burnt", "--yes")
     done = program.here("pools", *words)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -13,7 +13,7 @@ from fleetctl.report.accounting import (
     read_back_words,
     unaccounted_lines,
 )
-from fleetctl.report.heldback import held_back_in
+from fleetctl.rollout.heldback import held_back_in
 from fleetctl.rollout.records import HostSettled, RunEnded, StepSettled
 from tests.report.weekend import weekend_plan
 

@@ -17,6 +17,8 @@ class _Answer(msgspec.Struct):
     held_by: dict[str, int] = {}
 
 
+HELD_BACK = "daemons are held back by another run"
+"""Why a run in which no host was lost does not end well."""
 _ANSWER = msgspec.json.Decoder(_Answer)
 
 
