@@ -39,7 +39,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -q -n auto -m "not slow"
+	$(BIN)/pytest -q -n auto --dist worksteal -m "not slow"
 
 test: $(VENV)/.dev
 	tests/install-servers
@@ -47,11 +47,11 @@ test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -n auto || $(BIN)/python -m tests.again $$?
+	$(BIN)/pytest -n auto --dist worksteal || $(BIN)/python -m tests.again $$?
 
 faults: $(VENV)/.dev
 	tests/install-servers
-	$(BIN)/pytest -n auto --exhaustive $(LEFT_OUT)
+	$(BIN)/pytest -n auto --dist worksteal --exhaustive $(LEFT_OUT)
 
 sim: $(VENV)/.dev
 	$(BIN)/python -m tests.sim --seeds $(SEEDS) --processes 2
