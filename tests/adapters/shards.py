@@ -75,25 +75,25 @@ class MariaDbShard:
         self.server = server
         self.migrations = folder / "migrations"
         # The server is shared: what other tests left has other names.
-        self._own = f"t{abs(hash(str(folder))) % 10**9}"
+        self.own = f"t{abs(hash(str(folder))) % 10**9}"
         server.do(
-            f"CREATE DATABASE {self._own}",
-            f"CREATE TABLE {self._own}.instances (name VARCHAR(64), state VARCHAR(16))",
+            f"CREATE DATABASE {self.own}",
+            f"CREATE TABLE {self.own}.instances (name VARCHAR(64), state VARCHAR(16))",
         )
         self.words = [
             "kind=mariadb", f"migrations={self.migrations}", f"socket={server.socket}", "user=root",
-            f"query=SELECT name, state FROM {self._own}.instances WHERE name LIKE '%'",
-            f"database={self._own}_{{name}}",
+            f"query=SELECT name, state FROM {self.own}.instances WHERE name LIKE '%'",
+            f"database={self.own}_{{name}}",
         ]  # fmt: skip
 
     def add(self, name: str, state: str = "active") -> None:
         self.server.do(
-            f"CREATE DATABASE `{self._own}_{name}`",
-            f"INSERT INTO {self._own}.instances VALUES ('{name}', '{state}')",
+            f"CREATE DATABASE `{self.own}_{name}`",
+            f"INSERT INTO {self.own}.instances VALUES ('{name}', '{state}')",
         )
 
     def rows(self, name: str, sql: str) -> list[Sequence[Any]]:
-        return self.server.do(f"USE `{self._own}_{name}`", sql)
+        return self.server.do(f"USE `{self.own}_{name}`", sql)
 
 
 class Said:

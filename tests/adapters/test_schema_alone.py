@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,33 +16,39 @@ from bench.mariadb import Server
 from fleetctl.adapters.pack import pack_schema
 from tests.adapters.shards import MariaDbShard, Said, SqliteShard, write_migrations
 
-_SLOW = "CREATE TABLE slow (x INT);\nINSERT INTO slow SELECT SLEEP(%s);\nDROP TABLE slow;\n"
-_PATIENCE_S = 20.0
+_HELD = "CREATE TABLE held (x TEXT);\nINSERT INTO held SELECT name FROM %s.instances;\n"
+_PATIENCE_S = 60.0
 
 
 @contextmanager
-def upgrading(shard: MariaDbShard, pack: Path, name: str) -> Iterator[subprocess.Popen[bytes]]:
-    """An upgrade in a process of its own, in the middle of a statement that takes a while."""
+def upgrading(
+    shard: MariaDbShard, pack: Path, name: str
+) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], None]]]:
+    """An upgrade in a process of its own, in the middle of a statement, and what lets it go on."""
+    gate = shard.server.connect()
+    with gate.cursor() as cursor:
+        cursor.execute("START TRANSACTION")
+        cursor.execute(f"SELECT * FROM {shard.own}.instances FOR UPDATE")
     process = subprocess.Popen(
         [sys.executable, pack, *shard.words, "upgrade", name],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     deadline_s = time.monotonic() + _PATIENCE_S
-    asked = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'INSERT INTO slow%'"
+    asked = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'INSERT INTO held%'"
     while not shard.server.do(asked):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
     with process:
-        yield process
+        yield process, gate.close
 
 
 @pytest.fixture
 def shard(tmp_path: Path, mariadb_server: Server) -> MariaDbShard:
-    """An instance whose first migration sleeps."""
+    """An instance whose first migration lasts until it is let go on."""
     shard = MariaDbShard(tmp_path, mariadb_server)
     shard.migrations.mkdir()
-    (shard.migrations / "001_slow.sql").write_text(_SLOW % 1.5)
+    (shard.migrations / "001_held.sql").write_text(_HELD % shard.own)
     shard.add("one")
     return shard
 
@@ -63,9 +69,10 @@ def test_two_upgraders_never_run_at_once(
     """The second is told that another is at it, and changes nothing."""
     monkeypatch.setattr("fleetctl.adapters.schema.mariadb.LOCK_PATIENCE_S", 0)
     said = Said(shard, capsys)
-    with upgrading(shard, pack, "one") as first:
+    with upgrading(shard, pack, "one") as (first, go_on):
         assert said("upgrade", "one") == 1
         assert "another upgrader is at" in said.err
+        go_on()
         assert first.wait(_PATIENCE_S) == 0
     assert said("upgrade", "one") == 0
     assert said.out == "one is at 1\n"
@@ -82,16 +89,17 @@ def test_a_killed_upgrade_holds_its_lock_until_the_server_is_done(
     after it the next one says where it was cut off instead of running the file again."""
     monkeypatch.setattr("fleetctl.adapters.schema.mariadb.LOCK_PATIENCE_S", 0)
     said = Said(shard, capsys)
-    with upgrading(shard, pack, "one") as first:
+    with upgrading(shard, pack, "one") as (first, go_on):
         first.kill()
     assert said("upgrade", "one") == 1
     assert "another upgrader is at" in said.err
+    go_on()
     deadline_s = time.monotonic() + _PATIENCE_S
     while "another upgrader" in said.err:
         assert time.monotonic() < deadline_s
         time.sleep(0.1)
         assert said("upgrade", "one") == 1
-    assert "001_slow.sql was begun before and cut off at statement 2" in said.err
+    assert "001_held.sql was begun before and cut off at statement 2" in said.err
     assert said.status()["failed"] == 1
 
 
@@ -102,7 +110,7 @@ def test_a_table_in_use_is_not_stood_in_line_for(
     """A change that waits for a table would hold up everybody behind it: it gives up soon, having
     done nothing, and the next try may begin anew."""
     monkeypatch.setattr("fleetctl.adapters.schema.mariadb.TABLE_PATIENCE_S", 1)
-    (shard.migrations / "001_slow.sql").write_text("CREATE TABLE t (a INT);\n")
+    (shard.migrations / "001_held.sql").write_text("CREATE TABLE t (a INT);\n")
     (shard.migrations / "002_add.sql").write_text("ALTER TABLE t ADD COLUMN b INT;\n")
     said = Said(shard, capsys)
     shard.words.append("upto=1")

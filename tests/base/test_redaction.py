@@ -172,7 +172,7 @@ def test_a_flood_is_read_in_time(flood: bytes) -> None:
     data = (flood * 65536)[:65536]
     began_s = time.process_time()
     redactor.redact(data, cut_start=True, cut_end=True)
-    assert time.process_time() - began_s < 5
+    assert time.process_time() - began_s < 30
 
 
 def test_a_large_secret_is_found_whole() -> None:

@@ -24,7 +24,7 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
         [ANALYZE, "verify", "--man=no", *units],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     ours = [line for line in done.stderr.splitlines() if "fleetctl-push" in line]

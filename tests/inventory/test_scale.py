@@ -38,4 +38,4 @@ def test_200_000_hosts_cost_little(name: str, text: str, tmp_path: Path) -> None
     assert process.returncode == 0
     assert printed.startswith(b"repo[1")
     assert used.ru_maxrss / 1024 < 500
-    assert used.ru_utime < 15
+    assert used.ru_utime < 60

@@ -54,7 +54,7 @@ def commit_all(repository: Path) -> None:
     git = ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=a@example.com"]
     environ = {**os.environ, "GIT_COMMITTER_DATE": "2026-03-01T23:30:00+0000"}
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
-        subprocess.run([*git, *words], check=True, env=environ, timeout=30)
+        subprocess.run([*git, *words], check=True, env=environ, timeout=300)
 
 
 def test_the_same_content_is_the_same_release_whatever_it_comes_from(
