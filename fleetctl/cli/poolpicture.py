@@ -219,7 +219,7 @@ def troubles(rows: Sequence[Row], by: str, pen: Pen) -> Iterator[str]:
         )
     for hold, where in _gathered(rows, lambda group: group.holds):
         assert isinstance(hold, Hold)
-        yield _hold_line(hold, pen) + f"; {where}"
+        yield f"{_hold_line(hold, pen)}; {where}{_way_out(hold)}"
     yield from _failing(rows, pen)
     yield from _silent(rows, pen)
 
@@ -237,7 +237,7 @@ def _hold_line(hold: Hold, pen: Pen) -> str:
     head = pen.paint(f"{pen.glyph(look)} {_pools(hold.pools)} {hold.state}", look)
     if hold.run:
         run = printable(hold.run)
-        return f"{head} by run {run}{_STANDINGS[hold.standing].format(run=run)}"
+        return f"{head} by run {run}{_STANDINGS[hold.standing]}"
     by_whom = f" by {printable(hold.by)}" if hold.by else ""
     left = "" if hold.left_s is None else f", {format_duration(hold.left_s)} left"
     return f'{head}{by_whom}: "{printable(hold.why)}"{left}'
@@ -246,10 +246,22 @@ def _hold_line(hold: Hold, pen: Pen) -> str:
 _STANDINGS = {
     "": "",
     "live": ", which is at work",
-    "over": ", which is over: fleetctl runs resume {run}, or fleetctl pools release {run}",
-    "unknown": ", of which nothing is known; fleetctl lock status, fleetctl pools release {run}",
+    "over": ", which is over",
+    "unknown": ", of which nothing is known",
 }
 """What is said of a run that holds pools."""
+
+
+def _way_out(hold: Hold) -> str:
+    """What to type about a run that will not let go by itself: it ends the line, to be copied."""
+    words = _WAYS_OUT.get(hold.standing, "") if hold.run else ""
+    return words.format(run=printable(hold.run))
+
+
+_WAYS_OUT = {
+    "over": ": fleetctl runs resume {run}, or fleetctl pools release {run}",
+    "unknown": ": fleetctl lock status, fleetctl pools release {run}",
+}
 
 
 def _failing(rows: Sequence[Row], pen: Pen) -> Iterator[str]:

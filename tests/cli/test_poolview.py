@@ -199,16 +199,16 @@ def test_holds_say_who_why_and_how_long() -> None:
 @pytest.mark.parametrize(
     ("standing", "code", "words"),
     [
-        ("live", ExitCode.OK, ", which is at work"),
+        ("live", ExitCode.OK, ", which is at work; task"),
         (
             "over",
             ExitCode.HOST_FAILED,
-            ", which is over: fleetctl runs resume r1, or fleetctl pools release r1",
+            ", which is over; task: fleetctl runs resume r1, or fleetctl pools release r1",
         ),
         (
             "unknown",
             ExitCode.UNKNOWN,
-            ", of which nothing is known; fleetctl lock status, fleetctl pools release r1",
+            ", of which nothing is known; task: fleetctl lock status, fleetctl pools release r1",
         ),
     ],
 )
@@ -216,7 +216,7 @@ def test_what_a_run_holds_is_well_only_while_that_is_at_work(
     standing: Any, code: ExitCode, words: str
 ) -> None:
     """A push lets go by itself; what is over does not, and its pools stay down until somebody acts.
-    Two runs are two lines."""
+    Two runs are two lines; what to type ends its line."""
     holds = (
         Hold("HELD", "run r1", "fleetctl", 2, run="r1", standing=standing),
         Hold("HELD", "run r1", "fleetctl", 1, run="r2", standing="live"),
@@ -225,7 +225,7 @@ def test_what_a_run_holds_is_well_only_while_that_is_at_work(
     rows = _rows({"repo001": _tally(task=task), "repo002": _tally(task=task)})
     assert verdict(rows) is code
     lines = picture(rows, "kind", PLAIN)
-    assert f"# 4 pools HELD by run r1{words}; task" in lines
+    assert f"# 4 pools HELD by run r1{words}" in lines
     assert "# 2 pools HELD by run r2, which is at work; task" in lines
 
 

@@ -98,8 +98,8 @@ def _verdict(told: dict[str, Any], settle_s: float) -> int:
     for word, pools in sorted(names.items()):
         count = told.get(word, len(pools))
         if told["left"] or word == "failed":
-            more = f" and {count - len(pools)} more" if count > len(pools) else ""
-            sys.stderr.write(f"{count} {word}: {', '.join(pools)}{more}\n")
+            more = f" and {count - NAMED_MOST} more" if count > NAMED_MOST else ""
+            sys.stderr.write(f"{count} {word}: {', '.join(pools[:NAMED_MOST])}{more}\n")
     for run, count in sorted(told.get("held_by", {}).items()):
         sys.stderr.write(
             f"{counted(count, 'pool')} {'is' if count == 1 else 'are'} held back by run {run}\n"

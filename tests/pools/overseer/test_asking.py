@@ -186,6 +186,15 @@ def test_of_many_the_first_are_named_for_who_watches() -> None:
     assert patient({"left": 1}, 0.0) == ""
 
 
+def test_of_many_that_failed_the_first_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is the cause of a lost host: hosts of a push are told one below the other."""
+    names = {"failed": [f"i{n}/task" for n in range(20)]}
+    told = {"left": 0, "failed": 30, "names": names}
+    assert program._verdict(told, 9.0) == program.EXIT_BROKEN
+    said = "30 failed: i0/task, i1/task, i2/task, i3/task, i4/task and 25 more\n"
+    assert capsys.readouterr().err == said
+
+
 def test_an_overseer_that_is_gone_is_not_looked_for_to_the_last(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

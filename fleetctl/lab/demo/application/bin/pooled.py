@@ -1,6 +1,7 @@
 """A daemon of one instance, kept by an overseer: `pooled.py KIND INSTANCE FILE-OF-TASKS`.
 
-It works through the tasks of its kind, rests a little, and sleeps when nothing has come.
+It works through the tasks of its kind, rests a little, and sleeps when nothing has come. Asked to
+leave (INT), it ends the task it has taken: nobody else would take that up until its time is over.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ NAPS_S = {"pull": 3600.0, "trigger": 1800.0}
 def main() -> None:
     """Until it may sleep."""
     kind, instance, file = sys.argv[1:]
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
+    asked: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
     overseer, tasks = Overseen(), Tasks(file)
     overseer.ready()
-    while True:
+    while not asked:
         task = tasks.take(instance, kind)
         if task is not None:
             overseer.busy(str(task))
