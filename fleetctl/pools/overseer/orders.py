@@ -57,7 +57,7 @@ def _add(core: Core, name: str, kind: Kind, now: float) -> None:
 def begin(core: Core, pool: Pool, now: float) -> None:
     """A pool's first moment: asleep, its least running, or one that looks whether there is work."""
     kind = pool.kind
-    if kind.at_start == kinds.ASLEEP and not kind.min and not pool.slots:
+    if kind.at_start == kinds.ASLEEP and not kind.min and is_new(pool):
         lay_down(core, pool, now)
     core.settle(pool, now)
     if not kind.min and kind.at_start == kinds.RUN and not pool.live():

@@ -9,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from fleetctl.pools.overseer import headway, holds, orders, states
-from fleetctl.pools.overseer.pools import Pool, Slot
+from fleetctl.pools.overseer import headway, holds, orders, states, views
+from fleetctl.pools.overseer.pools import NEVER, Pool, Slot
 from tests.pools.overseer.world import BUSY, IDLE, NAP, READY, World, working
 
 NAMES = ("acme/task", "acme/pull", "bolt/task", "cone/task")
@@ -54,6 +54,22 @@ def asleep(world: World, name: str = "acme/task") -> Pool:
     world.exited(pool.slot(0))
     assert pool.slot(0).state == "hibernating"
     return pool
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_sleeper_that_was_looked_at_sleeps_with_its_time(anew: bool) -> None:
+    """It slept from the start, which no record says; the overseer died while a run held it, somebody
+    asked for its status, and the run let go: it is to look at its time as ever."""
+    world = World()
+    name = world.add(at_start="asleep").name
+    hold(world, world.core.book.pools[name])
+    world.succeeded(anew=anew)
+    pool = world.core.book.pools[name]
+    assert views.word(pool) == views.HELD
+    views.brief(world.core, pool, world.now)
+    release(world, pool)
+    assert pool.slot(0).state == states.HIBERNATING
+    assert pool.slot(0).until < NEVER
 
 
 def test_what_had_failed_is_tried_when_a_run_lets_go() -> None:
