@@ -58,7 +58,7 @@ def asleep(world: World, name: str = "acme/task") -> Pool:
 
 @pytest.mark.parametrize("anew", [False, True])
 def test_a_sleeper_that_was_looked_at_sleeps_with_its_time(anew: bool) -> None:
-    """It slept from the start, which no record says. The overseer died while a run held it, somebody
+    """It slept from the start, which no record says. Its overseer died while a run held it, one
     asked for its status, and the run let go: it is to look at its time as ever."""
     world = World()
     name = world.add(at_start="asleep").name
