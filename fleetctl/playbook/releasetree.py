@@ -173,7 +173,8 @@ exec timeout 10 wget -q -O /dev/null "$url"
 """
 
 DEADLINE = r"""
-deadline=$(($(date +%s) + $patience))
+# Whole seconds: what begins at the end of one has one more.
+deadline=$(($(date +%s) + $patience + ($patience > 0)))
 in_time() { [ "$(date +%s)" -lt "$deadline" ] && { sleep 0.3 2>/dev/null || sleep 1; }; }
 """
 

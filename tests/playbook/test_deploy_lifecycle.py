@@ -205,12 +205,27 @@ def test_health_is_waited_for_and_given_up_in_time(host: DeployHost, tmp_path: P
     release = make_release(tmp_path, "v1")
     slow = "echo x >> tries; read -r a < tries; test $(wc -l < tries) -gt 2"
     (host.programs / "wc").symlink_to(str(shutil.which("wc")))
-    ends = host.deploy(drafts_of(host, release, health=slow, health_timeout=Seconds(9)))
+    ends = host.deploy(drafts_of(host, release, health=slow, health_timeout=Seconds(60)))
     assert ends["health"] == "acted"
     ends = host.deploy(
         drafts_of(host, release, health="echo no answer >&2; exit 7", health_timeout=Seconds(1))
     )
     assert ends["health"] == "no answer\nnot healthy after 1 s (exit status 7)\n"
+
+
+def test_time_to_be_healthy_is_not_what_is_left_of_a_second(
+    host: DeployHost, tmp_path: Path
+) -> None:
+    """Begun at the very end of a second, an application has all of the time it was promised."""
+    clock = host.programs / "date"
+    clock.unlink()
+    clock.write_text('#!/bin/sh\n[ ! -f "$HOME/asked" ] || { echo 101; exit; }\n'
+                     ': > "$HOME/asked"; echo 100\n')  # fmt: skip
+    clock.chmod(0o755)
+    (host.programs / "wc").symlink_to(str(shutil.which("wc")))
+    fifth = "echo x >> tries; test $(wc -l < tries) -gt 4"
+    drafts = drafts_of(host, make_release(tmp_path, "v1"), health=fifth, health_timeout=Seconds(1))
+    assert host.deploy(drafts)["health"] == "acted"
 
 
 def test_an_application_that_runs_another_release_is_found_out(
