@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -67,11 +66,12 @@ def _marks(program: Program) -> dict[str, list[str]]:
 
 
 def test_jumps_within_a_push_change_nothing(program: Program) -> None:
-    """Forward and backward by hours at every reading: no deadline moves, nothing is lost."""
-    began_s = time.monotonic()
+    """Forward and backward by hours at every reading: no deadline moves, nothing is lost.
+
+    A wait that took the clock's hours for its own would outlast the patience of the call.
+    """
     code, told = _call(program, "0,5,-7,0.5,-72", "push", "push.yaml")
     assert code == 0, told
-    assert time.monotonic() - began_s < 30
     assert _marks(program) == dict.fromkeys(HOSTS, ONCE)
     assert examine(program.folder / "journal.db").damages == ()
     shown = program.call("runs", "show", "last")
