@@ -47,7 +47,10 @@ def refuse_ask(desk: Desk, run: HostRun, event: Refused) -> None:
 def _ask_later(desk: Desk, run: HostRun, detail: str) -> None:
     asking, patience = desk.asking[run.host], desk.patience
     asking.lost += 1
-    if asking.lost >= patience.asks_max:
+    if asking.lost == 1:
+        asking.silent_since_s = desk.now_s
+    late = desk.now_s >= asking.silent_since_s + patience.asks_within_s
+    if asking.lost >= (patience.asks_least if late else patience.asks_max):
         give_up(desk, run, f"asked {asking.lost} times without an answer: {detail}")
         return
     luck = chance(desk.state.seed, run.host, "ask", run.attempt, asking.lost)

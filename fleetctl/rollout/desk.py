@@ -33,10 +33,12 @@ class Errand(NamedTuple):
 class Asking:
     """How the asking of one host in doubt goes."""
 
-    __slots__ = ("deadline_s", "killed", "lost")
+    __slots__ = ("deadline_s", "killed", "lost", "silent_since_s")
 
     def __init__(self, deadline_s: float) -> None:
         self.lost = 0
+        """Asks in a row."""
+        self.silent_since_s = 0.0
         self.deadline_s = deadline_s
         self.killed = False
 

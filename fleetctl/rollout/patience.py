@@ -19,6 +19,10 @@ class Patience(msgspec.Struct, frozen=True):
     """Tries at sending one order that another connection or run shuts out, before it failed."""
     asks_max: int = 8
     """Asks that may be lost in a row before the outcome is unknown."""
+    asks_least: int = 3
+    asks_within_s: float = 60.0
+    """So long after the first lost ask no more are made than `asks_least`: a host that takes
+    connections and says nothing makes each last a minute by itself."""
     ask_delay_s: float = 0.5
     ask_delay_max_s: float = 30.0
     ask_wait_s: float = 10.0

@@ -191,6 +191,15 @@ def test_asks_that_are_lost_are_counted(make_sim: MakeSim) -> None:
     assert len(asked) > 3
 
 
+def test_asks_that_each_hang_for_a_minute_are_few(make_sim: MakeSim) -> None:
+    """A host that takes connections and says nothing is unknown after three, not after eight."""
+    script = Script(latency_s=lambda _: 60.0)
+    script.mishap = lambda order: "cut after" if isinstance(order, RunSegment) else "unsent"
+    sim = make_sim(a_plan(a_phase([HOSTS[:1]], [a_step("one")])), script)
+    assert sim.push().accounts.outcomes[Outcome.UNKNOWN] == 1
+    assert sum(isinstance(one, r.OrderLost) for one in sim.records()) == 1 + 3
+
+
 def test_a_newer_run_fences_this_one_off(make_sim: MakeSim) -> None:
     """A host that obeys a newer run is not touched, and the whole run ends with 7."""
     sim = make_sim(one_by_one(Budget(0)))
