@@ -132,6 +132,8 @@ def _fire(desk: Desk, timer: TimerFired) -> None:
     match timer.key:
         case ("gate",):
             gatekeeping.tick(desk)
+        case preflight.TIMER:
+            preflight.tick(desk)
         case ("question", key):
             answers.expire(desk, key)
         case ("kill",):

@@ -28,4 +28,5 @@ class Silence:
         if past_s < self._next_s:
             return ""
         self._next_s = 2 * past_s
-        return f"asking {fold(silent)} whether they are up: no answer for {format_duration(past_s)}"
+        up = "it is up" if len(silent) == 1 else "they are up"
+        return f"asking {fold(silent)} whether {up}: no answer for {format_duration(past_s)}"
