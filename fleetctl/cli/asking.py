@@ -4,14 +4,34 @@ from __future__ import annotations
 
 import math
 import queue
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
+from fleetctl.base.durations import format_duration
+from fleetctl.base.hostrange import fold
+from fleetctl.cli.output import tell
 from fleetctl.transport.protocol import Event, Look, Looked, Lost, Release, Sink, Transport
 
 GRACE_S = 60.0
 """How long past the last answer's due time before the rest is given up as unknown."""
+NAMED_AFTER_S = 3.0
+"""A person at a terminal is told of silent hosts after this long, then twice as long, ..."""
 Answer = Looked | Lost
+
+
+class Unheard:
+    """Says who has not answered yet, ever more rarely."""
+
+    def __init__(self, now_s: float) -> None:
+        self._since_s = now_s
+        self.next_s = now_s + NAMED_AFTER_S
+
+    def words(self, silent: Collection[str], now_s: float) -> str:
+        """What there is to tell at `next_s`; the next time is as far away again."""
+        past_s = now_s - self._since_s
+        self.next_s = now_s + past_s
+        return f"no answer for {format_duration(past_s)} from {fold(silent)}"
 
 
 class Line:
@@ -42,9 +62,10 @@ class Line:
         open_ = self._submit(scripts, timeout_s)
         last_s = time.monotonic() + within_s
         end_s = min(last_s, time.monotonic() + timeout_s + GRACE_S)
+        unheard = Unheard(time.monotonic()) if last and sys.stderr.isatty() else None
         try:
             while open_:
-                event = self._events.get(timeout=max(0.0, end_s - time.monotonic()))
+                event = self._hear(unheard, end_s, open_.values())
                 if not isinstance(event, (Looked, Lost)):
                     continue
                 self._late.pop(event.ticket, None)
@@ -71,6 +92,17 @@ class Line:
                 asked[self._ticket] = host
                 self._transport.submit(Look(self._ticket, host, script, timeout_s))
         return asked
+
+    def _hear(self, unheard: Unheard | None, end_s: float, silent: Collection[str]) -> Event:
+        """The next event, who is silent being told meanwhile; raises queue.Empty at `end_s`."""
+        while True:
+            until_s = end_s if unheard is None else min(end_s, unheard.next_s)
+            try:
+                return self._events.get(timeout=max(0.0, until_s - time.monotonic()))
+            except queue.Empty:
+                if unheard is None or until_s == end_s:
+                    raise
+                tell(unheard.words(silent, until_s))
 
     def close(self) -> None:
         """Give up all connections."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
-from fleetctl.cli.asking import Line, ask_hosts
+import pytest
+
+from fleetctl.cli.asking import Line, Unheard, ask_hosts
 from fleetctl.transport.protocol import Look, Looked, Lost, Order, Output, Release, Sink
 
 
@@ -50,6 +53,25 @@ def test_every_host_is_asked_once_and_let_go() -> None:
     assert isinstance(answers["c"], Lost)
     assert sorted(made[0].released) == ["a", "b", "c"]
     assert made[0].closed
+
+
+def test_a_person_is_told_who_keeps_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At a terminal silent hosts are named, ever more rarely; in a pipe nothing is said."""
+    monkeypatch.setattr("fleetctl.cli.asking.NAMED_AFTER_S", 0.01)
+    ask = partial(ask_hosts, {"b": "1", "c": "1"}, _Slow, timeout_s=5, within_s=0.1)
+    assert ask() == {"b": None, "c": None}
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert ask() == {"b": None, "c": None}
+    told = capsys.readouterr().err.splitlines()
+    assert told
+    assert all(line.endswith(" s from b,c") for line in told)
+    unheard = Unheard(100.0)
+    unheard.next_s = 103.0
+    at_s = [(unheard.words(["b"], unheard.next_s), unheard.next_s)[1] for _ in range(3)]
+    assert at_s == [106.0, 112.0, 124.0]
 
 
 def test_asking_nobody_is_no_trouble() -> None:
