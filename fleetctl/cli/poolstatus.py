@@ -197,7 +197,10 @@ def refuse_unknown(answers: Answers, scope: Scope, instances: Sequence[str]) -> 
             hint = did_you_mean(pattern, known)
             raise UsageError(f'no overseer keeps pools of kind "{pattern}"', hint=hint)
     if instances and not any(answer.groups or answer.left_out for answer in told):
-        raise UsageError(f"no overseer keeps pools of instance {' or '.join(instances)}")
+        raise UsageError(
+            f"no overseer keeps pools of instance {' or '.join(instances)}",
+            hint="fleetctl pools status --by instance --all",
+        )
 
 
 def remember_answers(folder: Path, fleet: Fleet, answers: Answers, asked_s: float) -> None:

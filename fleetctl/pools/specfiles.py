@@ -103,6 +103,7 @@ class SpecFiles:
 
     def _mistake(self, told: str) -> InputError:
         what, _, hint = told.partition("\n  hint: ")
+        hint = re.sub(r"\{(\{\w+\})\}$", r"{{{\1}}}", hint)  # two braces are ours, in these files
         found = _MISTAKE.fullmatch(what)
         if found is None:
             return InputError(what, Location(str(self.folder)), hint=hint)

@@ -193,6 +193,7 @@ def test_a_pool_that_fails_since_is_told_and_stops_the_rest(stage: Stage) -> Non
     (stage.specs / "all.toml").write_text(good)
     assert done.exit_code in (1, 6), done.output
     assert "in trouble since: repo1-a/sick, repo1-b/sick" in done.output
+    assert "fleetctl pools log repo1-a/sick --host HOST" in done.output
     assert stage.status("repo2")["overseer"]["laid"] == before
     assert stage.install().exit_code == 0
 

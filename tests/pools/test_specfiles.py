@@ -65,6 +65,15 @@ def test_an_unknown_name_and_a_value_that_would_break_the_file_are_refused(tmp_p
     assert "cannot stand in a spec file" in second.what
 
 
+def test_the_way_to_write_braces_is_that_of_files_sent_from_here(tmp_path: Path) -> None:
+    """Two braces are a name of ours in these files: the hint, typed in, must not be refused."""
+    specs = folder_of(tmp_path, a=GOOD.replace("{instance}", "{instanc}"))
+    with pytest.raises(InputErrors) as caught:
+        specs.made_for(fill, ["acme"])
+    assert "did you mean '{instance}'?" in caught.value.errors[0].hint
+    assert caught.value.errors[0].hint.endswith(" are written {{{{instanc}}}}")
+
+
 def test_what_depends_on_instances_is_judged_when_they_are_known(tmp_path: Path) -> None:
     """A pool of its own for an instance is fine while nobody knows who is there, and not after."""
     specs = folder_of(tmp_path, a=GOOD + '[pool."acme/task"]\nmax = 8\n')

@@ -51,6 +51,9 @@ def show_demo(layout: Layout, say: Say, keep: bool, instances: int = INSTANCES) 
     _say_next(show, keep)
 
 
+_OURS = ("FLEETCTL_INVENTORY", "FLEETCTL_RELEASES", "FLEETCTL_JOURNAL")
+
+
 def _environment(layout: Layout) -> dict[str, str]:
     """Releases, journal and inventory of the demonstration, away from the user's own."""
     own = {
@@ -90,7 +93,7 @@ def _raise_fleet(show: Show, folder: Path, port: int) -> None:
         *("--var", f"http_port={port}", "--var", f"python={sys.executable}"),
         *("--var", "root=app"),
     )
-    for name in ("FLEETCTL_INVENTORY", "FLEETCTL_RELEASES", "FLEETCTL_JOURNAL"):
+    for name in _OURS:
         show.say(f"$ export {name}={show.environment[name]}")
     show.say("")
 
@@ -165,11 +168,18 @@ def _leave(show: Show) -> None:
 
 
 def _say_next(show: Show, keep: bool) -> None:
-    where = show.environment["FLEETCTL_INVENTORY"]
+    for line in _next_lines(show, keep):
+        show.say(line)
+
+
+def _next_lines(show: Show, keep: bool) -> list[str]:
+    """What to type next, in a shell that knows nothing of the demonstration's environment."""
     lines: tuple[str, ...]
     if keep:
         lines = (
-            f"export FLEETCTL_INVENTORY={where}",
+            *(f"export {name}={show.environment[name]}" for name in _OURS),
+            "fleetctl runs list",
+            "fleetctl pools wake taskmaster --host repo001",
             "fleetctl run 'tier=repo' -- uptime",
             f"fleetctl lab down --wipe {' '.join(_dir(show))}",
         )
@@ -179,9 +189,7 @@ def _say_next(show: Show, keep: bool) -> None:
             "fleetctl lab up --inventory FILE  # your own fleet, rehearsed on this machine",
             "fleetctl lab fault --help         # what can go wrong, and how to make it",
         )
-    show.say("Try next:")
     activate = Path(sys.prefix, "bin", "activate")
     if shutil.which("fleetctl") is None and activate.exists():  # we were called by our path
         lines = (f". {activate}", *lines)
-    for line in lines:
-        show.say(f"  {line}")
+    return ["Try next:", *(f"  {line}" for line in lines)]

@@ -189,7 +189,8 @@ def _check_sound(found: dict[str, Any], before: list[str]) -> None:
     if new:
         more = f" and {len(new) - NAMED_MOST} more" if len(new) > NAMED_MOST else ""
         names = ", ".join(new[:NAMED_MOST])
-        raise Trouble(f"in trouble since: {names}{more}; see fleetctl pools --local log POOL there")
+        raise Trouble(f"in trouble since: {names}{more}; what one printed: "
+                      f"fleetctl pools log {new[0]} --host HOST")  # fmt: skip
 
 
 def _lay_specs(home: str, order: dict[str, Any]) -> str:
