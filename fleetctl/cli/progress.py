@@ -232,7 +232,7 @@ class RunView:
     def _lost(self, record: r.OrderLost) -> None:
         view = self._host(record.phase, record.host)
         view.lost_sent = record.sent
-        view.note = f"connection lost ({record.cause})"
+        view.note = f"{record.what} ({record.cause})"
         if not record.sent:
             view.pending = []
 

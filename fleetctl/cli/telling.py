@@ -91,7 +91,8 @@ class Teller:
 
     def _lost(self, record: r.OrderLost) -> str:
         fate = "what it did is not known yet" if record.sent else "nothing was sent"
-        return f"{record.host} connection lost ({record.cause}: {record.detail}); {fate}"
+        fate = "nothing was done" if record.what == "refused" else fate
+        return f"{record.host} {record.what} ({record.cause}: {record.detail}); {fate}"
 
     def _retry_planned(self, record: r.RetryPlanned) -> str:
         after = format_duration(record.after_s)

@@ -66,7 +66,7 @@ class AtWork:
         place = (record.phase, record.host)
         known = self.orders.get(place, Order((), wall_s))
         if isinstance(record, r.OrderLost):
-            known = known._replace(note=f"connection lost ({record.cause})")
+            known = known._replace(note=f"{record.what} ({record.cause})")
         else:
             known = known._replace(note=f"{record.reason} again in {record.after_s:.0f} s")
         self.orders[place] = known

@@ -72,7 +72,7 @@ class Hush:
         return replace(record, cause=cause, owes=owes, release=release_name(record.release))
 
     def _order_lost(self, record: r.OrderLost) -> r.OrderLost:
-        self._lost[record.phase, record.host] = f"connection lost ({record.cause})"
+        self._lost[record.phase, record.host] = f"{record.what} ({record.cause})"
         return replace(record, detail="")
 
     def _gate(self, record: r.GateSettled) -> r.GateSettled:

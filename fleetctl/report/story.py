@@ -189,7 +189,7 @@ class RunStory:
 
     def _lost(self, record: r.OrderLost) -> None:
         host = self.host(record.phase, record.host)
-        text = f"connection lost ({record.cause}: {record.detail})"
+        text = f"{record.what} ({record.cause}: {record.detail})"
         host.marks.append(Mark("lost", self.now_s, text, record.host))
         if record.sent and host.doubt_s is None:
             host.doubt_s = self.now_s

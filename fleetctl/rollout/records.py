@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from fleetctl.base.outcome import Outcome
+from fleetctl.transport.protocol import REFUSALS
 
 
 class RunOpened(msgspec.Struct, frozen=True, tag="run-opened"):
@@ -168,7 +169,7 @@ class RoundEnded(msgspec.Struct, frozen=True, tag="round-ended"):
 
 
 class OrderLost(msgspec.Struct, frozen=True, tag="order-lost"):
-    """The connection went before the order's end was told."""
+    """The connection went before the order's end was told, or the host refused the order."""
 
     phase: str
     host: str
@@ -176,6 +177,11 @@ class OrderLost(msgspec.Struct, frozen=True, tag="order-lost"):
     sent: bool
     cause: str
     detail: str
+
+    @property
+    def what(self) -> str:
+        """`refused` where the host said so itself over a connection that is well."""
+        return "refused" if self.cause in REFUSALS else "connection lost"
 
 
 class AskSent(msgspec.Struct, frozen=True, tag="ask-sent"):

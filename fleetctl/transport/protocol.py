@@ -8,7 +8,7 @@ comes. Three transports serve the same contract tests: ssh, local, simulated.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import msgspec
 
@@ -266,6 +266,10 @@ class Lost(msgspec.Struct, frozen=True, tag="lost"):
     """False for what trying again cannot mend: host key, authentication."""
 
 
+Refusal = Literal["fence", "disk", "busy", "runner"]
+REFUSALS: frozenset[str] = frozenset(get_args(Refusal))
+
+
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
     """Final: the host refused the order before doing anything.
 
@@ -275,7 +279,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
     ticket: int
     host: str
-    reason: Literal["fence", "disk", "busy", "runner"]
+    reason: Refusal
     detail: str
     fence: int = 0
     holder: str = ""

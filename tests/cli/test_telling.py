@@ -19,6 +19,14 @@ def _lines(story: Story) -> list[str]:
     return [line for line in lines if line]
 
 
+def test_a_host_that_refuses_is_not_called_lost() -> None:
+    """Its connection is well, and it said itself why it does nothing."""
+    story = Story().open().tell(r.BatchBegan("db", 0)).send("db", DB[:1])
+    story.tell(r.OrderLost("db", "db001", 3, False, "disk", "cannot write in .fleetctl"))
+    told = "db001 refused (disk: cannot write in .fleetctl); nothing was sent"
+    assert told.replace("sent", "done") in _lines(story)
+
+
 def test_a_run_reads_as_a_story() -> None:
     """Begin, batches, hosts, trouble, gates, stop: in order, with names folded."""
     story = Story().open().tell(r.BatchBegan("db", 0), r.BatchBegan("db", 1)).send("db", DB[:3])
