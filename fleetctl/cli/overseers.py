@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from fleetctl.base.errors import UsageError
+from fleetctl.base.names import nearest
 from fleetctl.base.outcome import Outcome
 from fleetctl.cli.asking import Answer, Line
 from fleetctl.cli.output import printable
@@ -18,6 +20,8 @@ WITHIN_S = 30.0
 """Who has not answered by then, connecting included, is unknown: one host that hangs does not keep
 a person from what the others say."""
 UNPACKED_MOST = 16 << 20
+WHAT_THERE_IS = "fleetctl pools status --by instance --all tells what there is"
+_MEANT = re.compile(r"'([^']+)'; did you mean '([^']+)'")
 
 
 class Silent(msgspec.Struct, frozen=True):
@@ -153,3 +157,15 @@ def none_keeps(fleet: Fleet, hosts: Sequence[str]) -> UsageError:
         why=why if tiers else "",
         hint=hint,
     )
+
+
+def guess(fleet: Fleet, hosts: Sequence[str], patterns: Sequence[str]) -> str:
+    """A hint at what was meant by names no overseer knows: each says which is nearest there."""
+    asked = ask_overseers(fleet, hosts, "explain", pools=list(patterns))
+    refusals = [told.detail for told in asked.values() if isinstance(told, Silent)]
+    meant = [(found[1], found[2]) for said in refusals if (found := _MEANT.search(said))]
+    for pattern in patterns:
+        near = nearest(pattern, sorted({name for word, name in meant if word == pattern}))
+        if near:
+            return f"did you mean {near.removeprefix('*/').removesuffix('/*')!r}?"
+    return WHAT_THERE_IS

@@ -302,7 +302,7 @@ def log(ctx: click.Context, names: tuple[str, ...]) -> ExitCode:
     with _open(ctx) as overseer:
         for slot, text in overseer.ask("log", pools=list(names))["log"].items():
             write(f"== {slot}")
-            write(text.rstrip("\n"))
+            write(text.rstrip("\n") or "(nothing is printed yet)")
     return ExitCode.OK
 
 

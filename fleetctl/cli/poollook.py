@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import json
+import shlex
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -120,10 +121,11 @@ class Looker:
             if isinstance(one, str):
                 silent.setdefault(one, []).append(host)
         if silent:
+            left_out = fold(host for hosts in silent.values() for host in hosts)
             raise Refused(
                 "not every host tells what there is of an overseer",
                 why="; ".join(f"{fold(hosts)}: {why}" for why, hosts in silent.items()),
-                hint="leave them out with --exclude; nothing was touched",
+                hint=f"leave them out: --exclude {shlex.quote(left_out)}; nothing was touched",
             )
         return {host: one for host, one in found.items() if isinstance(one, Found)}
 

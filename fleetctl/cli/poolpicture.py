@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -323,13 +324,14 @@ def _silent(rows: Sequence[Row], pen: Pen) -> Iterator[str]:
     for (state, detail), hosts in causes.items():
         look = HOST_LOOKS.get(state, HOST_LOOKS["unknown"])
         text = pen.paint(f"{pen.glyph(look)} {hosts_word(len(hosts))} {state}", look)
-        yield f"{text}: {fold(hosts)}: {printable(detail)}{_HINTS.get(state, '')}"
+        hint = _HINTS.get(state, "").format(shlex.quote(fold(hosts)))
+        yield f"{text}: {fold(hosts)}: {printable(detail)}{hint}"
 
 
 _HINTS = {
-    "absent": "; hint: fleetctl pools install",
-    "stopped": "; hint: start it, or fleetctl pools install",
-    "refused": "; hint: fleetctl pools upgrade, when it is an older one",
+    "absent": "; hint: fleetctl pools install {}",
+    "stopped": "; hint: start it, or fleetctl pools install {}",
+    "refused": "; hint: fleetctl pools upgrade {}, when it is an older one",
 }
 
 

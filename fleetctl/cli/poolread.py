@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,7 +39,7 @@ def events(
 
     With --follow every host is asked again every two seconds.
     """
-    from fleetctl.cli.overseers import Overseers
+    from fleetctl.cli.overseers import Overseers, guess
     from fleetctl.cli.poolrun import kept_by
 
     fleet, hosts, patterns = kept_by(names, choice)
@@ -48,7 +48,8 @@ def events(
         told = overseers.ask("events", pools=patterns, lenient=True, most=max(last, 1))
         found = seen.new(told)
         if names and not found:
-            _check_known(names, overseers.ask("settled", pools=patterns, lenient=True))
+            known = overseers.ask("settled", pools=patterns, lenient=True)
+            _check_known(names, known, lambda: guess(fleet, hosts, patterns))
         _show(found if last else [], output)
         code = _tell_silent(told)
         try:
@@ -87,12 +88,14 @@ class Seen:
         return sorted(found, key=lambda event: float(event.get("w", 0.0)))
 
 
-def _check_known(names: Sequence[str], told: Mapping[str, Told]) -> None:
+def _check_known(
+    names: Sequence[str], told: Mapping[str, Told], guessed: Callable[[], str]
+) -> None:
     """Raises UsageError when every host told, and none has such pools."""
     if all(isinstance(answer, dict) and not answer["pools"] for answer in told.values()):
         raise UsageError(
             f"none of these hosts is known to have {' '.join(names)}",
-            hint="fleetctl pools status tells what there is",
+            hint=guessed(),
         )
 
 
@@ -126,7 +129,7 @@ def _show(found: Sequence[dict[str, Any]], output: str) -> None:
 @selection_options
 def explain(names: tuple[str, ...], choice: Choice) -> ExitCode:
     """Why pools have the processes they have, on every host that has them."""
-    from fleetctl.cli.overseers import ask_overseers
+    from fleetctl.cli.overseers import ask_overseers, guess
     from fleetctl.cli.poollocal import explained_lines
     from fleetctl.cli.poolrun import kept_by
 
@@ -135,7 +138,9 @@ def explain(names: tuple[str, ...], choice: Choice) -> ExitCode:
     found = {host: answer["explained"] for host, answer in told.items() if isinstance(answer, dict)}
     if not any(found.values()):
         _tell_silent(told)
-        raise UsageError(f"no host that answers has {' '.join(names)}", hint="write instance/kind")
+        raise UsageError(
+            f"no host that answers has {' '.join(names)}", hint=guess(fleet, hosts, patterns)
+        )
     for host, pools in found.items():
         if pools:
             write(f"{host}:")
@@ -166,7 +171,7 @@ def log(names: tuple[str, ...], choice: Choice) -> ExitCode:
     for answer in told.values():
         for slot, text in answer["log"].items() if isinstance(answer, dict) else ():
             write(f"== {slot}")
-            for line in text.splitlines():
+            for line in text.splitlines() or ["(nothing is printed yet)"]:
                 write(printable(line))
     return _tell_silent(told)
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fleetctl.base.errors import ExitCode, UsageError
 from fleetctl.cli.output import tell
-from fleetctl.cli.overseers import Silent, Told, ask_overseers, keeping, none_keeps
+from fleetctl.cli.overseers import (
+    WHAT_THERE_IS,
+    Silent,
+    Told,
+    ask_overseers,
+    guess,
+    keeping,
+    none_keeps,
+)
 from fleetctl.cli.selection import Choice
 
 if TYPE_CHECKING:
@@ -56,7 +64,7 @@ def act_on(act: Act, names: Sequence[str], choice: Choice, flags: Flags) -> Exit
     fleet, hosts, patterns = kept_by(names, choice, flags.instance)
     request = {**act.request, **_said(flags)}
     found = ask_overseers(fleet, hosts, "settled", pools=patterns, lenient=True, of=request)
-    concerned = _concerned(found, names, flags.instance)
+    concerned = _concerned(found, names, flags.instance, lambda: guess(fleet, hosts, patterns))
     _tell_found(found, act)
     plan = plan_for(act, fleet, concerned, patterns or ["*"], flags)
     show_plan(plan)
@@ -120,7 +128,10 @@ def patterns_of(names: Sequence[str], instances: Sequence[str]) -> list[str]:
 
 
 def _concerned(
-    found: Mapping[str, Told], names: Sequence[str], instances: Sequence[str]
+    found: Mapping[str, Told],
+    names: Sequence[str],
+    instances: Sequence[str],
+    guessed: Callable[[], str],
 ) -> list[str]:
     """Hosts that have such pools, and those of which that is not known; raises UsageError."""
     hosts = [host for host, told in found.items() if isinstance(told, Silent) or told["pools"]]
@@ -130,7 +141,7 @@ def _concerned(
         raise UsageError(
             f"none of these hosts is known to have {meant}",
             why=f"{silent.state}: {silent.detail}" if silent is not None else "",
-            hint="fleetctl pools status tells what there is",
+            hint=guessed() if silent is None else WHAT_THERE_IS,
         )
     return hosts
 

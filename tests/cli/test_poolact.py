@@ -265,9 +265,10 @@ def test_what_happened_is_told_of_all_hosts_and_text_of_one(
     assert nobody.exit_code == ExitCode.USAGE
     told = _asked(program, "explain", "task").stdout
     assert "  runs/task: RUNNING" in told.splitlines()[1]
+    assert "did you mean 'runs/task'?" in _asked(program, "explain", "runs/tusk").stderr
     assert "stopped/task: PAUSED" in told
     told = _asked(program, "log", "runs/task", "--host", "repo001").stdout
-    assert told.startswith("== runs/task#0\n")
+    assert told == "== runs/task#0\n(nothing is printed yet)\n"
 
 
 def test_what_is_not_meant_changes_nothing(program: Program, overseer: Host) -> None:
@@ -275,6 +276,8 @@ def test_what_is_not_meant_changes_nothing(program: Program, overseer: Host) -> 
     nobody = _asked(program, "hibernate", "tusk", "--yes")
     assert nobody.exit_code == ExitCode.USAGE
     assert "none of these hosts is known to have tusk" in nobody.stderr
+    assert "did you mean 'task'?" in nobody.stderr
+    assert "did you mean 'runs'?" in _asked(program, "wake", "--instance", "rums").stderr
     unasked = _asked(program, "hibernate", "task")
     assert unasked.exit_code == ExitCode.REFUSED
     assert "now: 1 host, 1 running, 1 paused" in unasked.stderr

@@ -41,9 +41,9 @@ def test_what_follows_has_no_header_again(capsys: pytest.CaptureFixture[str]) ->
 def test_a_pool_nobody_has_is_a_mistake_only_when_all_told() -> None:
     """A host that is silent may have it."""
     with pytest.raises(UsageError, match="known to have nosuch"):
-        _check_known(["nosuch"], {"r1": {"pools": 0}})
-    _check_known(["nosuch"], {"r1": {"pools": 0}, "r2": Silent("unknown", "x")})
-    _check_known(["k"], {"r1": {"pools": 0}, "r2": {"pools": 3}})
+        _check_known(["nosuch"], {"r1": {"pools": 0}}, str)
+    _check_known(["nosuch"], {"r1": {"pools": 0}, "r2": Silent("unknown", "x")}, str)
+    _check_known(["k"], {"r1": {"pools": 0}, "r2": {"pools": 3}}, str)
 
 
 @pytest.mark.parametrize("where", [[], ["--local"]])

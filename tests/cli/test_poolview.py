@@ -98,7 +98,7 @@ def test_every_way_of_grouping_shows_every_host_that_told_nothing(by: str) -> No
     json.loads(to_json([as_data(row, by) for row in rows]))
     lines = "\n".join(picture(rows, by, PLAIN))
     assert "1 host unreachable: repo002" in lines
-    assert "1 host absent: web001: none; hint: fleetctl pools install" in lines
+    assert "1 host absent: web001: none; hint: fleetctl pools install web001" in lines
 
 
 def test_a_tier_is_told_with_what_is_not_known_of_it() -> None:

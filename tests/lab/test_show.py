@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from fleetctl.lab.demo.show import OURS, next_lines
+from fleetctl.lab.demo.stage import Show
 from fleetctl.lab.layout import Layout, read_state
 from fleetctl.lab.lifecycle import down
 from fleetctl.lab.processes import find_marked
@@ -59,3 +61,11 @@ def test_a_demonstration_told_to_end_leaves_nothing(tmp_path: Path) -> None:
         if read_state(layout) is not None:
             os.kill(show.pid, signal.SIGKILL)
             down(layout)
+
+
+def test_what_to_type_next_finds_what_the_demonstration_did(tmp_path: Path) -> None:
+    """In the person's own shell: without its journal and releases `runs list` would be empty."""
+    own = {name: f"/lab/{name}" for name in OURS}
+    told = next_lines(Show(Layout(tmp_path), print, own), keep=True)
+    assert {f"  export {name}=/lab/{name}" for name in OURS} < set(told)
+    assert any("fleetctl runs list" in line for line in told)

@@ -51,7 +51,7 @@ def show_demo(layout: Layout, say: Say, keep: bool, instances: int = INSTANCES) 
     _say_next(show, keep)
 
 
-_OURS = ("FLEETCTL_INVENTORY", "FLEETCTL_RELEASES", "FLEETCTL_JOURNAL")
+OURS = ("FLEETCTL_INVENTORY", "FLEETCTL_RELEASES", "FLEETCTL_JOURNAL")
 
 
 def _environment(layout: Layout) -> dict[str, str]:
@@ -93,7 +93,7 @@ def _raise_fleet(show: Show, folder: Path, port: int) -> None:
         *("--var", f"http_port={port}", "--var", f"python={sys.executable}"),
         *("--var", "root=app"),
     )
-    for name in _OURS:
+    for name in OURS:
         show.say(f"$ export {name}={show.environment[name]}")
     show.say("")
 
@@ -168,16 +168,16 @@ def _leave(show: Show) -> None:
 
 
 def _say_next(show: Show, keep: bool) -> None:
-    for line in _next_lines(show, keep):
+    for line in next_lines(show, keep):
         show.say(line)
 
 
-def _next_lines(show: Show, keep: bool) -> list[str]:
+def next_lines(show: Show, keep: bool) -> list[str]:
     """What to type next, in a shell that knows nothing of the demonstration's environment."""
     lines: tuple[str, ...]
     if keep:
         lines = (
-            *(f"export {name}={show.environment[name]}" for name in _OURS),
+            *(f"export {name}={show.environment[name]}" for name in OURS),
             "fleetctl runs list",
             "fleetctl pools wake taskmaster --host repo001",
             "fleetctl run 'tier=repo' -- uptime",

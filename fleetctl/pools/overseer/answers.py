@@ -87,6 +87,10 @@ def _named(overseer: Overseer, request: Request) -> list[Pool]:
 def _nearest(word: str, known: list[str]) -> str:
     import difflib
 
+    if word.startswith("*/"):  # a kind is meant
+        known = sorted({"*/" + name.partition("/")[2] for name in known})
+    elif word.endswith("/*"):
+        known = sorted({name.partition("/")[0] + "/*" for name in known})
     close = difflib.get_close_matches(word, known[:20000], 1)
     return f"; did you mean {close[0]!r}?" if close else ""
 

@@ -23,9 +23,11 @@ _EXPECTED = {
     "Invalid statement": "expected KEY = VALUE or [TABLE]",
     "Invalid initial character for a key part": "expected a key: letters, digits, `_` and `-`,"
     " or a text in quotes",
+    "Cannot overwrite a value": "this key has a value already",
     "Invalid date or datetime": "expected a value: dates are no values of ours",
 }
 """Words of Python's tomllib that leave open what it expected."""
+_UNQUOTED = {ord("'"): None, ord('"'): None}
 _GROUP = re.compile(r"\s*\[\[instances\]\]")
 
 
@@ -89,6 +91,9 @@ def parse(file: Sheet, path: str, text: str) -> dict[str, Any]:
 def _fuller(what: str, found: str) -> str:
     """What the reader of TOML says, with what it would have liked to see, and what there is."""
     there = f"; there is {found[:FOUND_MOST]!r}" if found else "; the line ends here"
+    twice = re.fullmatch(r"Cannot declare \((.*?),?\) twice", what)
+    if twice:
+        return f"[{twice[1].replace(', ', '.').translate(_UNQUOTED)}] is there already"
     return _EXPECTED[what] + there if what in _EXPECTED else what
 
 

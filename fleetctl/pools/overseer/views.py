@@ -95,6 +95,8 @@ def _slot(slot: Slot, now: float) -> dict[str, Any]:
     told: dict[str, Any] = {"slot": slot.number, "state": slot.state, "cause": slot.cause}
     if slot.since:  # a place that never had a process has been empty for ever
         told["for_s"] = round(now - slot.since, 1)
+    if slot.life is None and slot.until != NEVER:
+        told["next_s"] = round(slot.until - now, 1)
     if slot.trouble is not None:
         told["failures"] = slot.trouble.attempt
     if slot.life is not None:
