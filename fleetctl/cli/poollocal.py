@@ -302,8 +302,14 @@ def log(ctx: click.Context, names: tuple[str, ...]) -> ExitCode:
     with _open(ctx) as overseer:
         for slot, text in overseer.ask("log", pools=list(names))["log"].items():
             write(f"== {slot}")
-            write(text.rstrip("\n") or "(nothing is printed yet)")
+            for line in printed(text):
+                write(line)
     return ExitCode.OK
+
+
+def printed(text: str) -> list[str]:
+    """What a daemon printed, line by line; a daemon that printed nothing is no missing log."""
+    return text.splitlines() or ["(nothing is printed yet)"]
 
 
 @click.command()

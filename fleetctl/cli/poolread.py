@@ -159,6 +159,7 @@ def log(names: tuple[str, ...], choice: Choice) -> ExitCode:
     It may hold secrets: it is shown here and kept nowhere, and one host at a time is asked.
     """
     from fleetctl.cli.overseers import ask_overseers
+    from fleetctl.cli.poollocal import printed
     from fleetctl.cli.poolrun import kept_by
 
     fleet, hosts, patterns = kept_by(names, choice)
@@ -171,7 +172,7 @@ def log(names: tuple[str, ...], choice: Choice) -> ExitCode:
     for answer in told.values():
         for slot, text in answer["log"].items() if isinstance(answer, dict) else ():
             write(f"== {slot}")
-            for line in text.splitlines() or ["(nothing is printed yet)"]:
+            for line in printed(text):
                 write(printable(line))
     return _tell_silent(told)
 

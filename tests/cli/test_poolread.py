@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from fleetctl.base.errors import UsageError
 from fleetctl.cli.main import fleetctl
 from fleetctl.cli.overseers import Silent, none_keeps
-from fleetctl.cli.poollocal import event_line, event_row
+from fleetctl.cli.poollocal import event_line, event_row, printed
 from fleetctl.cli.poolread import _check_known, _follow, _show
 from fleetctl.inventory.model import Fleet, Host, Login, Pools
 
@@ -44,6 +44,12 @@ def test_a_pool_nobody_has_is_a_mistake_only_when_all_told() -> None:
         _check_known(["nosuch"], {"r1": {"pools": 0}}, str)
     _check_known(["nosuch"], {"r1": {"pools": 0}, "r2": Silent("unknown", "x")}, str)
     _check_known(["k"], {"r1": {"pools": 0}, "r2": {"pools": 3}}, str)
+
+
+def test_a_daemon_that_printed_nothing_is_told_in_words() -> None:
+    """A name with nothing below it looked like a log that was not found."""
+    assert printed("one\n\ntwo\n") == ["one", "", "two"]
+    assert printed("") == ["(nothing is printed yet)"]
 
 
 @pytest.mark.parametrize("where", [[], ["--local"]])
