@@ -149,6 +149,7 @@ phases:
     assert [row["current"] for row in status(program, 0).values()] == [2, 2]
     columns = (
         "SELECT 1 FROM information_schema.columns WHERE table_name = 't' AND column_name = 'b'"
+        " AND table_schema LIKE 'app\\_sdb00%'"
     )
     assert len(mariadb_server.do(columns)) == 4
 

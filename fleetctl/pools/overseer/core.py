@@ -348,7 +348,7 @@ class Core:
             return
         for slot in map(pool.slot, range(pool.least)):
             self.want(slot, states.WAKE if slot.state == HIBERNATING else states.NEED, "", now)
-        if pool.pending and not any(slot.state in states.WORKING for slot in pool.slots):
+        if (pool.pending and not pool.works) or pool.bare:
             self.rouse(pool, now)
         if pool.held is not None:
             holds.go_on(self, pool, now)

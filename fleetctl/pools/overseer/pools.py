@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fleetctl.pools.overseer.states import EMPTY, LIVE
+from fleetctl.pools.overseer.kinds import ONESHOT
+from fleetctl.pools.overseer.states import EMPTY, LIVE, WORKING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -213,6 +214,19 @@ class Pool:
     def usual(self) -> bool:
         """Nobody wants it otherwise than its specs."""
         return self.intent == RUN and (self.held is None or not self.held.holds)
+
+    @property
+    def works(self) -> bool:
+        """It has a process that looks for work."""
+        return any(slot.state in WORKING for slot in self.slots)
+
+    @property
+    def bare(self) -> bool:
+        """Nothing would ever look whether it has work: no process, no sleeper, no rest; nor is it
+        owed one, nor done."""
+        if self.kind.on_clean_exit == ONESHOT or (self.held is not None and self.held.awake):
+            return False
+        return all(slot.state == EMPTY for slot in self.slots)
 
     @property
     def pending(self) -> bool:

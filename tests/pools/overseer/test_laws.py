@@ -228,6 +228,17 @@ def _times(slot: Slot) -> object:
     return trouble and (trouble.attempt, trouble.probes, trouble.times)
 
 
+def test_a_pool_that_is_done_looks_again_when_its_specs_say_otherwise() -> None:
+    """It had run once and was done with; of another kind it would have stood there for ever."""
+    world = World()
+    pool = world.add(on_clean_exit="done")
+    world.exited(pool.slot(0))
+    world.pass_s(100)
+    assert not world.processes
+    world.add(on_clean_exit="restart")
+    assert [slot.state for slot in pool.slots] == [states.STARTING]
+
+
 TestHosts = Hosts.TestCase
 TestHosts.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 

@@ -145,7 +145,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         kind = {
             "command": [sys.executable, "-I", "-S", str(ECHO)],
             "socket": f"{made.specs.parent}/{{instance}}@{{kind}}.sock",
-            **{"at_start": "asleep", "down_after": 0.1, "stop_grace": 1},
+            **{"at_start": "asleep", "down_after": 0.1, "stop_grace": 20},
         }
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

@@ -31,7 +31,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
             "command": [sys.executable, "-I", "-S", str(script), "{instance}", "a word"],
             "cwd": str(made.specs.parent),
             "env": {"GREETING": "hello = you"},
-            **{"at_start": "asleep", "stop_grace": 1, "watchdog": 600},
+            **{"at_start": "asleep", "stop_grace": 20, "watchdog": 600},
         }
         kinds = {"cold": kind, "warm": {**kind, "warm": ["sqlite3"]}}
         names = ["one", "three", "throw", "i[1-9]", "j1"]
