@@ -159,7 +159,7 @@ MUTATIONS = (
     Mutation("a nap forgets work it did not look at", "overseer", _OVERSEER + "book.py",
              '    if "seen" in record:', "    pool.cover()\n    if False:", _CORE),
     Mutation("work during a stop is forgotten", "overseer", _OVERSEER + "core.py",
-             "if pool.pending and not any", "if False and not any", _CORE),
+             "if (pool.pending and not pool.works) or pool.bare", "if pool.bare", _CORE),
     Mutation("the budget of failures has no end", "overseer", _OVERSEER + "failures.py",
              "return probes > 0 or len(times) >= BUDGET", "return False", _CORE),
     Mutation("a probe's failure gets a budget of its own", "overseer", _OVERSEER + "failures.py",
