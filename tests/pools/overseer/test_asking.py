@@ -7,8 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -206,9 +208,19 @@ def test_an_overseer_that_is_gone_is_not_looked_for_to_the_last(
             raise ConnectionRefusedError(111, "Connection refused")
         return dict(answers.pop())
 
+    passed = [0.0]
+
+    def sleep(seconds: float) -> None:
+        passed[0] += seconds
+
+    def now() -> float:
+        return passed[0]
+
     monkeypatch.setattr(program, "exchange", exchange)
-    monkeypatch.setattr(program, "NOBODY_S", 0.2)
-    asked = '{"do": "hold", "token": "r", "settle_s": 20}'
+    clock = {**vars(time), "monotonic": now, "time": now, "sleep": sleep}
+    monkeypatch.setattr(program, "time", SimpleNamespace(**clock))
+    asked = '{"do": "hold", "token": "r", "settle_s": 3600}'
     assert program.ask("/nowhere", asked) == EXIT_NOBODY
     assert not answers
+    assert program.NOBODY_S <= passed[0] <= program.NOBODY_S + 5
     assert capsys.readouterr().err.startswith("no overseer answers in /nowhere: ")
